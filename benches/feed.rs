@@ -1,11 +1,11 @@
-//! What listeners cost: deliveries a second, delays, memory, and what the feed's trigger costs writers.
+//! Measures listeners (deliveries per second, delays, memory) and the cost of the feed's trigger for writers.
 //!
-//! `cargo bench --workspace --bench feed [-- PART ...]`, with parts `deliveries`, `delay`, `order`, `idle`, `storm`, `insert`;
-//! all if none is named. The server is in this process, the clients of a part are another process with
-//! one thread; with PostgreSQL they share the machine, so that only the ratios mean something. `idle`
-//! and `storm` need 10,500 open files in each: `ulimit -n 20000`.
+//! `cargo bench --workspace --bench feed [-- PART ...]`, with parts `deliveries`, `delay`, `order`, `idle`, `storm`, `insert`
+//! (default: all). The server is in this process. The clients of a part are another process with one thread. With
+//! PostgreSQL they share the machine, so only the ratios are meaningful. `idle` and `storm` need 10,500 open files in
+//! each process: `ulimit -n 20000`.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an unexpected error")]
 
 #[path = "feed/bare.rs"]
 mod bare;
@@ -37,11 +37,11 @@ use tokio::task::JoinHandle;
 
 use clients::Clients;
 
-/// Rounds of what is compared, interleaved; medians are printed.
+/// The number of interleaved rounds. Medians are printed.
 const ROUNDS: usize = 5;
 const LISTENERS: usize = 1_000;
 
-/// The token of the user who writes.
+/// The token of the user who writes comments.
 const TOKEN: &str = "feed-bench-token";
 
 fn main() {
@@ -75,7 +75,7 @@ async fn measure(parts: &[String]) {
         db.execute_unprepared(statement).await.unwrap();
     }
     if wanted("idle") {
-        // First: memory that something else has used is not measured as that of listeners.
+        // First, because freed memory of other parts would hide that of listeners.
         idle(&url).await;
     }
     if wanted("storm") {
@@ -105,7 +105,7 @@ struct Instance {
 impl Instance {
     async fn start(url: &str) -> Self {
         let line = ["kinoteka", "--database-url", url, "--listen", "127.0.0.1:0", "--limit-sockets", "20000"];
-        // All clients of a benchmark have one address.
+        // All clients of the benchmark have one address.
         let more = ["--limit-sockets-per-client", "20000", "--limit-connections-per-client", "20000"];
         let subscriptions = ["--limit-subscriptions-per-client", "20000", "--limit-subscribed-complexity-per-client"];
         let kept = ["1000000000", "--limit-kept-bytes", "1073741824", "--limit-kept-bytes-per-client", "1073741824"];
@@ -127,7 +127,7 @@ impl Instance {
     }
 }
 
-/// The document of listener `number`; with `alike` that of all.
+/// The document of listener `number`. With `alike`, all listeners have the same.
 fn document(number: usize, alike: bool) -> String {
     let alias = if alike { String::new() } else { format!("t{number}: ") };
     format!("subscription {{ commentAdded {{ cursor commentId comment {{ {alias}text createdAt }} }} }}")
@@ -137,7 +137,7 @@ async fn listening(count: usize) {
     let wanted = i64::try_from(count).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while metrics::feed().listeners.get() != wanted {
-        assert!(Instant::now() < deadline, "{} of {count} listen", metrics::feed().listeners.get());
+        assert!(Instant::now() < deadline, "{} of {count} listeners are subscribed", metrics::feed().listeners.get());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -147,8 +147,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Deliveries a second to listeners with one document, with different ones, and of ready bytes by
-/// bare sockets.
+/// Deliveries per second to listeners with the same document, with different documents, and of prepared bytes
+/// by bare sockets.
 async fn deliveries(url: &str, db: &DatabaseConnection) {
     const COMMENTS: usize = 200;
     let instance = Instance::start(url).await;
@@ -171,23 +171,23 @@ async fn deliveries(url: &str, db: &DatabaseConnection) {
     }
     instance.stop().await;
     let [alike, different, bare] = rates.map(median);
-    println!("\n| deliveries a second to {LISTENERS} listeners | | of the bare sockets' |");
+    println!("\n| deliveries per second to {LISTENERS} listeners | | relative to bare sockets |");
     println!("|---|---|---|");
-    println!("| bare axum sockets sending ready bytes | {bare:.0} | |");
+    println!("| bare axum sockets sending prepared bytes | {bare:.0} | |");
     println!("| one document | {alike:.0} | {:.2} |", alike / bare);
     println!("| {LISTENERS} different documents | {different:.0} | {:.2} |", different / bare);
 }
 
-/// Adds comments in one transaction, of a size that makes results of 300 bytes.
+/// Adds comments in one transaction. Their results have 300 bytes.
 async fn add(db: &DatabaseConnection, count: usize) {
     let insert =
         format!("INSERT INTO comments (comment, movie_id) SELECT repeat('x', 80), 1 FROM generate_series(1, {count})");
     db.execute_unprepared(&insert).await.unwrap();
 }
 
-/// The time from asking for `addComment` until listeners have the comment, at 100 a second.
+/// The time from sending `addComment` until listeners have the comment, at 100 comments per second.
 async fn delay(url: &str) {
-    println!("\n| delay at 100 comments a second | p50, ms | p99, ms |");
+    println!("\n| delay at 100 comments per second | p50, ms | p99, ms |");
     println!("|---|---|---|");
     let (one, other) = (Instance::start(url).await, Instance::start(url).await);
     for listeners in [100, 1_000] {
@@ -206,7 +206,7 @@ async fn delay(url: &str) {
     other.stop().await;
 }
 
-/// Writes 100 comments a second, each with the time at which it was asked for.
+/// Writes 100 comments per second, each with the time at which it was sent.
 async fn write(address: SocketAddr, time: Duration) {
     let client = reqwest::Client::new();
     let mut tick = tokio::time::interval(Duration::from_millis(10));
@@ -221,7 +221,7 @@ async fn write(address: SocketAddr, time: Duration) {
     tokio::time::sleep(Duration::from_millis(500)).await;
 }
 
-/// Adds a comment by the API.
+/// Adds a comment through the API.
 pub async fn add_comment(client: reqwest::Client, address: SocketAddr, text: String) {
     let mutation =
         "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { id } errors { message } } }";
@@ -232,11 +232,11 @@ pub async fn add_comment(client: reqwest::Client, address: SocketAddr, text: Str
     assert!(answer["data"]["addComment"]["comment"]["id"].is_string(), "{answer}");
 }
 
-/// What 10,000 listeners cost that hear nothing.
+/// The cost of 10,000 listeners without events.
 async fn idle(url: &str) {
     const MANY: usize = 10_000;
     let instance = Instance::start(url).await;
-    // What is needed once is there after the first.
+    // Memory that is needed once is allocated with the first listener.
     let first = Clients::start(instance.address, "/graphql", 100, |n| document(n, true));
     listening(100).await;
     drop(first);
@@ -254,24 +254,24 @@ async fn idle(url: &str) {
     let cpu = (cpu_seconds() - cpu) / 10.0;
     println!("\n| {MANY} idle listeners | |");
     println!("|---|---|");
-    println!("| memory of each, KiB | {:.1} |", (after - before) / MANY as f64);
+    println!("| memory per listener, KiB | {:.1} |", (after - before) / MANY as f64);
     println!("| CPU, share of one core | {:.2} % |", cpu * 100.0);
-    println!("| time until all listen, s | {:.1} |", connecting.as_secs_f64());
+    println!("| time until all are subscribed, s | {:.1} |", connecting.as_secs_f64());
     drop(clients);
     listening(0).await;
     instance.stop().await;
 }
 
-/// What it costs when 10,000 listeners come back at once, each 100 events behind.
+/// The cost of 10,000 listeners that reconnect simultaneously, each 100 events behind.
 async fn storm(url: &str, db: &DatabaseConnection) {
     const MANY: usize = 10_000;
     const MISSED: usize = 100;
     let instance = Instance::start(url).await;
     let address = instance.address;
-    let ask = json!({ "query": "{ commentCursor }" });
-    let asked = reqwest::Client::new().post(format!("http://{address}/graphql")).json(&ask).send().await.unwrap();
-    let asked: serde_json::Value = asked.json().await.unwrap();
-    let cursor = asked["data"]["commentCursor"].as_str().unwrap().to_owned();
+    let query = json!({ "query": "{ commentCursor }" });
+    let response = reqwest::Client::new().post(format!("http://{address}/graphql")).json(&query).send().await.unwrap();
+    let response: serde_json::Value = response.json().await.unwrap();
+    let cursor = response["data"]["commentCursor"].as_str().unwrap().to_owned();
     add(db, MISSED).await;
     let after = format!("commentAdded(after: {cursor:?})");
     let before = [count(address, EXECUTIONS).await, count(address, STATEMENTS).await];
@@ -282,9 +282,9 @@ async fn storm(url: &str, db: &DatabaseConnection) {
     clients.rate(MANY * MISSED);
     let took = begun.elapsed();
     let after = [count(address, EXECUTIONS).await, count(address, STATEMENTS).await];
-    println!("\n| {MANY} listeners come back, each {MISSED} events behind | |");
+    println!("\n| {MANY} listeners reconnect, each {MISSED} events behind | |");
     println!("|---|---|");
-    println!("| until all have all, with the connecting, s | {:.1} |", took.as_secs_f64());
+    println!("| time until all are up to date, including connecting, s | {:.1} |", took.as_secs_f64());
     println!("| executions | {} |", after[0] - before[0]);
     println!("| statements | {} |", after[1] - before[1]);
     drop(clients);
@@ -309,6 +309,6 @@ fn resident_kib() -> f64 {
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
-    // User and system time, in ticks of which a second has 100.
+    // User and system time, in ticks of 1/100 s.
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }

@@ -1,9 +1,9 @@
-//! What a page of `movies` costs under every filter and order, at 100,000 movies, as a table.
+//! Measures a page of `movies` with every filter and order, at 100,000 movies, and prints a table.
 //!
-//! `cargo bench --workspace --bench list_costs [-- MOVIES]`. Times are of the whole request,
-//! the median of seven, and include the first page's 20 movies.
+//! `cargo bench --workspace --bench list_costs [-- MOVIES]`. Times are medians of seven, for the whole
+//! request of the first page (20 movies).
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an unexpected error")]
 
 use std::time::{Duration, Instant};
 

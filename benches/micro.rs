@@ -1,9 +1,9 @@
-//! What the parts of a request cost by themselves: cursors, preparing an operation, cutting a page, writing an answer.
+//! Measures the parts of a request: cursors, preparing an operation, cutting a page, writing a response.
 //!
-//! `cargo bench --workspace --bench micro [-- NAME]`. No database is asked. The transport is measured as a whole, over
-//! rows in memory: what differs between two of its lines is what differs between their answers.
+//! `cargo bench --workspace --bench micro [-- NAME]`. Without a database. The transport is measured as a whole over rows
+//! in memory: the difference between two of its lines is that between their responses.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an unexpected error")]
 
 use std::future::ready;
 use std::hint::black_box;
@@ -133,7 +133,7 @@ fn pages(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Has no users and no events.
+/// A site without users and events.
 struct Nothing;
 
 impl Authenticate for Nothing {
@@ -145,7 +145,7 @@ impl Authenticate for Nothing {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         self.authenticate(token)
     }
 

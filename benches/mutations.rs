@@ -1,13 +1,13 @@
-//! What mutations cost: those of users a second at 1, 8 and 32 clients, beside `pgbench` doing the bare statements in the
-//! same rounds, on a PostgreSQL that commits as durably as in production; what processor time each takes of the server and
-//! of PostgreSQL; addComment with the feed's trigger beside without.
+//! Measures users' mutations per second at 1, 8 and 32 clients, compared with `pgbench` running the bare statements in the
+//! same rounds, on a PostgreSQL with durable commits. Also measures the processor time of each in the server and in
+//! PostgreSQL, and addComment with and without the feed's trigger.
 //!
-//! `cargo bench --workspace --bench mutations [-- SECONDS]`: seconds of each measurement, 3 if left out. The
-//! server is a process of its own, the clients are this one with a single thread; with PostgreSQL they
-//! share the machine, so that only the ratios mean something. The reference of logIn is argon2id alone, as
-//! many at once as the server lets run.
+//! `cargo bench --workspace --bench mutations [-- SECONDS]`: the seconds of each measurement (default: 3). The
+//! server has its own process, and the clients run in this one with a single thread. With PostgreSQL they share
+//! the machine, so only the ratios are meaningful. logIn is compared with plain argon2id, with as many
+//! simultaneous verifications as the server allows.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an unexpected error")]
 
 #[expect(unused_macros, reason = "the tests' support has one for tests")]
 #[path = "../tests/support/mod.rs"]
@@ -35,7 +35,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Rounds of what is compared, interleaved; medians are printed.
+/// The number of interleaved rounds. Medians are printed.
 const ROUNDS: usize = 5;
 const CLIENTS: [u32; 3] = [1, 8, 32];
 const PASSWORD: &str = "tram number 47";
@@ -59,7 +59,7 @@ async fn main() {
     bench.compare_with_argon2().await;
 }
 
-/// What is running.
+/// The running programs.
 struct Bench {
     kinoteka: Kinoteka,
     postgres: Server,
@@ -69,7 +69,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Plans that are made for empty tables scan them when they are full: all tables get rows and statistics first.
+    /// All tables get rows and statistics first. Plans for empty tables would scan them when they are full.
     async fn warm_up(&self) {
         for case in &CASES {
             self.kinoteka.run(Some(case), CLIENTS[1], Duration::from_secs(1)).await;
@@ -79,7 +79,7 @@ impl Bench {
     }
 
     async fn compare_with_bare(&self) {
-        println!("| a second | clients | API | bare | of that | server, ms each | PostgreSQL, ms each | bare |");
+        println!("| per second | clients | API | bare | API / bare | server, ms each | PostgreSQL, ms each | bare |");
         println!("|---|---|---|---|---|---|---|---|");
         for clients in CLIENTS {
             for case in &CASES {
@@ -96,15 +96,15 @@ impl Bench {
                     rows.iter_mut().zip(row).for_each(|(rows, value)| rows.push(value));
                 }
                 let [api, bare, server, database, bare_database] = rows.map(median);
-                let (name, of_that) = (case.name, api / bare);
+                let (name, ratio) = (case.name, api / bare);
                 println!(
-                    "| {name} | {clients} | {api:.0} | {bare:.0} | {of_that:.2} | {server:.2} | {database:.2} | {bare_database:.2} |"
+                    "| {name} | {clients} | {api:.0} | {bare:.0} | {ratio:.2} | {server:.2} | {database:.2} | {bare_database:.2} |"
                 );
             }
         }
     }
 
-    /// The server's processor time, and PostgreSQL's.
+    /// The processor time of the server and of PostgreSQL.
     fn processor_times(&self) -> [Duration; 2] {
         [self.kinoteka.process.id(), self.postgres.process()].map(processor::time_of)
     }
@@ -113,10 +113,10 @@ impl Bench {
         self.kinoteka.run(Some(case), clients, Duration::from_secs(self.seconds)).await
     }
 
-    /// What the feed costs whoever comments.
+    /// The cost of the feed for users who comment.
     async fn compare_with_trigger(&self) {
         println!(
-            "\n| addComment a second | clients | with the feed's trigger | without | of that |\n|---|---|---|---|---|"
+            "\n| addComment per second | clients | with the feed's trigger | without | with / without |\n|---|---|---|---|---|"
         );
         let case = &CASES[0];
         for clients in CLIENTS {
@@ -137,7 +137,7 @@ impl Bench {
     }
 
     async fn compare_with_argon2(&self) {
-        println!("\n| a second | clients | API | argon2id alone | of that |\n|---|---|---|---|---|");
+        println!("\n| per second | clients | API | plain argon2id | API / argon2id |\n|---|---|---|---|---|");
         let length = Duration::from_secs(self.seconds);
         for clients in CLIENTS {
             let mut rates = [Vec::new(), Vec::new()];
@@ -182,17 +182,17 @@ async fn fill(db: &DatabaseConnection) {
     }
 }
 
-/// A server in a process of its own; killed when dropped.
+/// A server in its own process. Killed when dropped.
 struct Kinoteka {
     process: Child,
     address: String,
-    /// Requests so far.
+    /// The number of requests so far.
     number: Arc<AtomicU64>,
 }
 
 impl Kinoteka {
-    /// As many connections to the database as there are clients: with fewer, fewer commits share a
-    /// flush of the log than `pgbench` has.
+    /// The server has as many database connections as there are clients. With fewer connections, fewer commits
+    /// would share a flush of the log than in `pgbench`.
     fn start(url: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kinoteka"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--database-connections", "32"])
@@ -208,12 +208,12 @@ impl Kinoteka {
             let at = line.find("http://127.0.0.1:")? + "http://".len();
             line[at..].split('/').next().map(str::to_owned)
         });
-        // Whatever it logs later goes on being read.
+        // Keep reading the log, so that the pipe does not fill up.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, address: address.unwrap(), number: Arc::default() }
     }
 
-    /// Mutations a second that so many clients get done, each one after the other; log-ins if there is no case.
+    /// Mutations per second with the given number of clients, each sending one after another. Without a case: log-ins.
     async fn run(&self, case: Option<&Case>, clients: u32, length: Duration) -> f64 {
         let done = Arc::new(AtomicU64::new(0));
         let started = Instant::now();
@@ -226,7 +226,7 @@ impl Kinoteka {
                     let number = numbers.fetch_add(1, Ordering::Relaxed);
                     let answer = connection.send(case.as_ref(), number).await;
                     if answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED" {
-                        // Hashing takes too long for so many at once: no log-in, and no mistake.
+                        // Too many simultaneous hashes: this is neither a log-in nor a failure.
                         continue;
                     }
                     let errors = &answer["data"]["it"]["errors"];
@@ -242,13 +242,13 @@ impl Kinoteka {
 
 impl Drop for Kinoteka {
     fn drop(&mut self) {
-        // An error says that it is gone already.
+        // An error means that it has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// An HTTP connection, as plain as it gets.
+/// A minimal HTTP connection.
 struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -299,7 +299,7 @@ impl Connection {
     }
 }
 
-/// Transactions a second of a script.
+/// Transactions per second of a script.
 fn pgbench(url: &str, script: &str, clients: u32, seconds: u64) -> f64 {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), script).unwrap();
@@ -313,12 +313,12 @@ fn pgbench(url: &str, script: &str, clients: u32, seconds: u64) -> f64 {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-    // It gives no rate where the time was too short for a single one.
+    // pgbench prints no rate if not a single transaction finished.
     let none = text.contains("actually processed: 0").then_some(0.0);
     rate.or(none).unwrap_or_else(|| panic!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Passwords verified a second, as many at once as the server lets run.
+/// Passwords verified per second, with as many simultaneous verifications as the server allows.
 async fn argon2(length: Duration) -> f64 {
     let at_once = (std::thread::available_parallelism().unwrap().get() as u64 / 2).max(1);
     let passwords = Passwords::new(19_456, 2, at_once, 0, 0).unwrap();

@@ -1,10 +1,10 @@
-//! What a search costs through the API, at 20,000 publications of full size and 100,000 titles.
+//! Measures searches through the API, with 20,000 full-size publications and 100,000 titles.
 //!
-//! `cargo bench --workspace --bench search [-- PUBLICATIONS SENTENCES MOVIES]`. Percentiles of the
-//! whole request, the hits' first page with snippets. The reference is the same request for a
-//! query without words, which runs no search. Filling PostgreSQL takes minutes.
+//! `cargo bench --workspace --bench search [-- PUBLICATIONS SENTENCES MOVIES]`. Prints percentiles of the
+//! whole request for the first page of hits with snippets. The reference is the same request with a query
+//! without words, which runs no search. Filling PostgreSQL takes minutes.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an unexpected error")]
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ mod support;
 use support::database::{Backend, TestDatabase};
 use support::rows;
 
-/// Requests for each line, after five that are not measured: a prepared statement's plan is
-/// settled by then.
+/// The number of requests for each line, after five that are not measured. PostgreSQL has then chosen the
+/// plan of the prepared statement.
 const REQUESTS: usize = 60;
 
 #[tokio::main]
@@ -45,8 +45,8 @@ async fn main() {
     }
 }
 
-/// Sentences of ten words, of some 3,000 that are more or less frequent. "кинематограф" stands
-/// in every text, "киноведение" in one of a hundred, "синематека" in one.
+/// Sentences of ten words from about 3,000 of differing frequency. "кинематограф" is in every text,
+/// "киноведение" in one of a hundred, "синематека" in one.
 async fn fill_publications(db: &sea_orm::DatabaseConnection, publications: u32, sentences: u32) {
     let mut dice = 1_u64;
     let mut roll = |sides: u64| {
@@ -63,7 +63,7 @@ async fn fill_publications(db: &sea_orm::DatabaseConnection, publications: u32, 
         }
     }
     if db.get_database_backend() == sea_orm::DbBackend::Postgres {
-        // The search reads another index; keeping this one up would take as long as all the rest.
+        // The search does not use this index, and updating it would take as long as everything else.
         db.execute_unprepared("DROP INDEX publications_text_gin_idx").await.unwrap();
     }
     for chunk in (1..=publications).collect::<Vec<_>>().chunks(50) {
@@ -75,7 +75,7 @@ async fn fill_publications(db: &sea_orm::DatabaseConnection, publications: u32, 
                 text += if *number == 7 { "Синематека закрыта. " } else { "" };
                 for _ in 0..sentences {
                     for _ in 0..10 {
-                        // The frequent ones are much more frequent.
+                        // Frequent words are much more frequent.
                         let place = roll(1_000) * roll(1_000) / 1_000;
                         text += &words[usize::try_from(place).unwrap() % words.len()];
                         text.push(' ');
@@ -111,20 +111,20 @@ async fn measure(database: &TestDatabase) {
     println!("|---|---|---|");
     for (name, query) in [
         ("reference: no words", search("?")),
-        ("a word of every text", search("кинематограф")),
+        ("a word in every text", search("кинематограф")),
         ("a form of a frequent word", search("режиссёрами")),
-        ("a word of one text in 100", search("киноведение")),
-        ("a word of one text", search("синематека")),
+        ("a word in one text of 100", search("киноведение")),
+        ("a word in one text", search("синематека")),
         ("three frequent words", search("музыка города свет")),
         ("a phrase", search("\"кинематограф начинается\"")),
-        ("a phrase that is nowhere, of frequent words", search("\"кинематограф режиссеру\"")),
-        ("a frequent word, another left out", search("музыка -синематека")),
+        ("a phrase of frequent words without hits", search("\"кинематограф режиссеру\"")),
+        ("a frequent word without another", search("музыка -синематека")),
         ("a part of many titles", search("вечер")),
         ("a typo in a part of many titles", search("вечре")),
-        ("nothing, with typos and the other keyboard", search("кинемотогравия")),
+        ("no hits, with typos and the other keyboard layout", search("кинемотогравия")),
         ("title filter, 1 in 10, by year", titles("вечер", "YEAR")),
         ("title filter, one, by title", titles("вечер 77", "TITLE")),
-        ("title filter, nothing, by year", titles("нет такого", "YEAR")),
+        ("title filter, no hits, by year", titles("нет такого", "YEAR")),
     ] {
         for _ in 0..5 {
             ask(&client, &url, &query).await;

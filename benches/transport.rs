@@ -1,9 +1,9 @@
-//! Requests a second through our transport, and through a bare axum route that sends ready JSON.
+//! Measures requests per second through our transport, and through a bare axum route that sends prepared JSON.
 //!
 //! `cargo bench --workspace --bench transport [-- SECONDS]`. Server, client and PostgreSQL share the
-//! machine, so only the ratios mean something; rounds are interleaved, medians are printed.
+//! machine, so only the ratios are meaningful. Rounds are interleaved, and medians are printed.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an unexpected error")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 5;
 /// `Movie:7`.
 const MOVIE: &str = "TW92aWU6Nw";
-/// What the bare route sends: an answer to query (a).
+/// The bare route's response, that of query (a).
 const READY: &str = r#"{"data":{"movie":{"title":"A title of usual length","year":1999,"rating":4}}}"#;
 
 #[tokio::main]
@@ -70,7 +70,7 @@ async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-/// Requests a second over kept connections, each with one request at a time.
+/// Requests per second over kept connections, with one request at a time on each.
 async fn measure(address: SocketAddr, body: &str, time: Duration) -> f64 {
     let request: Arc<[u8]> = format!(
         "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/json\r\n\
@@ -99,7 +99,7 @@ async fn measure(address: SocketAddr, body: &str, time: Duration) -> f64 {
             }
         });
     }
-    // Connecting and the first requests are no part of it.
+    // Connecting and the first requests are not measured.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let before = count.load(Ordering::Relaxed);
     tokio::time::sleep(time).await;
@@ -111,7 +111,7 @@ async fn measure(address: SocketAddr, body: &str, time: Duration) -> f64 {
     done as f64 / time.as_secs_f64()
 }
 
-/// Whether an answer has come to its end; it must be a success with data.
+/// Whether a response is complete. It must be successful and contain data.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
     let head = std::str::from_utf8(&answer[..end]).unwrap().to_ascii_lowercase();

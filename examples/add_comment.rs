@@ -1,5 +1,5 @@
-//! Comments on a movie, with types that are generated from `schema.graphql`, and tries again until it
-//! knows that the comment is there, once:
+//! Adds a comment to a movie, with types that are generated from `schema.graphql`. Retries until the comment is
+//! known to exist, exactly once:
 //! `cargo run --workspace --example add_comment -- http://127.0.0.1:8000/graphql LOGIN PASSWORD MOVIE_ID TEXT`.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ struct LogIn;
 #[graphql(schema_path = "schema.graphql", query_path = "examples/add_comment.graphql", response_derives = "Debug")]
 struct AddComment;
 
-/// How often a request is sent before it is given up.
+/// Maximum number of attempts.
 const TRIES_MAX: u32 = 8;
 
 #[tokio::main(flavor = "current_thread")]
@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server, and who is signed in there.
+/// A server and the session there.
 pub struct Library {
     url: String,
     http: Client,
@@ -42,16 +42,16 @@ pub struct Library {
 }
 
 impl Library {
-    /// Nobody is signed in yet.
+    /// A client without a session.
     pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), http: Client::new(), token: None }
     }
 
-    /// Signs in.
+    /// Logs in.
     pub async fn log_in(&mut self, login: String, password: String) -> anyhow::Result<()> {
         let input = log_in::LogInInput { login, password };
         let answer: log_in::ResponseData = self.ask(LogIn::build_query(log_in::Variables { input })).await?;
-        let payload = answer.log_in.context("no answer to logIn")?;
+        let payload = answer.log_in.context("the response has no logIn")?;
         if let Some(error) = payload.errors.first() {
             bail!("{}", error.message);
         }
@@ -68,15 +68,15 @@ impl Library {
         let input = add_comment::AddCommentInput { subject_id: Some(subject), parent_id: None, text };
         let query = AddComment::build_query(add_comment::Variables { input });
         let answer: add_comment::ResponseData = self.ask(query).await?;
-        let payload = answer.add_comment.context("no answer to addComment")?;
+        let payload = answer.add_comment.context("the response has no addComment")?;
         if let Some(error) = payload.errors.first() {
             bail!("{:?} {}: {}", error.code, error.field.as_deref().unwrap_or_default(), error.message);
         }
-        payload.comment.context("the comment is gone again")
+        payload.comment.context("the comment was deleted immediately")
     }
 
-    /// Sends a request until there is an answer. All tries have the same key, so that it does not
-    /// matter whether it was the request that was lost or its answer.
+    /// Sends a request until there is a response. All attempts have the same key, so that it does not matter
+    /// whether the request or its response was lost.
     async fn ask<A: DeserializeOwned>(&self, body: impl Serialize) -> anyhow::Result<A> {
         let key = uuid::Uuid::new_v4().to_string();
         let mut tries = 0;
@@ -89,7 +89,7 @@ impl Library {
             let sent = request.timeout(Duration::from_secs(15)).send().await;
             let answer: Response<A> = match sent {
                 Ok(response) if !response.status().is_server_error() => {
-                    ensure!(response.status() != StatusCode::UNAUTHORIZED, "the session is over; log in again");
+                    ensure!(response.status() != StatusCode::UNAUTHORIZED, "the session has expired; log in again");
                     response.json().await?
                 }
                 failed if tries == TRIES_MAX => bail!("given up after {tries} tries: {failed:?}"),
@@ -101,7 +101,7 @@ impl Library {
             if let Some(error) = answer.errors.iter().flatten().next() {
                 bail!("{}", error.message);
             }
-            return answer.data.context("neither data nor errors");
+            return answer.data.context("the response has neither data nor errors");
         }
     }
 }

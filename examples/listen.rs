@@ -1,8 +1,8 @@
-//! Prints new comments as they come, and goes on where it was whenever its connection breaks:
+//! Prints new comments, and continues after the last one when its connection breaks:
 //! `cargo run --workspace --example listen -- --help`.
 //!
-//! Each line is flushed before its cursor is kept, so that a comment may be printed twice when the
-//! program is killed, but none is left out.
+//! Each line is flushed before its cursor is stored. If the program is killed, a comment may be printed twice, but
+//! none is missed.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -19,19 +19,19 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// Prints new comments as they come, and goes on where it was whenever its connection breaks.
+/// Prints new comments, and continues after the last one when its connection breaks.
 #[derive(Parser)]
 struct Args {
-    /// The server's endpoint.
+    /// URL of the server's endpoint.
     #[arg(default_value = "ws://127.0.0.1:8000/graphql")]
     url: String,
-    /// The id of a movie or a publication; comments on anything if left out.
+    /// Id of a movie or a publication. Default: comments on anything.
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
-    /// The token of a session; anonymous if left out.
+    /// Token of a session. Default: anonymous.
     #[arg(long, env = "KINOTEKA_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Keeps the last cursor in this file, and goes on behind the one that is in it.
+    /// File for the last cursor. Continues after the cursor in it.
     #[arg(long, value_name = "FILE")]
     after_file: Option<PathBuf>,
 }
@@ -40,10 +40,10 @@ const CURSOR: &str = "{ commentCursor }";
 const ADDED: &str = "subscription ($subject: ID, $after: String) {
     commentAdded(subjectId: $subject, after: $after) { cursor comment { text author { username } } } }";
 
-/// How long to wait at most before connecting again: doubled with each failure, and random, so that
-/// not all listeners come back at once.
+/// Maximum pauses before reconnecting, in seconds: doubled with each failure, and random, so that listeners do not
+/// return simultaneously.
 const PAUSES_S: [f64; 7] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0];
-/// After this silence the server is asked whether it is there.
+/// After this time without a message, ping the server.
 const SILENCE: Duration = Duration::from_secs(15);
 
 #[tokio::main(flavor = "current_thread")]
@@ -53,14 +53,14 @@ async fn main() -> anyhow::Result<()> {
     let mut listener = Listener { args, seen, failed: None, failures: 0 };
     loop {
         match listener.listen().await {
-            Ok(Over::Expired) => {
-                eprintln!("what came next is not kept any more: going on from now");
+            Ok(ListenEnd::Expired) => {
+                eprintln!("the cursor has expired: continuing from now");
                 listener.seen = None;
             }
-            Ok(Over::Refused(reason)) => bail!("the server refuses: {reason}"),
+            Ok(ListenEnd::Refused(reason)) => bail!("the server refuses: {reason}"),
             Err(error) => {
                 let pause = PAUSES_S[listener.failures.min(PAUSES_S.len() - 1)] * rand::random_range(0.5..1.0);
-                eprintln!("{error:#}; connecting again in {pause:.1} s");
+                eprintln!("{error:#}; reconnecting in {pause:.1} s");
                 listener.failures += 1;
                 sleep(Duration::from_secs_f64(pause)).await;
             }
@@ -70,29 +70,29 @@ async fn main() -> anyhow::Result<()> {
 
 struct Listener {
     args: Args,
-    /// The last cursor: where to go on.
+    /// The last cursor.
     seen: Option<String>,
     /// The cursor of a comment that could not be read.
     failed: Option<String>,
-    /// Connections that failed since the last one that was acknowledged.
+    /// Failed connections since the last acknowledged one.
     failures: usize,
 }
 
-/// Why there is nothing more to hear, other than that the connection broke.
-enum Over {
+/// Why listening ended, other than by a broken connection.
+enum ListenEnd {
     Expired,
     Refused(Value),
 }
 
 impl Listener {
-    async fn listen(&mut self) -> anyhow::Result<Over> {
+    async fn listen(&mut self) -> anyhow::Result<ListenEnd> {
         let mut socket = Socket::open(&self.args.url).await?;
         let payload = self.args.token.as_ref().map(|token| json!({ "token": token }));
         socket.say(json!({ "type": "connection_init", "payload": payload })).await?;
         loop {
             let message = match socket.hear().await? {
                 Heard::Message(message) => message,
-                Heard::Refused(reason) => return Ok(Over::Refused(reason.into())),
+                Heard::Refused(reason) => return Ok(ListenEnd::Refused(reason.into())),
             };
             let data = &message["payload"]["data"];
             match (message["type"].as_str(), message["id"].as_str()) {
@@ -100,7 +100,8 @@ impl Listener {
                     self.failures = 0;
                     match self.seen {
                         Some(_) => self.subscribe(&mut socket).await?,
-                        // First, so that nothing is lost if the connection breaks before anything has come.
+                        // Store a cursor first, so that nothing is lost if the connection breaks before the first
+                        // event.
                         None => socket.ask("cursor", CURSOR, json!({})).await?,
                     }
                 }
@@ -111,12 +112,12 @@ impl Listener {
                 (Some("next"), _) => {
                     let (errors, cursor) = (&message["payload"]["errors"], data["commentAdded"]["cursor"].as_str());
                     if !errors.is_null() {
-                        // Once more, behind the last cursor; what fails again is left out.
+                        // Retry once after the last cursor, then skip the comment.
                         if self.failed.as_deref() != cursor {
                             self.failed = cursor.map(str::to_owned);
                             bail!("a comment could not be read: {errors}");
                         }
-                        eprintln!("a comment is left out: {errors}");
+                        eprintln!("a comment was skipped: {errors}");
                     }
                     print(&data["commentAdded"]["comment"])?;
                     self.keep(&data["commentAdded"]["cursor"])?;
@@ -125,12 +126,12 @@ impl Listener {
                 (Some("error"), _) => {
                     let reason = message["payload"].clone();
                     return match reason[0]["extensions"]["code"].as_str() {
-                        Some("CURSOR_EXPIRED") => Ok(Over::Expired),
-                        Some("UNAVAILABLE" | "TIMEOUT") => bail!("not at the moment: {reason}"),
-                        _ => Ok(Over::Refused(reason)),
+                        Some("CURSOR_EXPIRED") => Ok(ListenEnd::Expired),
+                        Some("UNAVAILABLE" | "TIMEOUT") => bail!("the server is not available: {reason}"),
+                        _ => Ok(ListenEnd::Refused(reason)),
                     };
                 }
-                (Some("complete"), Some("added")) => bail!("the server has nothing more to say"),
+                (Some("complete"), Some("added")) => bail!("the server ended the subscription"),
                 _ => {}
             }
         }
@@ -140,12 +141,12 @@ impl Listener {
         socket.ask("added", ADDED, json!({ "subject": self.args.subject, "after": self.seen })).await
     }
 
-    /// Notes a cursor, after what it stands for is done.
+    /// Stores a cursor when its comment was printed.
     fn keep(&mut self, cursor: &Value) -> anyhow::Result<()> {
         let Some(cursor) = cursor.as_str() else { return Ok(()) };
         self.seen = Some(cursor.to_owned());
         let Some(file) = &self.args.after_file else { return Ok(()) };
-        // Whoever is killed in between leaves the old one whole.
+        // If the program is killed meanwhile, the old file stays complete.
         let draft = file.with_extension("new");
         fs::write(&draft, cursor).and_then(|()| fs::rename(&draft, file)).with_context(|| file.display().to_string())
     }
@@ -160,7 +161,7 @@ fn read_cursor(file: &PathBuf) -> anyhow::Result<Option<String>> {
 }
 
 fn print(comment: &Value) -> io::Result<()> {
-    // Null: it was deleted before it could be shown.
+    // Null: the comment was deleted before it was shown.
     let Some(text) = comment["text"].as_str() else { return Ok(()) };
     let mut output = io::stdout().lock();
     writeln!(output, "{}: {text}", comment["author"]["username"].as_str().unwrap_or("somebody"))?;
@@ -171,7 +172,7 @@ struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 enum Heard {
     Message(Value),
-    /// Closed in a way that asking again would not change.
+    /// The server closed the connection in a way that a retry would not change.
     Refused(String),
 }
 
@@ -179,7 +180,7 @@ impl Socket {
     async fn open(url: &str) -> anyhow::Result<Self> {
         let url = url.replacen("http", "ws", usize::from(url.starts_with("http")));
         let request = ClientRequestBuilder::new(url.parse()?).with_sub_protocol("graphql-transport-ws");
-        let (socket, _) = timeout(SILENCE, connect_async(request)).await.context("the server does not answer")??;
+        let (socket, _) = timeout(SILENCE, connect_async(request)).await.context("the server does not respond")??;
         Ok(Self(socket))
     }
 

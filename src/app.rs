@@ -1,4 +1,4 @@
-//! Puts the parts together: opens the database, brings the schema up, serves until told to stop.
+//! Assembles the parts: opens the database, updates the schema, serves until it is stopped.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use crate::library::Backends;
 use crate::status::{Gatherer, InstanceSources};
 use crate::{comment, library, metrics, open_files, publication, start, telemetry};
 
-/// A request that takes too long is answered before its statement is stopped, and always the same.
+/// A request that times out gets its response before its statement is stopped, so that the error is always the same.
 const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
 
-/// The rows that the server removes when they are over.
+/// The expired rows that the server deletes.
 pub const SWEEPS: &[Sweep] = &[
     |db, now| Box::pin(Sessions::remove_expired(db, now)),
     |db, now| Box::pin(idempotency::forget(db, now)),
     |db, _| Box::pin(publication::remove_deleted(db)),
 ];
 
-/// Called with every SQL statement that was run.
+/// Called with every SQL statement after it ran.
 pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 
 /// A server that is ready to run: the database is open, its schema current, the port bound.
@@ -57,19 +57,18 @@ pub struct Application {
 }
 
 impl Application {
-    /// Opens the database, migrates and fills it as the settings say, and binds the port.
+    /// Opens the database, migrates and fills it according to the settings, and binds the port.
     ///
     /// # Errors
-    /// Whatever keeps the server from starting, with the flag to change or the command to run.
-    // Boxed here and below: each crate that polls an unboxed one would compile it, and all that it
-    // calls, anew.
+    /// The reason why the server cannot start, with the flag to change or the command to run.
+    // Boxed here and below: each crate that polls an unboxed one would compile it again, with everything that it calls.
     pub fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> BoxFuture<'_, anyhow::Result<Self>> {
         Box::pin(Self::open(args, observer))
     }
 
     async fn open(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
         metrics::set_build(env!("CARGO_PKG_VERSION"), env!("KINOTEKA_COMMIT"));
-        // First, since it costs nothing to fail here.
+        // This comes first, because a failure here costs nothing.
         let listener = listen("--listen", args.listen).await?;
         let operations = match args.metrics_listen {
             Some(address) => Some(listen("--metrics-listen", address).await?),
@@ -130,25 +129,25 @@ impl Application {
     /// The address that the server listens on.
     ///
     /// # Errors
-    /// Whatever the operating system answers.
+    /// The operating system failed.
     pub fn address(&self) -> anyhow::Result<std::net::SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
 
-    /// The operators' address, if there is one.
+    /// The operators' address, if any.
     ///
     /// # Errors
-    /// Whatever the operating system answers.
+    /// The operating system failed.
     pub fn metrics_address(&self) -> anyhow::Result<Option<std::net::SocketAddr>> {
         Ok(self.operations.as_ref().map(TcpListener::local_addr).transpose()?)
     }
 
-    /// What the engine of [`library`](crate::library) reads from and writes to.
+    /// The backends of the engine of [`library`](crate::library).
     pub fn library(&self) -> Backends {
         library::backends(&self.db, &self.feed, &self.accounts, &self.writes)
     }
 
-    /// The engine, and what it reads from.
+    /// The engine and its backends.
     fn executor(&self) -> anyhow::Result<Executor> {
         let engine = library::engine(&self.transport.limits, self.introspection).context("the schema is not valid")?;
         let contexts = Arc::new(library::DomainContexts::new(self.library()));
@@ -193,7 +192,7 @@ impl Application {
             stop.await;
             health.stop();
             if !drain.is_zero() {
-                tracing::info!("stopping: not ready any more, and serving for another {drain:?}");
+                tracing::info!("stopping: no longer ready, serving for another {drain:?}");
                 tokio::time::sleep(drain).await;
             }
             hub.stop();
@@ -201,13 +200,13 @@ impl Application {
             let _ = stopped.send(());
         });
         let too_late = async {
-            // An error means that the server ended by itself, and with it this select.
+            // An error means that the server ended by itself, and this select with it.
             let _ = wait_stopped.await;
             tokio::time::sleep(self.grace).await;
         };
         tokio::select! {
             () = serve => {}
-            // To the very end, so that whoever asks there sees it coming.
+            // Until the very end, so that operators can watch the shutdown.
             () = operations => {}
             () = upkeep => {}
             () = watch => {}
@@ -227,7 +226,7 @@ impl Application {
     }
 }
 
-/// Brings up the schema and opens the pools. One of leader and replica may be away: the other one is checked.
+/// Updates the schema and opens the pools. If either the leader or the replica is away, the other one is checked.
 async fn open_database(
     args: &ServeArgs,
     url: &DatabaseUrl,
@@ -235,7 +234,7 @@ async fn open_database(
     observer: Option<StatementObserver>,
 ) -> anyhow::Result<Db> {
     let (pool, timeouts, observer) = (args.pool(), timeouts(args), Some(observe(observer)));
-    // Migrating and filling take as long as they take: the pools for requests come later.
+    // Migrating and filling have no timeout: the pools for requests are opened later.
     let has_leader = match connect::open(url, Access::Write, pool).await {
         Ok(owner) => {
             start::prepare(&owner, url, args).await?;
@@ -243,7 +242,7 @@ async fn open_database(
             true
         }
         Err(error) if error.is_away() && read_url.is_some() && !args.demo && !args.migrate => {
-            tracing::warn!("starting read-only, until there is a database that takes changes: {error}");
+            tracing::warn!("starting read-only, until a database accepts changes: {error}");
             false
         }
         Err(error) => return Err(error).context("--database-url"),
@@ -255,7 +254,7 @@ async fn open_database(
                 replica.close().await?;
             }
             Err(error) if error.is_away() && has_leader => {
-                tracing::warn!("reading from the leader, until there is a replica: {error}");
+                tracing::warn!("reading from the leader, until the replica is available: {error}");
             }
             Err(error) => return Err(error).context("--database-read-url"),
         }
@@ -280,7 +279,7 @@ async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<Tcp
         .with_context(|| format!("cannot listen on {address}: choose another {flag}, or stop the program that uses it"))
 }
 
-/// Serves operators, if they have an address; never ends by itself.
+/// Serves operators, if they have an address. Never returns.
 async fn serve_operations(listener: Option<TcpListener>, router: Router, settings: &http::HttpSettings) {
     match listener {
         Some(listener) => http::serve(listener, router, settings, std::future::pending()).await,
@@ -288,17 +287,16 @@ async fn serve_operations(listener: Option<TcpListener>, router: Router, setting
     }
 }
 
-/// A request that waits for a lock is told so before its time is over.
+/// A request that waits for a lock gets an error before it times out.
 fn timeouts(args: &ServeArgs) -> Timeouts {
     let request = Duration::from_millis(args.limits.request_timeout_ms);
     Timeouts { statement: request + STATEMENT_RESPITE, lock: args.lock_timeout() }
 }
 
-/// Connections that one address may have at least, where there are files for few: a browser opens six.
+/// The minimum number of connections for one address if few files can be opened: a browser opens six.
 const CONNECTIONS_PER_CLIENT_MIN: u64 = 8;
 
-/// The limits, with as many connections as there are files for; one address then has as large a part of them as it
-/// would have of all.
+/// The limits, with no more connections than files allow. One address then has the same part of them.
 fn fit_open_files(args: &ServeArgs, url: &DatabaseUrl, replica: bool) -> anyhow::Result<http::Limits> {
     let addresses = if args.metrics_listen.is_some() { 2 } else { 1 };
     let needs = open_files::Needs {
@@ -321,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_files_are_few_an_address_keeps_its_part_of_the_connections() {
+    fn with_few_files_an_address_keeps_its_part_of_the_connections() {
         let fit = |limit_connections, limit_connections_per_client, room| {
             let limits = http::Limits { limit_connections, limit_connections_per_client, ..http::Limits::DEFAULT };
             let fitted = fit_connections(&limits, room);
@@ -332,7 +330,7 @@ mod tests {
         assert_eq!(fit(20_000, 5_000, 4_000), 1_000);
         assert_eq!(fit(20_000, 5_000, 20), CONNECTIONS_PER_CLIENT_MIN);
         assert_eq!(fit(20_000, 3, 20), 3);
-        // Whoever lets one address have all lets it have all that there is.
+        // If one address may have all connections, it still may.
         assert_eq!(fit(20_000, 20_000, 20), 20);
     }
 }

@@ -21,7 +21,7 @@ use crate::telemetry::LogFormat;
 
 pub use self::accounts::{AccountArgs, HashArgs};
 pub use self::commands::{
-    Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, StatusCommand, UserCommand, WaitArgs,
+    Command, MigrateCommand, RoleArg, RoleArgs, RoleCommand, StatusCommand, UserCommand, WaitArgs,
 };
 pub use self::effective::describe;
 pub use self::reference::reference;
@@ -34,7 +34,7 @@ pub use self::status::StatusArgs;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
-    /// The command; `serve` by default.
+    /// The command. The default is `serve`.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The settings of `serve`.
@@ -57,7 +57,7 @@ pub const COMMON_FLAGS: &[&str] = &[
     "yes",
 ];
 
-/// Variables that begin with `KINOTEKA_` and are for other programs: the seeder, clients, builds and tests.
+/// Variables with the prefix `KINOTEKA_` for other programs: the seeder, clients, builds and tests.
 pub const OTHER_VARIABLES: &[&str] = &[
     "KINOTEKA_BIN",
     "KINOTEKA_CLUSTER",
@@ -81,7 +81,7 @@ const EXAMPLES: &str = "Examples:
   kinoteka --database-url postgres://kinoteka@localhost/kinoteka
       serve from PostgreSQL";
 
-/// Which database.
+/// The database.
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseArgs {
     /// The database: postgres://user:password@host:port/database or sqlite://file?mode=rwc.
@@ -119,10 +119,10 @@ pub enum Synchronous {
 }
 
 impl DatabaseArgs {
-    /// The database's URL, parsed.
+    /// Parses the database's URL.
     ///
     /// # Errors
-    /// The flag and what is wrong.
+    /// The flag, and what is wrong.
     pub fn url(&self) -> anyhow::Result<DatabaseUrl> {
         let url = db::parse_url("--database-url", &self.database_url)?;
         Ok(match self.sqlite_synchronous {
@@ -172,8 +172,8 @@ pub struct ServeArgs {
           value_parser = number::<u64>(1..=3_600_000))]
     pub lock_timeout_ms: u64,
 
-    /// How long after the start of its request a mutation may wait for a PostgreSQL leader, in milliseconds; at
-    /// most four fifths of --request-timeout-ms. 0 refuses it at once.
+    /// How long after the start of its request a mutation may wait for a PostgreSQL leader, in milliseconds; at most
+    /// four fifths of --request-timeout-ms. 0 refuses it immediately.
     #[arg(long, help_heading = "Database", env = "KINOTEKA_LEADER_WAIT_MS", value_name = "MS", default_value_t = 8_000,
           value_parser = number::<u64>(0..=3_600_000))]
     pub leader_wait_ms: u64,
@@ -223,7 +223,7 @@ pub struct ServeArgs {
     #[arg(long, help_heading = "Start", env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", value_parser = switch)]
     pub introspection: Option<bool>,
 
-    /// Sites whose pages may send requests from a browser, separated by commas, such as https://films.example.
+    /// Sites whose pages may send requests from a browser, comma-separated, such as https://films.example.
     #[arg(
         long,
         help_heading = "Addresses",
@@ -233,7 +233,7 @@ pub struct ServeArgs {
     )]
     pub cors_origins: Vec<Origin>,
 
-    /// Networks of proxies whose X-Forwarded-For is trusted, separated by commas, such as 10.0.0.0/8.
+    /// Networks of proxies whose X-Forwarded-For is trusted, comma-separated, such as 10.0.0.0/8.
     #[arg(long, help_heading = "Addresses",
           env = "KINOTEKA_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',',
           value_parser = network)]
@@ -300,22 +300,22 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Whether the schema may be read.
+    /// Whether clients may read the schema.
     pub fn introspection(&self) -> bool {
         self.introspection.unwrap_or(!self.production)
     }
 
-    /// Whether there are pages for people.
+    /// Whether there are web pages.
     pub fn ide(&self) -> bool {
         self.ide.unwrap_or(!self.production)
     }
 
-    /// How long fronts may take to notice that the server stops.
+    /// How long load balancers may take to notice that the server stops.
     pub fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms.unwrap_or(if self.production { 5_000 } else { 0 }))
     }
 
-    /// How long queries wait for replicas, and how far these may lag.
+    /// How long queries wait for replicas, and how far replicas may lag.
     pub fn replicas(&self) -> db::ReplicaLimits {
         db::ReplicaLimits {
             wait_max: Duration::from_millis(self.replica_wait_ms),

@@ -1,7 +1,7 @@
-//! Whether the server can serve, and what it has counted, as [`http`](crate::http) tells orchestrators.
+//! Whether the server can serve, and its metrics, as [`http`](crate::http) reports them to orchestrators.
 //!
-//! A task [looks](Health::watch) at the databases all the time, by connections of its own. Who asks is told what it saw
-//! last, so that the answer waits for nothing.
+//! A task [looks](Health::watch) at the databases continuously, with its own connections. A health check returns what
+//! it saw last, so that the response waits for nothing.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,19 +17,19 @@ use crate::error::is_full;
 use crate::http::{Readiness, Status};
 use crate::metrics::{self, Pool};
 
-/// Between two looks at the servers.
+/// The interval of looks at the servers.
 const LOOK_GAP: Duration = Duration::from_millis(250);
 
-/// Between two looks at the schema and its triggers.
+/// The interval of looks at the schema and its triggers.
 const SCHEMA_GAP: Duration = Duration::from_secs(1);
 
-/// Between two looks at the rights, unless a change has failed for want of some.
+/// The interval of looks at the rights, unless a change has failed because of missing rights.
 const RIGHTS_GAP: Duration = Duration::from_secs(10);
 
-/// A schema that cannot be read for so long is a reason not to serve; a connection that was cut is none.
+/// A schema that cannot be read for this long is a reason not to serve. A single broken connection is not.
 const UNREAD_MAX: Duration = Duration::from_secs(3);
 
-/// What the answers depend on. Cloning is cheap.
+/// The state behind the responses. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Health {
     db: Db,
@@ -37,21 +37,21 @@ pub struct Health {
     seen: Arc<Mutex<HealthState>>,
 }
 
-/// What was seen last.
+/// The last observations.
 #[derive(Debug, Default)]
 struct HealthState {
-    /// Why nothing can be served, as the schema says.
+    /// Why the schema prevents serving.
     schema: Option<String>,
     schema_at: Option<Instant>,
     schema_read: Option<Instant>,
-    /// Tables on which rights are missing, and when that was looked at.
+    /// Tables with missing rights, and when they were checked.
     rights: Option<String>,
     rights_at: Option<Instant>,
     readiness: Option<Readiness>,
 }
 
 impl Health {
-    /// The health of a server that uses this database. Nothing is known of it before the first [look](Self::look).
+    /// The health of a server with this database. It is unknown before the first [look](Self::look).
     pub fn new(db: Db) -> Self {
         Self { db, stopping: Arc::default(), seen: Arc::default() }
     }
@@ -61,9 +61,9 @@ impl Health {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Looks again and again; never ends by itself.
+    /// Looks continuously. Never returns.
     pub async fn watch(self) {
-        // One does not wait for the other: how soon a server is known to be away depends on the first.
+        // They do not wait for each other: the first determines how soon a lost server is noticed.
         let servers = async {
             loop {
                 tokio::time::sleep(LOOK_GAP).await;
@@ -72,7 +72,7 @@ impl Health {
         };
         let contents = async {
             loop {
-                // Also between changes that fail one after the other.
+                // Also a pause between consecutive failed changes.
                 tokio::time::sleep(LOOK_GAP).await;
                 if self.db.writes.wait_for_missing_rights().now_or_never().is_some() {
                     self.lock().rights_at = None;
@@ -91,10 +91,10 @@ impl Health {
 
     async fn look_at_servers(&self) {
         self.db.cluster.look().await;
-        self.tell();
+        self.update();
     }
 
-    /// From time to time looks at schema and rights.
+    /// Looks at the schema and the rights at their intervals.
     async fn look_at_contents(&self) {
         if self.is_due(|seen| seen.schema_at, SCHEMA_GAP) {
             self.look_at_schema().await;
@@ -102,11 +102,11 @@ impl Health {
         if self.is_due(|seen| seen.rights_at, RIGHTS_GAP) && !self.db.cluster.is_leader_away() {
             self.look_at_rights().await;
         }
-        self.tell();
+        self.update();
     }
 
-    /// Judges anew, and logs what has changed.
-    fn tell(&self) {
+    /// Updates the readiness, and logs what has changed.
+    fn update(&self) {
         let readiness = self.judge();
         let before = self.lock().readiness.replace(readiness.clone());
         if before.is_some_and(|before| before != readiness) {
@@ -121,19 +121,19 @@ impl Health {
         let (_, reader) = self.db.cluster.watchers();
         let found = self.db.cluster.in_time(async {
             match migration::compare(reader).await? {
-                // Its triggers are others.
+                // Its triggers may differ.
                 SchemaState::Newer(_) | SchemaState::Ahead(_) => return Ok(None),
                 SchemaState::Current => {}
                 state => return Ok(Some(state.to_string())),
             }
-            // Where the schema was read: a replica may have another one at this moment.
+            // On the server where the schema was read: a replica may have another one now.
             let silent = migration::silent_triggers(reader).await?;
             Ok((!silent.is_empty()).then(|| format!("triggers do not fire: {}", silent.join(", "))))
         });
         let found = found.await;
         let now = Instant::now();
         let mut seen = self.lock();
-        // If it cannot be read, the next look tries again.
+        // If it could not be read, the next look tries again.
         seen.schema_at = found.is_ok().then_some(now);
         match found {
             Ok(trouble) => {
@@ -168,7 +168,7 @@ impl Health {
         seen.rights = trouble;
     }
 
-    /// A newer schema is no reason to refuse: while a new version is rolled out, the old one goes on serving.
+    /// A newer schema is not a reason to refuse: during a rollout, the previous version continues to serve.
     fn judge(&self) -> Readiness {
         let (cluster, seen) = (&self.db.cluster, self.lock());
         let is_replica_away = cluster.is_replica_away();
@@ -183,7 +183,7 @@ impl Health {
         }
         if let Some(reason) = self.db.writes.trouble() {
             let reason = format!("the database cannot be written: {reason}");
-            // On SQLite there is no other instance that could do it.
+            // With SQLite, no other instance could do it.
             return match self.db.write.get_database_backend() {
                 sea_orm::DbBackend::Postgres => Readiness::ReadOnly(reason),
                 _ => Readiness::Stuck(reason),

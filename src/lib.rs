@@ -1,24 +1,27 @@
 //! Kinoteka: a GraphQL API server for an online film library.
 //!
-//! A request flows one way: [`http`] -> the engine in `crates/graphql` -> what [`library`] describes -> a domain's
-//! reads or services -> `entity` -> PostgreSQL or SQLite. Nothing points back. What names no domain is a crate in `crates/`:
+//! A request flows in one direction: [`http`] -> the engine in `crates/graphql` -> the fields that [`library`]
+//! describes -> a domain's reads or services -> `entity` -> PostgreSQL or SQLite. Nothing points back. Code that names
+//! no domain is a crate in `crates/`:
 //!
-//! - [`http`] is transport.
-//! - [`kit`] is machinery: rows, lists, pages, mutations.
-//! - [`feed`] tells listeners what happens to comments.
-//! - [`db`] is connecting, and what the two databases spell differently.
-//! - `request` is what all of them know of a request: [`viewer`] says who asks and [`policy`] who may do what, [`error`] has
-//!   the failures that clients can see, [`quota`], [`rate`] and [`answer`] bound what clients take.
-//! - [`telemetry`] logs by [`log`], [`metrics`] counts.
+//! - [`http`] is the transport.
+//! - [`kit`] is the machinery: rows, lists, pages, mutations.
+//! - [`feed`] notifies listeners of changes to comments.
+//! - [`db`] has the connections, and the SQL in which the two databases differ.
+//! - `request` is what all of them know about a request: [`viewer`] identifies the sender, [`policy`] says who may do
+//!   what, [`error`] has the failures that clients can see, and [`quota`], [`rate`] and [`answer`] limit what clients
+//!   use.
+//! - [`telemetry`] logs with [`log`], and [`metrics`] counts.
 //!
-//! Here is the library:
+//! This crate is the library:
 //!
-//! - A domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`], [`comment`], [`rating`], [`order`],
-//!   [`tag`], [`account`]) is everything about one thing: its objects, lists, inputs, mutations and rules. [`subject`],
-//!   [`search`], [`audit`] and [`node`] join several.
+//! - A domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`], [`comment`], [`rating`],
+//!   [`order`], [`tag`], [`account`]) contains everything about one thing: objects, lists, inputs, mutations and rules.
+//!   [`subject`], [`search`], [`audit`] and [`node`] combine several.
 //! - [`library`] collects the schema from the domains, and names all of them.
-//! - [`app`] puts everything together, [`config`] holds every setting, [`health`] says whether the server can serve,
-//!   [`status`] how the cluster, the servers and the database are, [`open_files`] bounds its files. [`stored_texts`] counts what is stored and would not be written now.
+//! - [`app`] assembles everything, [`config`] has every setting, [`health`] says whether the server can serve,
+//!   [`status`] shows the cluster, the servers and the database, and [`open_files`] limits the server's files.
+//!   [`stored_texts`] counts stored texts that the API would reject today.
 //!
 //! `docs/ARCHITECTURE.md` has the map and the invariants.
 
@@ -46,7 +49,7 @@ pub mod stored_texts;
 pub mod subject;
 pub mod tag;
 
-// The layers below, under the names that domains know them by.
+// The layers below, with the names that domains use.
 pub use kinoteka_http as http;
 pub use request::{answer, clock, error, executor, planted, policy, position, quota, rate, subscribe, viewer};
 pub use telemetry::{log, metrics};

@@ -23,7 +23,7 @@ use settings::Invocation;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A third of the time of a page with lists went into the system's allocator.
+/// The system's allocator took a third of the time of a page with lists.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -32,17 +32,17 @@ fn main() -> ExitCode {
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            log::print(&format!("error: no tasks can be run: {error}"));
+            log::print(&format!("error: cannot start the async runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let outcome = runtime.block_on(run());
-    // What is stuck does not keep the process.
+    // A blocked thread does not prevent the exit.
     runtime.shutdown_timeout(RUNTIME_TIMEOUT);
     outcome
 }
 
-/// How long the end of the process waits for threads that are still at work.
+/// How long the exit of the process waits for busy threads.
 const RUNTIME_TIMEOUT: Duration = Duration::from_secs(1);
 
 async fn run() -> ExitCode {
@@ -72,7 +72,7 @@ async fn run_command(invocation: &Invocation<Cli>) -> anyhow::Result<ExitCode> {
     }
     unknown.iter().for_each(|warning| log::print(&format!("warning: {warning}")));
     if let Some(Command::Role(_) | Command::User(_)) = &invocation.arguments.command {
-        // What operators do to accounts is an event.
+        // Operators' changes to accounts are logged as events.
         telemetry::start_logging(LogFormat::Pretty, "warn,kinoteka=info")?;
     }
     match &invocation.arguments.command {
@@ -119,7 +119,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         // An error means that the server ended by itself.
         let _ = stop.send(());
         signals.next().await;
-        tracing::warn!("a second signal: stopping at once");
+        tracing::warn!("a second signal: stopping immediately");
         log::flush_within(LAST_WORDS_TIMEOUT);
         std::process::exit(1);
     });
@@ -133,7 +133,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 /// How long a second signal waits for the log.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// SIGTERM and SIGINT, from the moment of listening on.
+/// SIGTERM and SIGINT, from the creation of this value.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -156,20 +156,20 @@ async fn change_role(command: &RoleCommand) -> anyhow::Result<()> {
     match command {
         RoleCommand::Grant(args) => {
             operator::grant_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
-            tell(&format!("{} has the role now", args.user));
+            tell(&format!("granted the role to {}", args.user));
         }
         RoleCommand::Revoke(args) => {
             operator::revoke_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
-            tell(&format!("{} has the role no more", args.user));
+            tell(&format!("revoked the role from {}", args.user));
         }
     }
     Ok(())
 }
 
-/// Between two times of `status --watch`.
+/// The interval of `status --watch`.
 const WATCH_GAP: Duration = Duration::from_secs(2);
 
-/// Its code says whether all is well.
+/// Its exit code says whether everything is well.
 async fn show_status(command: &StatusCommand) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(LogFormat::Pretty, "warn")?;
     let gatherer = Gatherer::new(command.sources.command_sources()?)?;
@@ -192,7 +192,7 @@ async fn show_status(command: &StatusCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Has a terminal begin at the top of an empty screen.
+/// Clears the terminal and moves to the top.
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs) -> anyhow::Result<()> {
@@ -202,23 +202,23 @@ async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs)
     operator::reset_password(&db, &hashing.open(1, 0, 0)?, user, &password).await?;
     match given {
         Some(_) => tell(&format!("{user} has the new password; all sessions have ended")),
-        None => print(&format!("{password}\n")).context("the password is a new one that nobody knows, set another")?,
+        None => print(&format!("{password}\n")).context("the new password was set but not printed; reset it again")?,
     }
     Ok(())
 }
 
-/// The first line of standard input, if somebody has put one there.
+/// The first line of standard input, if it has one.
 fn read_password() -> anyhow::Result<Option<String>> {
     let mut line = String::new();
     let input = io::stdin();
     if !input.is_terminal() {
-        input.lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+        input.lock().read_line(&mut line).context("cannot read the password from standard input")?;
     }
     let password = line.trim_end_matches(['\r', '\n']);
     Ok((!password.is_empty()).then(|| password.to_owned()))
 }
 
-/// A database with a schema that this program can use.
+/// Opens a database, and checks that this program can use its schema.
 async fn open_current(database: &DatabaseArgs) -> anyhow::Result<Writer> {
     let writer = open_database(database).await?;
     match migration::compare(&writer.db).await? {
@@ -233,13 +233,13 @@ async fn open_database(database: &DatabaseArgs) -> anyhow::Result<Writer> {
     open_writer(&database.url()?, POOL, None).await.context("--database-url")
 }
 
-/// Says on standard output what was done, for whoever reads it.
+/// Reports on standard output what was done.
 fn tell(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Prints on standard output what was asked for.
+/// Prints a result on standard output.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut output = io::stdout();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("standard output cannot be written")
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("cannot write to standard output")
 }

@@ -12,7 +12,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{POOL, open_database, print, tell};
 
-/// The exit status of `migrate status --exit-code` when something is to be done.
+/// The exit status of `migrate status --exit-code` if the schema is not current.
 const NOT_CURRENT: u8 = 3;
 
 /// Runs a command.
@@ -52,30 +52,30 @@ async fn up(database: &DatabaseArgs, steps: Option<u32>, waiting: &WaitArgs) -> 
 async fn down(database: &DatabaseArgs, steps: u32, yes: bool, waiting: &WaitArgs) -> anyhow::Result<()> {
     let db = open_database(database).await?.db;
     if let SchemaState::Newer(steps) = refuse_unknown_steps(&db).await? {
-        bail!("{} unknown here: take steps back with the program that made them", steps.join(", "));
+        bail!("unknown steps: {}; revert them with the version of the program that applied them", steps.join(", "));
     }
     let losses = migration::losses(&db, steps).await.context("cannot find out what would be deleted")?;
     for loss in &losses {
         let deleted = if loss.deleted.is_empty() { "no data".to_owned() } else { loss.deleted.join(", ") };
-        log::print(&format!("taking back {} deletes {deleted}", loss.name));
+        log::print(&format!("reverting {} deletes {deleted}", loss.name));
     }
     if !yes && !losses.is_empty() {
-        confirm(&format!("Take back {} steps of the {}?", losses.len(), database.url()?))?;
+        confirm(&format!("Revert {} steps of the {}?", losses.len(), database.url()?))?;
     }
-    let taken_back = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
-    report("took back", &taken_back, "nothing to take back");
+    let reverted = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
+    report("reverted", &reverted, "nothing to revert");
     Ok(())
 }
 
-/// Passes if somebody at the terminal agrees.
+/// Asks for confirmation on the terminal.
 fn confirm(question: &str) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
-        bail!("nobody is at a terminal to be asked: nothing was changed; add --yes to take the steps back");
+        bail!("cannot ask for confirmation without a terminal, so nothing was changed; add --yes to revert the steps");
     }
     let mut error = io::stderr();
-    write!(error, "{question} [y/N] ").and_then(|()| error.flush()).context("standard error cannot be written")?;
+    write!(error, "{question} [y/N] ").and_then(|()| error.flush()).context("cannot write to standard error")?;
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("the answer cannot be read")?;
+    io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
     match line.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => bail!("nothing was changed"),
@@ -94,7 +94,7 @@ async fn finish(database: &DatabaseArgs) -> anyhow::Result<()> {
     print(&format!("{done}\n"))
 }
 
-/// Prints where the schema stands; says whether there is nothing to do.
+/// Prints the state of the schema. Returns whether there is nothing to do.
 async fn status(database: &DatabaseArgs) -> anyhow::Result<bool> {
     let db = open(&database.url()?, Access::Read, POOL).await.context("--database-url")?;
     for step in migration::status(&db).await? {
@@ -115,7 +115,7 @@ async fn status(database: &DatabaseArgs) -> anyhow::Result<bool> {
     Ok(is_usable && unfinished.is_empty())
 }
 
-/// sea-orm-migration would stop with a text about files.
+/// sea-orm-migration would stop with an error about files.
 async fn refuse_unknown_steps(db: &DatabaseConnection) -> anyhow::Result<SchemaState> {
     match migration::compare(db).await? {
         state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
@@ -130,16 +130,16 @@ async fn adopt(db: &DatabaseConnection) -> anyhow::Result<Vec<String>> {
     })
 }
 
-/// Says what to do, where that is known.
+/// Adds the solution, if it is known.
 fn explain(error: DbErr) -> anyhow::Error {
     migration::explain_refusal(&error).map_or_else(|| error.into(), anyhow::Error::msg)
 }
 
-/// Makes again what a restore has left out.
+/// Rebuilds rows that a restore has left out.
 async fn refill(db: &DatabaseConnection) -> anyhow::Result<()> {
     let tables = migration::refill(db).await.map_err(explain)?;
     if !tables.is_empty() {
-        tell(&format!("made the rows of {} again", tables.join(", ")));
+        tell(&format!("rebuilt the rows of {}", tables.join(", ")));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::publication::objects::{Publication, PublicationCategory};
 use crate::rating::objects::Rating;
 use crate::staff::objects::{PersonPosition, StaffMember};
 
-/// Ids that one `nodes` may name.
+/// The maximum number of ids in one `nodes`.
 const NODES_MAX: usize = 100;
 
 /// Reads objects of one type by their keys.
@@ -64,21 +64,21 @@ fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
     NODE_TYPES.iter().find(|(other, _)| *other == name)
 }
 
-/// The type and the key of an id.
+/// Parses the type and the key of an id.
 fn read(field: &str, id: &ID) -> Result<(&'static str, i32), ApiError> {
     let found = id::split(id).and_then(|(name, key)| Some((of_type(&name)?.0, key)));
     found.ok_or_else(|| ApiError::bad_input(field, "is not a valid id; pass an id that a query returned"))
 }
 
-/// The name of a type that has ids.
+/// The name of a type with ids.
 pub fn type_named(name: &str) -> Option<&'static str> {
     of_type(name).map(|(name, _)| *name)
 }
 
-/// Objects by their types and keys; null where there is no object.
+/// Objects by their types and keys. Null for a missing object.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn find_any<T, A>(call: &Call<'_, T, A>, keys: &[Option<(&'static str, i32)>]) -> Result<Column, FieldError> {
     find_all(keys, |name, keys| async move {
         match of_type(name) {
@@ -89,14 +89,14 @@ pub async fn find_any<T, A>(call: &Call<'_, T, A>, keys: &[Option<(&'static str,
     .await
 }
 
-/// Which object to find.
+/// The object to find.
 #[derive(Debug, InputObject)]
 struct NodeArguments {
     /// The id of an object of any type.
     id: ID,
 }
 
-/// Which objects to find.
+/// The objects to find.
 #[derive(Debug, InputObject)]
 struct NodesArguments {
     /// The ids of at most 100 objects of any type.
@@ -112,7 +112,7 @@ pub fn describe(query: Object<Root>) -> Object<Root> {
             |_: &mut Registry| "Node".to_owned(),
             |call| Box::pin(async move { node(call).await.into() }),
         )
-        // Sessions and orders are there for their owners only.
+        // Only their owners can see sessions and orders.
         .personal()
         .resolve_by::<NodesArguments>(
             "nodes",

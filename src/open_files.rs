@@ -1,19 +1,19 @@
-//! How many files the process may open, and how many connections that leaves room for.
+//! The limit of open files, and the number of connections that it allows.
 //!
-//! Connections of clients must not take the files that the database needs: the limit of open files is raised as
-//! far as the system allows, and if that is not enough, fewer connections are accepted.
+//! Clients' connections must not use up the files that the database needs: the limit of open files is raised as far as
+//! the system allows, and if that is not enough, fewer connections are accepted.
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files beside connections: standard streams, the runtime, listeners, the log, SQLite's temporary files,
-/// and what is opened for a moment, such as sockets to resolve a name.
+/// Files other than connections: standard streams, the runtime, listeners, the log, SQLite's temporary files, and
+/// short-lived ones, such as sockets to resolve a name.
 const OTHER_FILES: u64 = 24;
 
-/// With room for fewer connections than this the server does not start.
+/// If fewer connections than this fit, the server does not start.
 const CONNECTIONS_MIN: u64 = 8;
 
-/// What the settings need.
+/// The needs of the settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
     /// Connections of clients, to all addresses together.
@@ -22,17 +22,17 @@ pub struct Needs {
     pub database: u64,
 }
 
-/// Raises the limit of open files to the most that the system allows, and says how many connections of
-/// clients there is room for: as many as are needed, or fewer, after a warning.
+/// Raises the limit of open files to the system's maximum, and returns how many client connections fit: the requested
+/// number, or fewer after a warning.
 ///
 /// # Errors
-/// Not even a few connections fit beside the database's files.
+/// Too few connections fit besides the database's files.
 pub fn reserve(needs: Needs) -> anyhow::Result<u64> {
     let limit = raise();
     let connections = room(needs, limit)?;
     if connections < needs.connections {
         tracing::warn!(
-            "only {connections} connections of clients are accepted at a time instead of {}, since {limit} open \
+            "only {connections} client connections are accepted instead of {}, because only {limit} open \
              files are allowed: raise the limit (ulimit -n, or LimitNOFILE= of systemd) to {}, or lower \
              --limit-connections",
             needs.connections,
@@ -47,19 +47,19 @@ fn room(needs: Needs, limit: u64) -> anyhow::Result<u64> {
     let room = limit.saturating_sub(reserved);
     if room < CONNECTIONS_MIN.min(needs.connections) {
         bail!(
-            "{limit} open files are allowed, and {} are needed at least: raise the limit (ulimit -n, or LimitNOFILE= \
-             of systemd), or lower --database-connections",
+            "only {limit} open files are allowed, but at least {} are needed: raise the limit (ulimit -n, or \
+             LimitNOFILE= of systemd), or lower --database-connections",
             reserved + CONNECTIONS_MIN.min(needs.connections)
         );
     }
     Ok(room.min(needs.connections))
 }
 
-/// Raises the soft limit to the hard one; gives what holds then.
+/// Raises the soft limit to the hard one. Returns the resulting limit.
 fn raise() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // Some systems refuse an unlimited one: then the soft limit stays.
+        // Some systems reject an unlimited one: then the soft limit stays.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(room(20_000, 12, least).unwrap(), CONNECTIONS_MIN);
         let refusal = room(20_000, 12, least - 1).unwrap_err().to_string();
         assert!(refusal.contains(&least.to_string()) && refusal.contains("ulimit -n"), "{refusal}");
-        // Whoever asks for fewer needs no more.
+        // If fewer are requested, no more are needed.
         assert_eq!(room(3, 12, OTHER_FILES + 15).unwrap(), 3);
     }
 }

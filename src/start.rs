@@ -1,4 +1,4 @@
-//! What is done with a database before the server serves from it: the schema, the demo, checks.
+//! Prepares a database before the server uses it: the schema, the demo, checks.
 
 use anyhow::{Context, anyhow, bail};
 use migration::connect::{Access, DatabaseUrl};
@@ -11,7 +11,7 @@ use crate::config::ServeArgs;
 use crate::db::{self, Db};
 use crate::http;
 
-/// Brings up the schema, fills it as the settings say, and checks that all is there that the server needs.
+/// Updates the schema, fills it according to the settings, and checks that everything is there that the server needs.
 pub(crate) async fn prepare(owner: &DatabaseConnection, url: &DatabaseUrl, args: &ServeArgs) -> anyhow::Result<()> {
     db::check_rights(owner, url, Access::Write).await?;
     let is_newer = prepare_schema(owner, url, args.migrate || args.demo).await?;
@@ -21,7 +21,7 @@ pub(crate) async fn prepare(owner: &DatabaseConnection, url: &DatabaseUrl, args:
     check_content(owner, url, is_newer).await
 }
 
-/// A seed that is under way or has failed leaves rows out. The triggers of a newer schema may be others.
+/// An unfinished or failed seed leaves rows out. The triggers of a newer schema may differ.
 async fn check_content(db: &DatabaseConnection, url: &DatabaseUrl, is_newer: bool) -> anyhow::Result<()> {
     if seeding::is_unfinished(db).await.context("cannot read the marks of the seeder")? {
         bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
@@ -29,7 +29,7 @@ async fn check_content(db: &DatabaseConnection, url: &DatabaseUrl, is_newer: boo
     if is_newer { Ok(()) } else { check_triggers(db, url).await }
 }
 
-/// Whether the schema has steps of a newer version, with which this one can go on. Its triggers may be others.
+/// Returns whether the schema has steps of a newer version that this one supports. Its triggers may differ.
 async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<bool> {
     let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
     let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
@@ -54,7 +54,7 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
         SchemaState::Current => Ok(false),
         SchemaState::Incomplete(_) => {
             let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
-            tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
+            tracing::warn!(tables = tables.join(", "), "rebuilt rows that the {url} had lost");
             Ok(false)
         }
         SchemaState::Newer(_) => {
@@ -65,24 +65,24 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
     }
 }
 
-/// Without triggers side tables are wrong, and listeners hear nothing.
+/// Without triggers, side tables are wrong and listeners get no events.
 async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
     let silent = migration::silent_triggers(db).await;
     let silent = silent.with_context(|| format!("cannot read the triggers of the {url}"))?;
     if !silent.is_empty() {
         bail!(
-            "cannot serve the {url}: triggers do not fire: {}; enable them by ALTER TABLE ... ENABLE TRIGGER USER, or \
-             restore the schema",
+            "cannot serve the {url}: triggers do not fire: {}; enable them with ALTER TABLE ... ENABLE TRIGGER USER, \
+             or restore the schema",
             silent.join(", ")
         );
     }
     Ok(())
 }
 
-/// Demo accounts that a warning names.
+/// The number of demo accounts that a warning names.
 const DEMO_ACCOUNTS_SHOWN: usize = 5;
 
-/// Warns of accounts whose password everybody knows.
+/// Warns about accounts with the publicly known password.
 pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<()> {
     let known = find_demo_accounts(db, accounts).await?;
     if !known.is_empty() {
@@ -92,20 +92,20 @@ pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -
             more => format!(" and {more} more"),
         };
         tracing::warn!(
-            "--production: demo accounts can log in with the password that everybody knows: {shown}{more}; give them \
-             others by `kinoteka user reset-password`, or delete them"
+            "--production: these demo accounts still have their public password: {shown}{more}; set \
+             another one with `kinoteka user reset-password`, or delete the accounts"
         );
     }
     Ok(())
 }
 
-/// The users that log in with the password of demo accounts.
+/// The users who can log in with the password of the demo accounts.
 async fn find_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<Vec<String>> {
     let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
     operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await
 }
 
-/// The demo accounts that pages offer: those that still have the password.
+/// The demo accounts to offer on pages: those that still have the password.
 pub(crate) async fn find_demo_login(db: &Db, accounts: &AccountServices) -> anyhow::Result<Option<http::DemoLogin>> {
     let known = find_demo_accounts(db, accounts).await?;
     let usernames: Vec<_> = accounts::usernames(0).filter(|username| known.contains(username)).collect();
@@ -113,7 +113,7 @@ pub(crate) async fn find_demo_login(db: &Db, accounts: &AccountServices) -> anyh
     Ok((!usernames.is_empty()).then_some(http::DemoLogin { usernames, password }))
 }
 
-/// Passes a replica that has all that reads need.
+/// Checks that a replica has everything that reads need.
 pub(crate) async fn check_replica(replica: &DatabaseConnection, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     db::check_rights(replica, read_url, Access::Read).await?;
     match migration::compare(replica).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
@@ -138,7 +138,7 @@ async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
             tracing::info!("demo accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD);
         }
         Err(SeedError::NotEmpty { table }) => {
-            tracing::info!(table, "the database holds rows: the demo catalogue is left out");
+            tracing::info!(table, "the database has rows: the demo catalogue was not added");
         }
         Err(error) => return Err(error.into()),
     }

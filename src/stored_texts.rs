@@ -1,5 +1,5 @@
-//! Texts in the database that the API would not write now: blank ones, and twins, which look alike and are stored in
-//! different characters. They are counted for operators and never changed.
+//! Stored texts that the API would reject today: blank ones, and twins, which look alike but have different characters.
+//! They are counted for operators and never changed.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use crate::kit::spelling::{compose, list_unseen};
 
-/// Columns whose texts are to show something.
+/// Columns whose texts must be visible.
 const SHOWN: &[(&str, &[&str])] = &[
     ("tags", &["title"]),
     ("movies", &["isbn", "title", "title_original", "country", "subject"]),
@@ -23,7 +23,7 @@ const SHOWN: &[(&str, &[&str])] = &[
     ("comments", &["comment"]),
 ];
 
-/// Columns whose texts are to tell rows apart.
+/// Columns whose texts must be distinguishable.
 const UNIQUE: &[(&str, &str)] = &[
     ("tags", "title"),
     ("person_position", "title"),
@@ -34,10 +34,10 @@ const UNIQUE: &[(&str, &str)] = &[
     ("publications_category", "title"),
 ];
 
-/// A line for each column that has some, such as `twins in tags.title: 2`.
+/// A line for each column with such texts, such as `twins in tags.title: 2`.
 ///
 /// # Errors
-/// What the database answers.
+/// The database failed.
 pub async fn report(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let mut lines = Vec::new();
     for (table, columns) in SHOWN {
@@ -56,20 +56,20 @@ pub async fn report(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     Ok(lines)
 }
 
-/// How many texts of each column show nothing.
+/// The number of blank texts in each column.
 async fn count_blanks(db: &impl ConnectionTrait, table: &str, columns: &[&str]) -> Result<Vec<i64>, DbErr> {
     let (first, trim) = match db.get_database_backend() {
         DbBackend::Sqlite => ("unicode", "trim"),
         _ => ("ascii", "btrim"),
     };
     let counts = columns.iter().map(|column| {
-        // Trimming is dear: what begins with a Latin or Cyrillic letter needs none.
+        // Trimming is expensive: a text that begins with a Latin or Cyrillic letter needs none.
         format!(
             "count(CASE WHEN {column} IS NULL OR coalesce({first}({column}), 0) BETWEEN 33 AND 126
                  OR {first}({column}) BETWEEN 1040 AND 1103 THEN NULL WHEN {trim}({column}, $1) = '' THEN 1 END)"
         )
     });
-    // Deleted comments that have replies are empty.
+    // Deleted comments with replies are empty.
     let alive = match table {
         "comments" => "id NOT IN (SELECT comment_id FROM comment_tombstones)",
         _ => "1 = 1",
@@ -80,9 +80,9 @@ async fn count_blanks(db: &impl ConnectionTrait, table: &str, columns: &[&str]) 
     (0..columns.len()).map(|place| row.try_get_by_index(place)).collect()
 }
 
-/// How many texts of a column look like another one there.
+/// The number of texts in a column that look like another one there.
 async fn count_twins(db: &impl ConnectionTrait, table: &str, column: &str) -> Result<usize, DbErr> {
-    // Only others can be composed. SQLite knows no Unicode, so the program looks at them.
+    // ASCII texts cannot have twins. SQLite has no Unicode normalization, so the program compares the texts.
     let bytes = match db.get_database_backend() {
         DbBackend::Sqlite => format!("length(CAST({column} AS BLOB))"),
         _ => format!("octet_length({column})"),

@@ -2,7 +2,7 @@ import { defineConfig } from 'vite';
 
 import { guide } from './guide.js';
 
-// One entry a page: the server answers dist/index.html at /, and dist/NAME.html at /NAME.
+// One entry per page. The server serves dist/index.html at /, and dist/NAME.html at /NAME.
 const pages = ['index.html', 'live.html', 'monitoring.html', 'status.html'];
 
 const api = process.env.KINOTEKA_URL ?? 'http://127.0.0.1:8000';
@@ -15,18 +15,18 @@ export default defineConfig({
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },
-    // The Content-Security-Policy has no `data:` for scripts, and files are cached for good.
+    // The Content-Security-Policy allows no `data:` for scripts. Files are cached permanently.
     assetsInlineLimit: 0,
     // Monaco, the editor, is one chunk of this size. It is loaded once per release.
     chunkSizeWarningLimit: 4000,
     rollupOptions: {
       input: pages,
-      // "use client" means something to frameworks that render on servers, and nothing here.
+      // "use client" is only for frameworks that render on servers.
       onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning),
     },
   },
   worker: { format: 'es' },
-  // `npx vite` serves the pages while they are worked on; the API is a server beside it.
+  // For development: `npx vite` serves the pages and forwards API requests to a separate server.
   optimizeDeps: { exclude: ['graphiql/setup-workers/vite', '@graphiql/react/setup-workers/vite'] },
   server: { proxy: { '/graphql': { target: api, ws: true }, '/site.json': api, '/status.json': api } },
 });

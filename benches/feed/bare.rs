@@ -1,4 +1,4 @@
-//! What there is to reach: axum's WebSockets sending ready bytes, with nothing before them.
+//! The upper bound: axum's WebSockets that only send prepared bytes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ struct Stage {
     messages: usize,
 }
 
-/// As long as a result with its frame.
+/// The size of a result with its frame.
 const MESSAGE: usize = 300;
 
-/// Serves sockets at `/bare` that wait for a word and then send so many messages.
+/// Serves sockets at `/bare` that wait for a command and then send the given number of messages.
 pub async fn serve(messages: usize) -> Bare {
     let stage = Arc::new(Stage { ready: AtomicUsize::new(0), go: watch::Sender::new(false), messages });
     let upgrade = async |State(stage): State<Arc<Stage>>, upgrade: WebSocketUpgrade| {
-        // As small as that of the server's own sockets.
+        // The size that the server's own sockets use.
         let upgrade = upgrade.read_buffer_size(4 << 10).protocols(["graphql-transport-ws"]);
         upgrade.on_upgrade(async move |mut socket| {
             let mut go = stage.go.subscribe();
@@ -48,7 +48,7 @@ pub async fn serve(messages: usize) -> Bare {
                     return;
                 }
             }
-            // Until the client goes.
+            // Until the client disconnects.
             let _ = socket.recv().await;
         })
     };
@@ -60,7 +60,7 @@ pub async fn serve(messages: usize) -> Bare {
 }
 
 impl Bare {
-    /// Has them send, once so many wait for it.
+    /// Makes the sockets send when the given number of them wait.
     pub async fn go(&self, sockets: usize) {
         while self.stage.ready.load(Ordering::Relaxed) < sockets {
             tokio::time::sleep(Duration::from_millis(2)).await;

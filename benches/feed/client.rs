@@ -1,4 +1,4 @@
-//! Many listeners on one thread, on raw sockets: they count what comes and do as little else as can be.
+//! Many listeners on one thread, on raw sockets. They only count results, to use as little time as possible.
 
 use std::cell::{Cell, RefCell};
 use std::io::BufRead;
@@ -9,27 +9,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-/// What all have received.
+/// The results that all listeners have received.
 #[derive(Default)]
-struct Received {
+struct Results {
     results: Cell<usize>,
     first: Cell<Option<Instant>>,
     last: Cell<Option<Instant>>,
     delays_us: RefCell<Vec<u64>>,
 }
 
-/// Arguments: address, path, count; then a document a line on standard input, then commands.
+/// Arguments: address, path, count. Standard input: a document per line, then commands.
 pub fn run(arguments: &[String]) {
     let [address, path, count] = arguments else { panic!("clients ADDRESS PATH COUNT") };
     let count: usize = count.parse().unwrap();
     let mut lines = std::io::stdin().lock().lines();
     let documents: Vec<String> = lines.by_ref().take(count).map(Result::unwrap).collect();
-    // The thread that reads commands wants the lock.
+    // The thread that reads commands needs the lock.
     drop(lines);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let received = Rc::new(Received::default());
+    let received = Rc::new(Results::default());
     runtime.block_on(LocalSet::new().run_until(async {
-        // A few at a time, as a backlog of connections holds them.
+        // In small groups, so that the backlog of connections does not overflow.
         let gate = Rc::new(tokio::sync::Semaphore::new(200));
         let mut connecting = Vec::new();
         for document in documents {
@@ -46,7 +46,7 @@ pub fn run(arguments: &[String]) {
             connecting.await.unwrap();
         }
         println!("connected");
-        // Commands come from another thread, so that reading them holds up nobody.
+        // Another thread reads commands, so that reading does not block the listeners.
         let (commands, mut command) = tokio::sync::mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines() {
@@ -62,7 +62,7 @@ pub fn run(arguments: &[String]) {
     }));
 }
 
-async fn answer(command: &str, received: &Received) {
+async fn answer(command: &str, received: &Results) {
     if command == "delays" {
         let mut delays = received.delays_us.take();
         delays.sort_unstable();
@@ -73,7 +73,7 @@ async fn answer(command: &str, received: &Received) {
     let wanted: usize = command.parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     while received.results.get() < wanted {
-        assert!(Instant::now() < deadline, "{} of {wanted} results came", received.results.get());
+        assert!(Instant::now() < deadline, "{} of {wanted} results arrived", received.results.get());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let time = received.last.get().unwrap() - received.first.get().unwrap();
@@ -89,14 +89,14 @@ async fn connect(address: &str, path: &str, document: &str) -> TcpStream {
          sec-websocket-protocol: graphql-transport-ws\r\n\r\n"
     );
     stream.write_all(upgrade.as_bytes()).await.unwrap();
-    // Nothing follows the head before something was said.
+    // The server sends nothing after the head before the first message.
     let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
         assert!(stream.read_buf(&mut head).await.unwrap() > 0, "{}", String::from_utf8_lossy(&head));
     }
     assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
     stream.write_all(&frame(r#"{"type":"connection_init"}"#)).await.unwrap();
-    // Its answer: a short frame.
+    // The acknowledgement is a short frame.
     let mut head = [0; 2];
     stream.read_exact(&mut head).await.unwrap();
     let mut acknowledged = vec![0; usize::from(head[1])];
@@ -106,7 +106,7 @@ async fn connect(address: &str, path: &str, document: &str) -> TcpStream {
     stream
 }
 
-/// A text frame of a client. The mask may be zero.
+/// A client's text frame. The mask may be zero.
 fn frame(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
     match u8::try_from(text.len()) {
@@ -121,7 +121,7 @@ fn frame(text: &str) -> Vec<u8> {
     frame
 }
 
-async fn listen(mut stream: TcpStream, received: Rc<Received>) {
+async fn listen(mut stream: TcpStream, received: Rc<Results>) {
     let mut buffer = vec![0; 2 << 10];
     let mut filled = 0;
     loop {
@@ -147,7 +147,7 @@ async fn listen(mut stream: TcpStream, received: Rc<Received>) {
     }
 }
 
-/// Where the first frame's payload begins and ends, and whether it is a ping.
+/// The beginning and end of the first frame's payload, and whether it is a ping.
 fn next_frame(bytes: &[u8]) -> Option<(usize, usize, bool)> {
     let (start, length) = match *bytes.get(1)? {
         126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
@@ -157,7 +157,7 @@ fn next_frame(bytes: &[u8]) -> Option<(usize, usize, bool)> {
     Some((start, start + length, bytes[0] != 0x81 || payload.windows(6).any(|window| window == b"\"ping\"")))
 }
 
-impl Received {
+impl Results {
     fn note(&self, payload: &[u8]) {
         let now = Instant::now();
         if self.first.get().is_none() {
@@ -165,7 +165,7 @@ impl Received {
         }
         self.last.set(Some(now));
         self.results.set(self.results.get() + 1);
-        // The time at which it was asked for, between two signs.
+        // The time at which it was sent, between two markers.
         let mut parts = payload.split(|byte| *byte == b'@').skip(1);
         if let (Some(asked), Some(_)) = (parts.next(), parts.next()) {
             let asked: u64 = std::str::from_utf8(asked).unwrap().parse().unwrap();

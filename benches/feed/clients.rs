@@ -1,4 +1,4 @@
-//! Clients in a process of their own, seen from the benchmark.
+//! The clients, which run in their own process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Starts so many listeners, each with its document.
+    /// Starts the given number of listeners, each with its document.
     pub fn start(address: SocketAddr, path: &str, count: usize, document: impl Fn(usize) -> String) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["clients", &address.to_string(), path, &count.to_string()])
@@ -27,21 +27,21 @@ impl Clients {
         Self { child, stdin, stdout }
     }
 
-    /// Waits until all have said that they want to listen.
+    /// Waits until all have sent their subscriptions.
     pub fn connected(&mut self) {
         assert_eq!(self.line(), "connected");
     }
 
-    /// Waits until they have received so many results together; results a second from the first to
-    /// the last.
+    /// Waits until they have received the given total number of results. Returns results per second from the
+    /// first to the last.
     pub fn rate(&mut self, results: usize) -> f64 {
         writeln!(self.stdin, "{results}").unwrap();
         let seconds: f64 = self.line().parse().unwrap();
         results as f64 / seconds
     }
 
-    /// Of all results received, the median and the 99th percentile of the time since they were asked for,
-    /// in milliseconds.
+    /// The median and the 99th percentile of the time from sending a comment to receiving its result, in
+    /// milliseconds.
     pub fn delays(&mut self) -> (f64, f64) {
         writeln!(self.stdin, "delays").unwrap();
         let line = self.line();

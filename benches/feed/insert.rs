@@ -1,4 +1,4 @@
-//! What the feed's trigger costs whoever writes comments, and what `pg_notify` in its place would.
+//! The cost of the feed's trigger for writers of comments, compared with `pg_notify`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub async fn measure(url: &str, db: &DatabaseConnection) {
     }
     instance.stop().await;
     let [bare, told, notified, api, api_told] = rates.map(median);
-    println!("\n| comments a second, {WRITERS} writers | | of that without |");
+    println!("\n| comments per second, {WRITERS} writers | | relative to no trigger |");
     println!("|---|---|---|");
     println!("| SQL without the trigger | {bare:.0} | |");
     println!("| SQL with the trigger | {told:.0} | {:.2} |", told / bare);
@@ -44,7 +44,7 @@ pub async fn measure(url: &str, db: &DatabaseConnection) {
     println!("| addComment with the trigger | {api_told:.0} | {:.2} |", api_told / api);
 }
 
-/// Somebody who writes one comment after the other.
+/// A client that writes one comment after another.
 enum Writer {
     Sql(DatabaseConnection, &'static str),
     Api(reqwest::Client, SocketAddr),
@@ -72,7 +72,7 @@ async fn by_api(address: SocketAddr) -> f64 {
     count((0..WRITERS).map(|_| Writer::Api(client.clone(), address)).collect()).await
 }
 
-/// Comments a second.
+/// Comments per second.
 async fn count(writers: Vec<Writer>) -> f64 {
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = tokio::task::JoinSet::new();

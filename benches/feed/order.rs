@@ -1,4 +1,4 @@
-//! The delay in the order of ticks beside that of rows, and beside a transaction that stays open.
+//! Compares the delay in the order of ticks with that of rows, and with an open transaction.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{Instance, ROUNDS, document, listening, median, write};
 
 const LISTENERS: usize = 100;
 
-/// One round of each in turn, so that the machine's moods are the same for all.
+/// One round of each in turn, so that the load of the machine is similar for all.
 pub async fn measure(url: &str, db: &DatabaseConnection) {
     let cases =
-        [("XACT", false, "rows, quiet"), ("TICK", false, "ticks, quiet"), ("TICK", true, "ticks, beside a writer")];
+        [("XACT", false, "rows, quiet"), ("TICK", false, "ticks, quiet"), ("TICK", true, "ticks, open transaction")];
     let mut delays = vec![(Vec::new(), Vec::new()); cases.len()];
     for _ in 0..ROUNDS {
         for ((ordering, with_writer, _), (p50s, p99s)) in cases.iter().zip(&mut delays) {
@@ -38,7 +38,7 @@ pub async fn measure(url: &str, db: &DatabaseConnection) {
     }
     let medians: Vec<_> = delays.into_iter().map(|(p50s, p99s)| (median(p50s), median(p99s))).collect();
     println!(
-        "\n| delay at 100 comments a second to {LISTENERS} listeners, by the order of | p50, ms | p99, ms | of rows' p99 | of the quiet p99 |"
+        "\n| delay at 100 comments per second to {LISTENERS} listeners, in the order of | p50, ms | p99, ms | relative to rows' p99 | relative to quiet p99 |"
     );
     println!("|---|---|---|---|---|");
     for ((.., name), (p50, p99)) in cases.iter().zip(&medians) {

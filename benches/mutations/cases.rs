@@ -1,4 +1,4 @@
-//! What is measured: each mutation as the API has it, and the bare statement that it comes down to.
+//! The measured mutations, each with the equivalent bare statement.
 
 use kinoteka::kit::id::encode;
 use serde_json::{Value, json};
@@ -6,26 +6,26 @@ use serde_json::{Value, json};
 /// A mutation.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// How it is called in the report.
+    /// Its name in the report.
     pub name: &'static str,
     /// The mutation's name in the schema.
     pub mutation: &'static str,
     /// The type of its input.
     pub input: &'static str,
-    /// The input of the request with this number.
+    /// Makes the input of a request.
     pub of: fn(&Numbers) -> Value,
-    /// What it asks for.
+    /// The selection of the payload.
     pub shown: &'static str,
-    /// Whether it has an idempotency key.
+    /// Whether it is sent with an idempotency key.
     pub keyed: bool,
-    /// What `pgbench` runs.
+    /// The script of `pgbench`.
     pub bare: &'static str,
 }
 
-/// Rows of each kind at the start; there is a user for each movie.
+/// The number of rows of each kind at the start, with one user per movie.
 pub const ROWS: u64 = 1_000;
 
-/// Whom and what a request is about.
+/// The numbers of a request.
 pub struct Numbers {
     /// Its number among all requests.
     pub number: u64,
@@ -45,7 +45,7 @@ impl Numbers {
     }
 }
 
-/// The mutations. The bare statements pay for the triggers as well.
+/// The mutations. The bare statements include the cost of the triggers.
 pub const CASES: [Case; 6] = [
     Case {
         name: "addComment",
@@ -101,7 +101,7 @@ pub const CASES: [Case; 6] = [
         of: |numbers| json!({ "movieId": numbers.movie(), "cinemaId": encode("Cinema", 1) }),
         shown: "order { id number price orderedAt }",
         keyed: false,
-        // At another cinema: an order that is there already would cost less.
+        // At another cinema, because an existing order would cost less.
         bare: "\\set movie random(1, 1000)\n\\set user random(1, 1000)\n\
                INSERT INTO user_movie_orders (user_id, movie_id, online_cinema_id, cinema_order_id, price)\n\
                VALUES (:user, :movie, 2, gen_random_uuid(), 100) ON CONFLICT DO NOTHING;\n",

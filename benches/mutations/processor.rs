@@ -1,19 +1,19 @@
-//! Processor time of a process and of its children, as Linux counts it.
+//! The processor time of a process and its children on Linux.
 
 use std::time::Duration;
 
-/// Linux counts processor time in hundredths of a second for programs, whatever its own clock is.
+/// Linux reports processor time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What a process, and all that it has started, have taken so far.
+/// The processor time of a process and its descendants so far.
 pub fn time_of(process: u32) -> Duration {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let id: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
-        // It may end at this moment.
+        // The process may have ended.
         Some((id, std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?))
     });
     let ticks = processes.map(|(id, stat)| {
-        // The name before stands in parentheses, and may hold anything.
+        // The name in parentheses may contain any character.
         let fields: Vec<u64> =
             stat.rsplit(')').next().unwrap().split(' ').map(|field| field.parse().unwrap_or(0)).collect();
         let (parent, own, ended) = (fields[2], fields[12] + fields[13], fields[14] + fields[15]);

@@ -1,4 +1,4 @@
-"""Measures reads: the server, its peers and the floors, in interleaved rounds on one database."""
+"""Measures reads: the server, its peers and the lower bounds, in interleaved rounds on one database."""
 
 import argparse
 import sys
@@ -29,7 +29,7 @@ KINOTEKA_BIN names a server that is already built; other KINOTEKA_ variables are
 PEER_ variables are the peers' settings (see benches/reads/servers.py).
 """
 
-# Growth is measured on databases without a catalogue around the movies: 20 comments a movie.
+# Growth is measured on databases with only movies, users and comments: 20 comments per movie.
 GROWTH_MOVIES = [1_000, 10_000, 100_000]
 GROWTH_QUERIES = ["a", "c", "e_first", "e_deep"]
 CONNECTIONS_USUAL = 32
@@ -41,27 +41,27 @@ def read_arguments():
         prog="scripts/bench", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="(a), (b), (c) at 32 connections, two short rounds")
     parser.add_argument("--long", action="store_true", help="1, 32 and 256 connections, and growth")
-    parser.add_argument("--peer-settings", action="store_true", help="compare settings of the peers instead")
-    parser.add_argument("--only", metavar="QUERIES", help="such as a,c,e_deep")
+    parser.add_argument("--peer-settings", action="store_true", help="only compare settings of the peers")
+    parser.add_argument("--only", metavar="QUERIES", help="only these queries, such as a,c,e_deep")
     parser.add_argument("--no-peers", action="store_true", help="without PostGraphile and Mercurius")
-    parser.add_argument("--movies", type=int, default=10_000, help="movies; all else in proportion (default: 10000)")
-    parser.add_argument("--seconds", type=int, help="of each measurement (default: 4; 2 with --quick)")
-    parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (default: 3; 2 with --quick)")
+    parser.add_argument("--movies", type=int, default=10_000, help="number of movies; other rows in proportion (default: 10000)")
+    parser.add_argument("--seconds", type=int, help="seconds of each measurement (default: 4; 2 with --quick)")
+    parser.add_argument("--rounds", type=int, help="number of rounds; results are medians (default: 3; 2 with --quick)")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, its plots, and results/latest.json")
-    parser.add_argument("--redraw", action="store_true", help="measure nothing; draw the plots from results/latest.json")
+    parser.add_argument("--redraw", action="store_true", help="only draw the plots, from results/latest.json")
     arguments = parser.parse_args()
     if arguments.movies < 500:
-        parser.error("--movies: 500 is the least, which makes one thread of 500 comments")
+        parser.error("--movies must be at least 500, for a thread of 500 comments")
     known = list(queries.TITLES)
     few = arguments.quick or arguments.peer_settings
     arguments.queries = arguments.only.split(",") if arguments.only else ["a", "b", "c"] if few else known
     if unknown := [name for name in arguments.queries if name not in known]:
-        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(known)}")
+        parser.error(f"--only: unknown query {', '.join(unknown)}; use {', '.join(known)}")
     if arguments.peer_settings and not set(arguments.queries) <= set(queries.POSTGRAPHILE):
-        parser.error(f"--only: the peers answer {', '.join(queries.POSTGRAPHILE)} alone")
+        parser.error(f"--only: the peers support only {', '.join(queries.POSTGRAPHILE)}")
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 3)
     arguments.seconds = arguments.seconds or (2 if arguments.quick else 4)
-    # Indexing their words is most of the filling, and only the search reads them.
+    # Indexing their words takes most of the time to fill the database, and only the search reads them.
     arguments.sentences = 500 if "d" in arguments.queries else 10
     arguments.connections = CONNECTIONS_ALL if arguments.long else [CONNECTIONS_USUAL]
     return arguments
@@ -95,15 +95,15 @@ def run(arguments, folder):
 
 
 def compare_servers(arguments, folder, found, programs, postgres):
-    """Everything on one database: what was measured, and how many statements each server issues."""
+    """Measures all servers on one database. Returns the measurements, and the statements of each server."""
     servers = Servers(folder, found, *programs, postgres)
     setting = rounds.Setting(postgres, "bench", folder, servers, arguments.movies)
     try:
-        say("starting the servers, and comparing their answers")
+        say("starting the servers and comparing their responses")
         targets = [setting.ours(arguments.queries)]
         if not arguments.no_peers:
             targets += [setting.peer(peer, arguments.queries) for peer in PEERS]
-        say("looking which statements they issue")
+        say("recording their statements")
         statements = {target.name: setting.statements(target) for target in targets}
         targets += [setting.bare_route(), setting.floor(statements["ours"])]
         groups = rounds.groups(targets, arguments.queries, arguments.connections)
@@ -117,11 +117,11 @@ def compare_servers(arguments, folder, found, programs, postgres):
 
 
 def compare_settings(arguments, folder, found, programs, postgres):
-    """The peers alone, each with several settings."""
+    """Measures only the peers, each with several settings."""
     servers = Servers(folder, found, *programs, postgres)
     setting = rounds.Setting(postgres, "bench", folder, servers, arguments.movies)
     try:
-        say("starting the peers, and comparing their answers")
+        say("starting the peers and comparing their responses")
         setting.ours(arguments.queries)
         targets = [setting.peer(peer, arguments.queries, title, variables)
                    for peer, settings in PEERS.items() for title, variables in settings.items()]
@@ -135,7 +135,7 @@ def compare_settings(arguments, folder, found, programs, postgres):
 
 
 def measure_growth(arguments, folder, found, programs, postgres):
-    """Ours on databases of several sizes, in rounds that go through all of them."""
+    """Measures our server on databases of several sizes, in interleaved rounds."""
     all_servers, targets, settings = [], [], []
     try:
         for movies in GROWTH_MOVIES:

@@ -1,4 +1,4 @@
-"""Compares two builds of the server: requests a second in interleaved rounds, and instructions a request."""
+"""Compares two builds of the server: requests per second in interleaved rounds, and instructions per request."""
 
 import argparse
 import os
@@ -17,17 +17,17 @@ from postgres import Postgres
 from processes import Failure, carry_out
 from servers import Servers
 
-EPILOG = """Example, for a change that shall cost nothing:
+EPILOG = """Example, for a change that must not cost performance:
   git worktree add ../before HEAD~3 && (cd ../before && cargo build --release --locked)
   scripts/bench-builds ../before/target/release/kinoteka target/release/kinoteka --instructions
 
-Each build has a PostgreSQL database of its own, made by its own migrations. Server, client and database share the
-machine: only the ratios mean something. Instructions are those of the server alone, counted by callgrind.
+Each build has its own PostgreSQL database, made by its own migrations. Server, client and database share the machine, so
+only the ratios are meaningful. callgrind counts the instructions of the server only.
 """
 
 TYPENAME = "t"
 TITLES = {TYPENAME: "`{ __typename }`", "a": f"(a) {queries.TITLES['a']}", "b": f"(b) {queries.TITLES['b']}"}
-# Requests that are counted of each query; before them, so many warm the server up.
+# Number of counted requests for each query, and of requests that warm the server up before them.
 COUNTED = {TYPENAME: 400, "a": 400, "b": 60}
 WARM_UP = 40
 
@@ -36,24 +36,24 @@ def read_arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench-builds", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=program, help="a built server")
-    parser.add_argument("after", type=program, help="another one")
-    parser.add_argument("--rounds", type=int, default=10, help="rounds, of which medians are taken (default: 10)")
-    parser.add_argument("--seconds", type=int, default=2, help="of each measurement (default: 2)")
+    parser.add_argument("after", type=program, help="another built server")
+    parser.add_argument("--rounds", type=int, default=10, help="number of rounds; results are medians (default: 10)")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds of each measurement (default: 2)")
     parser.add_argument("--connections", type=int, default=32, help="kept connections (default: 32)")
-    parser.add_argument("--movies", type=int, default=10_000, help="movies; all else in proportion (default: 10000)")
-    parser.add_argument("--instructions", action="store_true", help="count instructions, too; installs valgrind")
+    parser.add_argument("--movies", type=int, default=10_000, help="number of movies; other rows in proportion (default: 10000)")
+    parser.add_argument("--instructions", action="store_true", help="also count instructions; installs valgrind")
     return parser.parse_args()
 
 
 def program(path):
     found = Path(path).resolve()
     if not os.access(found, os.X_OK):
-        raise argparse.ArgumentTypeError(f"{path} is no program")
+        raise argparse.ArgumentTypeError(f"{path} is not an executable file")
     return found
 
 
 class Build:
-    """A built server on a database of its own."""
+    """A built server on its own database."""
 
     def __init__(self, name, binary, folder, found, postgres, movies):
         self.name, self.binary = name, binary
@@ -69,7 +69,7 @@ class Build:
         return target
 
     def count(self, bodies):
-        """Instructions a request, by query."""
+        """Instructions per request, by query."""
         wrapped = Path(self.servers.folder) / f"{self.name}-callgrind"
         out = wrapped.with_suffix(".out")
         wrapped.write_text(f'#!/bin/sh\nexec valgrind --tool=callgrind --callgrind-out-file={out} "{self.binary}" "$@"\n')

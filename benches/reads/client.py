@@ -1,4 +1,4 @@
-"""Asks a server one request after the other: to look before and after measuring, not to measure."""
+"""A client that sends one request after another, for checks before and after the measurements."""
 
 import json
 import socket
@@ -7,7 +7,7 @@ from processes import Failure
 
 
 class Client:
-    """One kept connection to `http://127.0.0.1:PORT/PATH`; counts the bytes of each answer."""
+    """One kept connection to `http://127.0.0.1:PORT/PATH`. Counts the bytes of each response."""
 
     def __init__(self, port, path):
         self.port, self.path = port, path
@@ -18,7 +18,7 @@ class Client:
         self.socket.close()
 
     def post(self, body):
-        """The status, the answer's body, and all its bytes with its head."""
+        """The status, the body, and the size of the response with its head."""
         content = body.encode()
         head = (f"POST {self.path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
                 f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n")
@@ -61,14 +61,14 @@ class Client:
         self.received += data
 
     def check(self, body):
-        """The data of an answer that must be a success, and all its bytes."""
+        """The data of a response that must be successful, and its size."""
         status, answer, size = self.post(body)
         try:
             parsed = json.loads(answer)
         except ValueError:
             parsed = {}
         if status != 200 or parsed.get("errors") or not parsed.get("data"):
-            raise Failure(f"{body[:500]}\nwas answered with status {status}:\n{answer[:1000].decode(errors='replace')}")
+            raise Failure(f"{body[:500]}\ngot status {status}:\n{answer[:1000].decode(errors='replace')}")
         return parsed["data"], size
 
     def data(self, query, variables):

@@ -1,29 +1,29 @@
-"""The statements of a server, as PostgreSQL logged them; ours are run by pgbench as the floor that SQL sets."""
+"""The statements of a server, from PostgreSQL's log. pgbench runs ours as the lower bound that SQL sets."""
 
 import re
 from pathlib import Path
 
 from processes import Failure
 
-# Each of so many requests makes a script; pgbench chooses among them at random. Every client plans
-# all of their statements, so many scripts would measure planning.
+# The number of requests that become scripts. pgbench chooses among them at random. Every client plans
+# all statements, so with many scripts the planning would be measured.
 REQUESTS = 8
 
 
 def capture(postgres, database, start_server, bodies):
-    """By query, the statements of each of a few requests that come one at a time: (text, parameters).
+    """By query, the statements (text, parameters) of each of a few requests, sent one at a time.
 
-    `start_server` starts a server that exists for this, and gives it with a client; `bodies` has each
-    query's requests.
+    `start_server` starts a server for this purpose and returns it with a client. `bodies` has each query's
+    requests.
     """
-    # Entries of servers that were asked before stand above these.
+    # Earlier entries are those of other servers.
     seen = len(postgres.statements_logged())
     postgres.log_statements(database, True)
     try:
         server, client = start_server()
         try:
             for name, requests in bodies.items():
-                # What is read once and kept is no part of a request.
+                # Cached rows do not count as part of a request.
                 for body in requests[:REQUESTS] * 2:
                     client.check(body)
                 mark(postgres, database, f"{name} begins")
@@ -63,18 +63,18 @@ def cut(entries, name):
 
 
 def parameters(detail):
-    """The values in `parameters: $1 = '...', $2 = NULL`, of which a NULL is left out."""
+    """The values in `parameters: $1 = '...', $2 = NULL`, without NULLs."""
     found = re.findall(r"\$(\d+) = '((?:[^']|'')*)'", detail.removeprefix("parameters: "))
     return {int(number): value.replace("''", "'") for number, value in found}
 
 
 def write_scripts(folder, name, requests):
-    """pgbench's scripts of a query, one a request, and the values of their variables."""
+    """pgbench's scripts for a query, one per request, and the values of their variables."""
     scripts, variables = [], {}
     for number, statements in enumerate(requests):
         lines = []
-        for place, (text, values) in enumerate(statements):
-            prefix = f"{name}_{number}_{place}_"
+        for position, (text, values) in enumerate(statements):
+            prefix = f"{name}_{number}_{position}_"
             variables |= {f"{prefix}{key}": value for key, value in values.items()}
             name_variable = lambda found: spell(prefix, int(found[1]), values)
             lines.append(re.sub(r"\$(\d+)", name_variable, " ".join(text.split())) + ";")
@@ -85,7 +85,7 @@ def write_scripts(folder, name, requests):
 
 
 def spell(prefix, number, values):
-    """A parameter as a variable of pgbench, which tells PostgreSQL no types: of arrays it cannot guess them."""
+    """A parameter as a variable of pgbench. pgbench passes no types, and PostgreSQL cannot infer those of arrays."""
     if number not in values:
         return "NULL"
     return f":{prefix}{number}" + ("::integer[]" if values[number].startswith("{") else "")

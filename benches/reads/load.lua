@@ -1,5 +1,5 @@
--- For wrk: sends the bodies in the file REQUESTS, one a line, in turn, and prints the result as JSON.
--- All requests are made before the first is sent.
+-- For wrk: sends the bodies in the file REQUESTS (one per line) in turn, and prints the result as JSON.
+-- All requests are created before the first is sent.
 
 local threads = 0
 
@@ -14,13 +14,13 @@ function init()
     for line in io.lines(os.getenv("REQUESTS")) do
         requests[#requests + 1] = wrk.format("POST", nil, headers, line)
     end
-    -- The threads begin far from each other.
-    place = math.floor(#requests / 2) * number
+    -- The threads start at distant requests.
+    position = math.floor(#requests / 2) * number
 end
 
 function request()
-    place = place % #requests + 1
-    return requests[place]
+    position = position % #requests + 1
+    return requests[position]
 end
 
 function done(summary, latency)

@@ -1,4 +1,4 @@
-"""One measurement: wrk on a server, or pgbench on the database, and what the machine spent on it."""
+"""One measurement: wrk against a server, or pgbench against the database, with the processor time."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from processes import Failure
 
 HERE = Path(__file__).parent
 
-# An answer's size may differ from request to request; a mean that is far from the checked answers'
-# tells of errors, which are short.
+# Sizes of responses vary. A mean far from that of the checked responses indicates errors, which are
+# short.
 BYTES_TOLERANCE = 0.15
 
 
-# pgbench's clients at most: as many as our server has connections to the database.
+# The maximum number of pgbench's clients: the size of our server's pool.
 CLIENTS_MAX = 8
 
 
@@ -32,15 +32,15 @@ class Target:
     postgres: object
     port: int
     path: str = "/graphql"
-    # Ours counts the errors in its answers.
+    # Our server counts the errors in its responses.
     counts_errors: bool = False
-    # By query: the requests' bodies, the file that holds them, the mean size of the checked answers.
+    # By query: the bodies of the requests, the file that contains them, the mean size of the checked responses.
     bodies: dict = field(default_factory=dict)
     requests: dict = field(default_factory=dict)
     bytes_expected: dict = field(default_factory=dict)
 
     def measure(self, query, connections, seconds):
-        """Requests a second by wrk, latency, and microseconds of processor time a request by process."""
+        """wrk's requests per second, the latency, and the processor time per request by process in microseconds."""
         command = [self.tools["wrk"], f"--threads={min(2, connections)}", f"--connections={connections}",
                    f"--duration={seconds}s", "--timeout=30s", "--latency", f"--script={HERE / 'load.lua'}",
                    f"http://127.0.0.1:{self.port}{self.path.format(query=query)}"]
@@ -51,7 +51,7 @@ class Target:
         peak = self.program.peak_bytes()
         found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
         if not found:
-            raise Failure(f"wrk gave no result:\n{output}")
+            raise Failure(f"wrk printed no result:\n{output}")
         result = json.loads(found.group(1))
         requests = result["requests"]
         failed = result["errors"] + self.errors() - errors
@@ -59,7 +59,7 @@ class Target:
             raise Failure(f"{self.name}, ({query}), {connections} connections: {failed:.0f} of {requests} requests failed")
         bytes_each, expected = result["bytes"] / requests, self.bytes_expected[query]
         if requests > 200 and abs(bytes_each - expected) > BYTES_TOLERANCE * expected:
-            raise Failure(f"{self.name}, ({query}): an answer had {bytes_each:.0f} bytes, {expected:.0f} when it was checked")
+            raise Failure(f"{self.name}, ({query}): a response had {bytes_each:.0f} bytes on average, but {expected:.0f} when it was checked")
         return {
             "requests_per_second": requests / result["microseconds"] * 1e6,
             "p50_ms": result["p50_us"] / 1e3,
@@ -70,7 +70,7 @@ class Target:
         }
 
     def errors(self):
-        """The errors in all answers since the start, if the server counts them."""
+        """The number of errors in all responses since the start, if the server counts them."""
         if not self.counts_errors:
             return 0
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
@@ -90,7 +90,7 @@ class Floor:
     path: str = ""
 
     def measure(self, query, connections, seconds):
-        """Runs of a script chosen at random a second, through prepared statements."""
+        """Runs per second of randomly chosen scripts, with prepared statements."""
         scripts, variables = self.bodies[query]
         clients = min(connections, CLIENTS_MAX)
         command = [self.tools["pgbench"], "--no-vacuum", "--protocol=prepared", f"--client={clients}", f"--jobs={min(2, clients)}",
@@ -100,7 +100,7 @@ class Floor:
         number = lambda pattern: float(re.search(pattern, output, re.MULTILINE).group(1))
         transactions = number(r"^number of transactions actually processed: (\d+)")
         if number(r"^number of failed transactions: (\d+)"):
-            raise Failure(f"pgbench had failed transactions:\n{output}")
+            raise Failure(f"transactions of pgbench failed:\n{output}")
         return {
             "requests_per_second": number(r"^tps = ([\d.]+)"),
             "mean_ms": number(r"^latency average = ([\d.]+)"),
@@ -109,7 +109,7 @@ class Floor:
 
 
 def spend(programs, command, environment):
-    """Runs a load to its end: its output, and the processor seconds of it and of `programs`."""
+    """Runs a load. Returns its output, and the processor time of the load and of `programs` in seconds."""
     before = {name: program.cpu_seconds() for name, program in programs.items()}
     own = children_seconds()
     done = subprocess.run(command, capture_output=True, text=True, env=environment)

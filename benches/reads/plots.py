@@ -1,4 +1,4 @@
-"""Plots as SVG, readable on light and on dark pages."""
+"""Draws plots as SVG, readable on light and dark pages."""
 
 from html import escape
 from math import floor, log10
@@ -14,7 +14,7 @@ LINE_HEIGHT = 15
 
 
 def write(summary, folder):
-    """Writes the plots that the results allow: their files' names and titles."""
+    """Writes the plots for the results. Returns their file names and titles."""
     folder.mkdir(exist_ok=True)
     plots = draw(summary)
     for name, (_, content) in plots.items():
@@ -23,7 +23,7 @@ def write(summary, folder):
 
 
 def draw(summary):
-    """The plots that the results allow: by the name of the file, the title and the SVG."""
+    """The plots for the results: title and SVG by file name."""
     plots = {}
     compared = [each for each in summary["results"] if each["server"] in SERVERS]
     if usual := [each for each in compared if each["connections"] == CONNECTIONS]:
@@ -39,7 +39,7 @@ def draw(summary):
 
 
 def frame(title, notes, height, shapes):
-    """The whole image: the title, lines of notes under it, and `shapes` from 0 to `height` below them."""
+    """The whole image: the title, the notes, and below them `shapes`, from 0 to `height`."""
     heading = [text(0, 16, title, weight="bold", size=15)]
     heading += [text(0, 36 + LINE_HEIGHT * number, note) for number, note in enumerate(notes)]
     top = 36 + LINE_HEIGHT * len(notes)
@@ -55,7 +55,7 @@ def text(x, y, content, anchor="start", colour=GREY, weight="normal", size=12, r
 
 
 def legend(names, y):
-    """A square and a name for each of `names` with its colour."""
+    """A coloured square and a name for each of `names`."""
     shapes = []
     for number, (name, colour) in enumerate(names.items()):
         x = 130 * number
@@ -65,7 +65,7 @@ def legend(names, y):
 
 
 def bars(title, results):
-    """A group of bars for each query, each as long as its share of the fastest server of the group."""
+    """A group of bars for each query. The fastest server of a group has the longest bar."""
     shapes, y = [], 4
     for query in dict.fromkeys(each["query"] for each in results):
         rows = [each for each in results if each["query"] == query]
@@ -78,14 +78,14 @@ def bars(title, results):
             shapes.append(text(288 + length, y + 12, f'{each["requests_per_second"]:,.0f}'))
             y += 19
         y += 11
-    notes = ["Longer is better. Each query has a linear scale of its own, from 0 to the fastest server."]
+    notes = ["Longer is better. Each query has its own linear scale, from 0 to the fastest server."]
     if alone := alone_names(results):
         notes.append(f"Only Kinoteka was measured: {alone}.")
     return frame(title, notes, y - 11, shapes)
 
 
 def alone_names(results):
-    """The queries that one server alone was measured with."""
+    """The queries with only one measured server."""
     found = {query: {each["server"] for each in results if each["query"] == query} for query in queries.NAMES}
     return ", ".join(queries.NAMES[query] for query, servers in found.items() if len(servers) == 1)
 
@@ -104,12 +104,12 @@ def latencies(title, results):
         shapes.append(text(left + width / 2, 34, queries.NAMES[query], "middle", weight="bold"))
         shapes += panel(left, 46, width, 200, {name: (SERVERS[name], points) for name, points in series.items()},
                         "connections (log scale)", "milliseconds (log scale)" if number == 0 else "")
-    notes = ["Lower is better. Both axes of each panel are logarithmic; each panel has a vertical scale of its own."]
+    notes = ["Lower is better. Both axes of each panel are logarithmic. Each panel has its own vertical scale."]
     return frame(title, notes, 290, legend(SERVERS, 8) + shapes)
 
 
 def growth(title, results):
-    """A line for each query, over the sizes."""
+    """A line for each query, over the sizes of the catalogue."""
     series = {}
     for each in results:
         size = int(each["server"].split()[0].replace(",", ""))
@@ -117,11 +117,11 @@ def growth(title, results):
     lines = {name: (colour, points) for (name, points), colour in zip(series.items(), LINES)}
     shapes = panel(52, 8, 430, 220, lines, "movies in the catalogue (log scale)", "milliseconds (linear scale)",
                    linear=True, names=True)
-    return frame(title, ["Lower is better; a flat line means that the time does not grow with the catalogue."], 272, shapes)
+    return frame(title, ["Lower is better. A flat line means that the time does not grow with the catalogue."], 272, shapes)
 
 
 def panel(left, top, width, height, series, x_title, y_title, linear=False, names=False):
-    """Axes with ticks, and a line for each of `series`: by name its colour and its (x, y) points. x is logarithmic."""
+    """Axes with ticks, and a line for each of `series` (name: colour, points). The x axis is logarithmic."""
     values = [value for _, points in series.values() for _, value in points]
     ticks = linear_ticks(max(values)) if linear else log_ticks(min(values), max(values))
     scale = (lambda value: value) if linear else log10
@@ -149,11 +149,11 @@ def panel(left, top, width, height, series, x_title, y_title, linear=False, name
     return shapes
 
 
-def spread(places):
-    """The places of labels by name, moved down where two would overlap."""
+def spread(positions):
+    """The positions of labels by name, moved down where labels would overlap."""
     moved, previous = {}, float("-inf")
-    for name, place in sorted(places.items(), key=lambda item: item[1]):
-        previous = moved[name] = max(place, previous + LINE_HEIGHT)
+    for name, position in sorted(positions.items(), key=lambda item: item[1]):
+        previous = moved[name] = max(position, previous + LINE_HEIGHT)
     return moved
 
 

@@ -1,4 +1,4 @@
-"""A private PostgreSQL: started in a folder of its own, listening on 127.0.0.1 alone."""
+"""A private PostgreSQL: in a temporary folder, listening only on 127.0.0.1."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from processes import Failure, Program, free_port
 
 HERE = Path(__file__).parent
 
-# Reading is measured, so what makes writing safe is off, and nothing tidies up in between: rows.sql
-# vacuums. The rest is PostgreSQL's default, but for memory.
+# Only reads are measured, so fsync and autovacuum are off: rows.sql vacuums. Other settings are
+# PostgreSQL's defaults, except for memory.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -33,7 +33,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """A running server with the superuser `kinoteka`, who needs no password."""
+    """A running server with the superuser `kinoteka` and without passwords."""
 
     def __init__(self, folder, tools):
         self.tools, self.port = tools, free_port()
@@ -49,9 +49,9 @@ class Postgres:
         command = [tools["postgres"], "-D", self.data, "-p", self.port]
         for name, value in SETTINGS.items():
             command += ["-c", f"{name}={value}"]
-        # SIGINT is the shutdown that waits for no client.
+        # SIGINT is the shutdown that does not wait for clients.
         self.program = Program("PostgreSQL", command, Path(folder) / "postgres.log", user=user, stop_signal=signal.SIGINT)
-        # The collector takes over before the server says that it is ready.
+        # The log collector starts before the server logs that it is ready.
         try:
             self.wait_ready()
         except BaseException:
@@ -71,13 +71,13 @@ class Postgres:
         for _ in range(60):
             if subprocess.run(check, capture_output=True).returncode == 0:
                 return
-        raise Failure("PostgreSQL does not answer")
+        raise Failure("PostgreSQL does not respond")
 
     def url(self, database):
         return f"postgres://kinoteka@127.0.0.1:{self.port}/{database}"
 
     def environment(self, database):
-        """What PostgreSQL's programs need to find the database."""
+        """The environment with which PostgreSQL's programs find the database."""
         return {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "kinoteka",
                 "PGDATABASE": database, "PGCLIENTENCODING": "UTF8"}
 
@@ -94,7 +94,7 @@ class Postgres:
         return [line.split("\x1f") for line in out.splitlines()]
 
     def create(self, database, kinoteka, movies, catalogue=True, sentences=500):
-        """Makes a database with the real schema and the benchmark's rows."""
+        """Creates a database with the real schema and the benchmark's rows."""
         self.psql("postgres", "--command", f"CREATE DATABASE {database} TEMPLATE template0")
         migrate = [kinoteka, "migrate", "up", "--database-url", self.url(database)]
         done = subprocess.run(migrate, capture_output=True, text=True, cwd="/")
@@ -105,7 +105,7 @@ class Postgres:
         self.psql(database, *assignments, "--file", str(HERE / "rows.sql"))
 
     def log_statements(self, database, on):
-        """Whether connections made from now on log their statements."""
+        """Switches the logging of statements on or off for new connections."""
         change = "SET log_min_duration_statement = 0" if on else "RESET log_min_duration_statement"
         self.psql("postgres", "--command", f"ALTER DATABASE {database} {change}")
 
@@ -116,6 +116,6 @@ class Postgres:
             try:
                 entries.append(json.loads(line))
             except json.JSONDecodeError:
-                # The last line may be on its way.
+                # The last line may be incomplete.
                 break
         return entries

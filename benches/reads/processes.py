@@ -1,4 +1,4 @@
-"""Programs that the benchmark starts: they end with it, and what they use is read from /proc."""
+"""The programs of the benchmark: they end with it, and their resource usage is read from /proc."""
 
 import os
 import re
@@ -15,20 +15,20 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Failure(Exception):
-    """What keeps the benchmark from going on, in words for whoever runs it."""
+    """An error that stops the benchmark, with a message for the user."""
 
 
 class Folder:
-    """A folder under /tmp that is gone at the end, whoever wrote there."""
+    """A folder under /tmp that is deleted at the end."""
 
     def __enter__(self):
         self.path = tempfile.mkdtemp(prefix="kinoteka-bench-")
-        # PostgreSQL writes there as a user of its own.
+        # PostgreSQL writes there as another user.
         os.chmod(self.path, 0o755)
         return self.path
 
     def __exit__(self, *_):
-        # The last lines of a log may still be on their way.
+        # A process may still be writing the end of its log.
         for _ in range(50):
             shutil.rmtree(self.path, ignore_errors=True)
             if not os.path.exists(self.path):
@@ -37,8 +37,8 @@ class Folder:
 
 
 def carry_out(name, work):
-    """Prints what `work` gives, which has a folder for the time; gives the status to exit with."""
-    # Whoever ends the benchmark ends its programs, too.
+    """Calls `work` with a temporary folder and prints its result. Returns the exit status."""
+    # SIGTERM also ends the programs of the benchmark.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with Folder() as folder:
@@ -53,11 +53,11 @@ def carry_out(name, work):
 
 
 class Program:
-    """A running program with all its children; its output is in a file."""
+    """A running program with its children. Its output is in a file."""
 
     def __init__(self, name, command, log, environment=None, user=None, stop_signal=signal.SIGTERM):
         self.name, self.log, self.stop_signal = name, Path(log), stop_signal
-        # Should the benchmark be killed, the kernel ends the program.
+        # If the benchmark is killed, the kernel ends the program.
         wrapper = ["setpriv", "--pdeathsig", signal.Signals(stop_signal).name.removeprefix("SIG")]
         if user:
             wrapper += [f"--reuid={user}", f"--regid={user}", "--init-groups"]
@@ -65,12 +65,12 @@ class Program:
             self.popen = subprocess.Popen(
                 wrapper + [str(part) for part in command],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd="/",
-                # Ctrl-C is for the benchmark, which then ends its programs in order.
+                # Ctrl-C only reaches the benchmark, which then stops its programs in order.
                 start_new_session=True,
             )
 
     def wait_for(self, pattern, seconds=60):
-        """Waits until the output holds `pattern`, and gives its first group."""
+        """Waits until the output contains `pattern`, and returns its first group."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             output = self.log.read_text(errors="replace")
@@ -91,17 +91,17 @@ class Program:
                 self.popen.wait()
 
     def cpu_seconds(self):
-        """Processor time of the program and its children, ended ones too."""
+        """Processor time of the program and its children, including ended ones."""
         ticks = 0
         for pid in family(self.popen.pid):
             fields = read_stat(pid)
             if fields:
-                # utime, stime, and for those who ended while it waited for them cutime, cstime.
+                # utime and stime; cutime and cstime for children that have ended.
                 ticks += sum(map(int, fields[11:15]))
         return ticks / TICKS_PER_SECOND
 
     def forget_peak(self):
-        """Starts a new peak of memory."""
+        """Resets the peak of memory."""
         for pid in family(self.popen.pid):
             try:
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
@@ -109,7 +109,7 @@ class Program:
                 pass
 
     def peak_bytes(self):
-        """The peak of resident memory, each process's added up."""
+        """The sum of the processes' peaks of resident memory."""
         return sum(status_bytes(pid, "VmHWM") for pid in family(self.popen.pid))
 
     def resident_bytes(self):
@@ -117,7 +117,7 @@ class Program:
 
 
 def read_stat(pid):
-    """The fields of /proc/PID/stat from the third on; none if the process is gone."""
+    """The fields of /proc/PID/stat from the third on; None if the process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -133,7 +133,7 @@ def status_bytes(pid, key):
 
 
 def family(root):
-    """The process and all that descend from it."""
+    """The process and all its descendants."""
     children = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (fields := read_stat(entry)):

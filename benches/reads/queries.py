@@ -1,4 +1,4 @@
-"""What is asked: a document for each server and query, and the variables of many requests."""
+"""The requests: a document for each server and query, and the variables of many requests."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ OURS = {
 }
 OURS["e_deep"] = OURS["e_first"]
 
-# Aliases give the answers the same shape, so that they can be compared.
+# Aliases give the responses the same shape, so that they can be compared.
 POSTGRAPHILE = {
     "a": """query Movie($id: Int!) { movie: movieByRowId(rowId: $id) {
         id: rowId title originalTitle: titleOriginal year country rating durationMinutes: duration } }""",
@@ -65,7 +65,7 @@ POSTGRAPHILE = {
 
 MERCURIUS = {name: OURS[name].replace("ID!", "Int!").replace("$after: String", "$after: Int") for name in "abc"}
 
-# Frequent words and rare ones, forms that no text has, parts of titles, names.
+# Frequent and rare words, inflected forms that no text contains, parts of titles, names.
 SEARCHES = [
     "фильмами", "режиссёра", "музыка города", "зимний вечер", "Орлов Анна", "Лебедевский", "тёплый дом", "детство",
     "письма о детстве", "тишина и снег", "The Night of 77", "последний поезд", "Воробьёв Пётр", "камера и свет",
@@ -74,7 +74,7 @@ SEARCHES = [
 
 
 class Points:
-    """Where the requests look: random ids and places, the same for all servers."""
+    """The rows that the requests read: random ids and positions, the same for all servers."""
 
     def __init__(self, postgres, database, movies):
         dice = random.Random(7)
@@ -83,7 +83,7 @@ class Points:
             SELECT movie_id FROM comments WHERE movie_id IS NOT NULL AND parent_id IS NULL
             GROUP BY movie_id HAVING count(*) >= 20 ORDER BY movie_id""")
         self.talked = [int(dice.choice(talked)[0]) for _ in range(500)]
-        # Behind which movie the page of 20 begins, and how many are before it in the list by id.
+        # The movies after which the pages of 20 begin.
         self.behind = [dice.randint(21, movies) for _ in range(300)]
         self.count = movies
         self.threads = [20 * movies - 500 * thread + 1 for thread in range(1, movies // 500 + 1)]
@@ -91,7 +91,7 @@ class Points:
 
 
 def ours(name, points, cursors):
-    """The variables of our requests. `cursors(order, ranks)` gives the cursor of each rank of a list."""
+    """The variables of our requests. `cursors(order, ranks)` returns the cursor of each rank in a list."""
     if name == "a":
         return [{"id": global_id("Movie", key)} for key in points.movies]
     if name == "b":
@@ -151,13 +151,13 @@ def global_id(type_name, key):
 
 
 def bodies(document, variables):
-    """Requests as they are sent."""
+    """The bodies of the requests."""
     document = " ".join(document.split())
     return [json.dumps({"query": document, "variables": each}, ensure_ascii=False) for each in variables]
 
 
 def comparable(value, key=None):
-    """An answer with ids as numbers and times in one spelling."""
+    """A response with ids as numbers and times in one format."""
     if isinstance(value, dict):
         return {name: comparable(each, name) for name, each in value.items()}
     if isinstance(value, list):
@@ -169,9 +169,9 @@ def comparable(value, key=None):
     return value
 
 
-# Of each peer: its documents, and what finds its cursors.
+# For each peer: its documents, and the function that finds its cursors.
 PEERS = {
     "postgraphile": (POSTGRAPHILE, postgraphile_cursors),
-    # Its cursor is the key of the movie.
+    # Its cursor is the movie's key.
     "mercurius": (MERCURIUS, lambda client: lambda keys: keys),
 }

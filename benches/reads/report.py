@@ -1,4 +1,4 @@
-"""What was measured, as tables, JSON and plots, and whether the targets are met."""
+"""The results as tables, JSON and plots, compared with the targets."""
 
 import datetime
 import json
@@ -21,7 +21,7 @@ USUAL = 32
 
 
 def summarise(arguments, found, programs, measured, statements, growth):
-    """What was measured, with what it was measured on."""
+    """The measurements, with the machine and the versions."""
     return {
         "date": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory, "
@@ -83,7 +83,7 @@ def tables(summary):
 
 
 def main_table(results, connections):
-    yield ("| query | server | requests/s | ours is | p50, ms | p99, ms | CPU a request, µs: server | PostgreSQL | load "
+    yield ("| query | server | requests/s | Kinoteka / server | p50, ms | p99, ms | CPU per request, µs: server | PostgreSQL | load "
            "| bytes | memory, MiB |")
     yield "|---|---|" + "---:|" * 9
     for query in queries.TITLES:
@@ -103,7 +103,7 @@ def main_table(results, connections):
 
 
 def ratios(one, other):
-    """How often `other` goes into `one`, by rounds: what was measured at about the same time."""
+    """The ratio of `one` to `other` in each round, since a round is measured at about the same time."""
     return [left / right for left, right in zip(one["rounds"], other["rounds"])]
 
 
@@ -132,7 +132,7 @@ def growth_table(growth):
 
 
 def settings(measured):
-    """Requests a second of each peer with each of its settings, as Markdown."""
+    """Requests per second of each peer with each of its settings, as Markdown."""
     results = [entry(job) for job in measured]
     names = list(dict.fromkeys(each["query"] for each in results))
     lines = ["| peer and setting | " + " | ".join(f"({name}), requests/s" for name in names) + " |", "|---|" + "---:|" * len(names)]
@@ -150,12 +150,12 @@ def pick(results, server, query, connections=USUAL):
     return next((each for each in results if (each["server"], each["query"], each["connections"]) == (server, query, connections)), None)
 
 
-# Connections, query, and how many times the requests a second of the best peer: at least, and as an aim.
+# Connections, query, and the ratio to the best peer's requests per second: the minimum and the aim.
 TARGETS = [(USUAL, "a", 2.5, 3), (USUAL, "b", 3.5, 5), (USUAL, "c", 2.2, 3), (1, "a", 1.5, 2), (1, "b", 1.4, 2), (1, "c", 1.1, 1.5)]
 
 
 def judge(results):
-    """Each target with what was measured and whether it is met."""
+    """Each target with its measurement and whether it is met."""
     for connections, query, factor, aim in TARGETS:
         ours = pick(results, "Kinoteka", query, connections)
         peers = [found for peer in PEERS if (found := pick(results, peer, query, connections))]
@@ -177,7 +177,7 @@ def judge(results):
 
 
 def write(summary):
-    """Puts the results where people look for them."""
+    """Writes the results to docs/benchmarks.md and results/latest.json."""
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     begin, end = "<!-- results -->\n", "<!-- end of results -->"
@@ -194,6 +194,6 @@ def redraw():
 
 
 def images(summary):
-    """Writes the plots, and gives the Markdown that shows them."""
+    """Writes the plots and returns the Markdown that shows them."""
     found = plots.write(summary, DOCUMENT.parent / "benchmarks")
     return "\n\n".join(f"![{title}](benchmarks/{name})" for name, title in found)

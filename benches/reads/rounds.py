@@ -1,4 +1,4 @@
-"""What is measured on one database, and in which order: rounds that go through all servers."""
+"""The measurements on one database, in rounds that go through all servers."""
 
 import json
 import statistics
@@ -11,13 +11,13 @@ import queries
 from client import Client
 from processes import Failure
 
-# Answers that are compared of each query; all requests are asked once before they are measured.
+# The number of compared responses for each query. All requests are sent once before they are measured.
 COMPARED = 25
 
 
 @dataclass
 class Job:
-    """One cell of the results: its measurements, one a round."""
+    """One cell of the results: its measurements, one per round."""
 
     target: object
     query: str
@@ -47,7 +47,7 @@ class Setting:
         return target
 
     def peer(self, peer, names, title=None, settings=None):
-        """A peer with the requests that it can answer; its answers must be ours."""
+        """A peer with the requests that it supports. Its responses must equal ours."""
         target = self.servers.peer(peer, self.url, f"{peer}, {title}" if title else peer, settings or {})
         client, own = Client(target.port, target.path), Client(self.own.port, self.own.path)
         documents, cursors = queries.PEERS[peer]
@@ -68,15 +68,15 @@ class Setting:
         target.bytes_expected[name] = statistics.mean(client.check(body)[1] for body in bodies)
 
     def compare(self, target, name, client, own):
-        """Stops the benchmark if a peer answers otherwise than we do."""
+        """Stops the benchmark if a peer's response differs from ours."""
         for mine, theirs in list(zip(self.own.bodies[name], target.bodies[name]))[:COMPARED]:
             left, right = queries.comparable(own.check(mine)[0]), queries.comparable(client.check(theirs)[0])
             if left != right:
                 shown = [json.dumps(value, ensure_ascii=False)[:1500] for value in (left, right)]
-                raise Failure(f"{target.name} answers ({name}) otherwise:\n{theirs[:300]}\nours:   {shown[0]}\ntheirs: {shown[1]}")
+                raise Failure(f"{target.name} returns another response for ({name}):\n{theirs[:300]}\nours:   {shown[0]}\ntheirs: {shown[1]}")
 
     def bare_route(self):
-        """Routes that send what we answer to the first request of each query."""
+        """Routes that send our response to the first request of each query."""
         client = Client(self.own.port, self.own.path)
         target = self.servers.bare_route({name: client.post(bodies[0])[1] for name, bodies in self.own.bodies.items()})
         client.close()
@@ -88,7 +88,7 @@ class Setting:
         return target
 
     def statements(self, target):
-        """What a fresh server of this kind asks the database, by query."""
+        """The statements that a fresh server of this kind sends to the database, by query."""
         def start():
             if target is self.own:
                 probe = self.servers.ours(self.url, "probe")
@@ -99,12 +99,12 @@ class Setting:
         return floor.capture(self.postgres, self.database, start, target.bodies)
 
     def floor(self, statements):
-        """Our statements without a server."""
+        """Our statements, run without a server."""
         scripts = {name: floor.write_scripts(self.folder, name, requests) for name, requests in statements.items()}
         return load.Floor("SQL alone", self.servers.tools, self.postgres, self.database, scripts)
 
     def sample(self, targets):
-        """Whether servers still answer as they should, after the measurements."""
+        """Checks after the measurements that the servers still respond correctly."""
         for target in targets:
             if target.path != "/graphql":
                 continue
@@ -116,20 +116,20 @@ class Setting:
 
 
 def groups(targets, names, connections):
-    """Jobs in groups whose members are measured one right after the other."""
+    """Jobs in groups that are measured directly after each other."""
     return [[Job(target, name, count) for target in targets if name in target.bodies]
             for count in connections for name in names]
 
 
 def warm_up(targets, connections, seconds=2):
-    """So that just-in-time compilers have compiled, and pools are full."""
+    """Runs requests until just-in-time compilers have compiled and pools are full."""
     for target in targets:
         for name in target.bodies:
             target.measure(name, connections, seconds)
 
 
 def interleave(found_groups, arguments, say):
-    """Measures all jobs in each round, every round beginning with another server."""
+    """Measures all jobs in each round. Every round begins with another server."""
     for number in range(arguments.rounds):
         for group in found_groups:
             turn = number % len(group)

@@ -3,15 +3,15 @@
 --
 -- Per movie: 3 persons, 8 staff entries, 1.5 awards, 4 presences, 1 user, 20 comments (one movie in
 -- 500 has a thread of 500); per 40 movies a publication of `sentences` sentences, whose words take
--- long to index. `catalogue=false` leaves out all but movies, users and comments.
--- Skewed where life is: few people work on much, few movies get most comments and some none, few
--- words are most of every text. The same rows each time.
+-- long to index. With `catalogue=false`, only movies, users and comments.
+-- The distribution is skewed as in real life: few people work on many movies, few movies get most
+-- comments and some none, few words make up most of every text. Every run makes the same rows.
 
 \set ON_ERROR_STOP on
 \set QUIET on
 BEGIN;
 SELECT setseed(0.25) \g /dev/null
--- A scan that many processes share deals its random numbers in another order each time.
+-- Parallel and synchronized scans would assign random numbers in another order in each run.
 SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL synchronize_seqscans = off;
 SET LOCAL work_mem = '256MB';
@@ -25,7 +25,7 @@ FROM unnest(ARRAY['фильм', 'геро', 'камер', 'город', 'реж�
 CROSS JOIN unnest(ARRAY['', 'н', 'ов', 'ин', 'ск', 'еньк', 'ист', 'оват', 'тель', 'ость', 'ник', 'ич']) AS middle
 CROSS JOIN unnest(ARRAY['а', 'у', 'ы', 'ом', 'ами', 'ах', 'е', 'ой', 'ого', 'ый']) AS ending;
 
--- Cubed, so that the hundred most frequent of 2,640 words are a third of every text.
+-- Cubed, so that the hundred most frequent of 2,640 words make up a third of every text.
 CREATE TEMPORARY TABLE sentences ON COMMIT DROP AS
 WITH drawn AS MATERIALIZED (
     SELECT sentence, floor(2640 * random() ^ 3) AS place
@@ -104,7 +104,7 @@ FROM generate_series(1, 3 * :movies) AS i
 JOIN sentences ON sentence = i * 17 % 4000
 ORDER BY i;
 
--- How many a movie has, in tens of movies dealt by a number that follows no order of theirs.
+-- The number of entries of each movie, per ten movies, assigned in an order unrelated to ids.
 CREATE TEMPORARY TABLE shares ON COMMIT DROP AS
 SELECT id AS movie,
     (ARRAY[3, 5, 6, 7, 8, 8, 9, 10, 11, 13])[1 + (place * 7 + 1) % 10] AS staff,
@@ -152,12 +152,12 @@ ORDER BY i;
 
 -- Comments --------------------------------------------------------------------
 
--- On which subject each is (publications below zero), and its place among that subject's.
+-- The subject of each comment (publications are negative), and its position among that subject's.
 CREATE TEMPORARY TABLE remarks ON COMMIT DROP AS
 WITH drawn AS MATERIALIZED (
     SELECT i,
         CASE WHEN :catalogue AND random() < 0.1 THEN -1 - floor(:movies / 40 * random() ^ 2)
-             -- Coprime to the number of movies, so that much discussed ones are anywhere.
+             -- Coprime to the number of movies, so that popular ones are spread over the ids.
              ELSE 1 + floor(:movies * random() ^ 2)::bigint * 7919 % :movies END::integer AS subject,
         random() < 0.35 AS answers, random() AS dice
     FROM generate_series(1, 20 * :movies - 500 * (:movies / 500)) AS i
@@ -166,7 +166,7 @@ SELECT i, subject, answers, dice, row_number() OVER (PARTITION BY subject ORDER 
 CREATE UNIQUE INDEX ON remarks (subject, place);
 ANALYZE remarks;
 
--- One in three answers one of the eight before it; the rest begin threads.
+-- One in three replies to one of the eight comments before it. The others start threads.
 INSERT INTO comments (id, user_id, comment, parent_id, movie_id, publication_id, created_at)
 OVERRIDING SYSTEM VALUE
 SELECT own.i, 1 + floor(:movies * random() ^ 2),
@@ -183,7 +183,7 @@ JOIN sentences AS one ON one.sentence = own.i * 7 % 4000
 JOIN sentences AS other ON other.sentence = own.i * 13 % 4000
 ORDER BY own.i;
 
--- Threads of 500: each answers any earlier one of its thread, more often an early one.
+-- Threads of 500: each comment replies to an earlier one of its thread, preferably an early one.
 INSERT INTO comments (id, user_id, comment, parent_id, movie_id, created_at)
 OVERRIDING SYSTEM VALUE
 SELECT start + n, 1 + floor(:movies * random() ^ 2), text,

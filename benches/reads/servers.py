@@ -1,4 +1,4 @@
-"""The servers that are measured, and how each is started at its best."""
+"""The measured servers, each started with its best settings."""
 
 import os
 import tempfile
@@ -10,8 +10,8 @@ from load import Target
 from processes import Failure, Program, free_port
 from tools import PEERS_FOLDER
 
-# The settings of the peers, of which the first, without any, is the one that they are measured with:
-# the best found. `scripts/bench --peer-settings` measures all. See peers/*.mjs for what they do.
+# The settings of the peers. The first of each, the defaults, was the best and is used for the comparison.
+# `scripts/bench --peer-settings` measures all. peers/*.mjs explain them.
 PEERS = {
     "postgraphile": {
         "as measured": {},
@@ -26,15 +26,15 @@ PEERS = {
         "4 database connections": {"PEER_CONNECTIONS": "4"},
         "32 database connections": {"PEER_CONNECTIONS": "32"},
         "without JIT": {"PEER_JIT": "0"},
-        "a statement a table": {"PEER_STYLE": "lookups"},
+        "one statement per table": {"PEER_STYLE": "lookups"},
         "driver postgres": {"PEER_DRIVER": "postgres"},
     },
 }
 
 
-# A load comes from one address: it may have all that there is. By the environment, since older builds do not know
-# the flags.
-WHOLE = {
+# All requests come from one address, so its limits are those of the server. As environment variables, because older
+# builds do not have the flags.
+LIMITS = {
     "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT": "20000",
     "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT": "512",
     "KINOTEKA_LIMIT_BODIES_BYTES_PER_CLIENT": str(64 << 20),
@@ -43,7 +43,7 @@ WHOLE = {
 
 
 class Servers:
-    """Starts servers on a database, and stops all of them."""
+    """Starts servers on a database and stops them."""
 
     def __init__(self, folder, tools, kinoteka, bare, postgres):
         self.folder, self.tools, self.kinoteka, self.bare, self.postgres = Path(folder), tools, kinoteka, bare, postgres
@@ -61,17 +61,17 @@ class Servers:
         return program, program.wait_for(ready)
 
     def ours(self, url, name="ours"):
-        """The server with its defaults but those for one address. As for the peers, requests are not logged.
+        """Our server with its defaults, except the limits per address. As with the peers, requests are not logged.
 
-        Settings may be tried by the environment's KINOTEKA_ variables.
+        KINOTEKA_ variables of the environment change its settings.
         """
         command = [self.kinoteka, "serve", "--database-url", url, "--listen", "127.0.0.1:0", "--production",
                    "--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn"]
-        program, port = self.start(name, command, {**WHOLE, **os.environ}, r"serving at http://127\.0\.0\.1:(\d+)/graphql")
+        program, port = self.start(name, command, {**LIMITS, **os.environ}, r"serving at http://127\.0\.0\.1:(\d+)/graphql")
         return Target(name, program, self.tools, self.postgres, int(port), counts_errors=True)
 
     def bare_route(self, answers):
-        """Routes that send these answers: bytes by name."""
+        """A server with routes that send these responses (bytes by name)."""
         folder = self.folder / "answers"
         folder.mkdir()
         for name, answer in answers.items():
@@ -81,12 +81,12 @@ class Servers:
 
     def peer(self, name, url, title, settings):
         port = free_port()
-        tried = {key: value for key, value in os.environ.items() if key.startswith("PEER_")}
+        changed = {key: value for key, value in os.environ.items() if key.startswith("PEER_")}
         environment = {"PATH": os.environ["PATH"], "NODE_ENV": "production", "GRAPHILE_ENV": "production",
-                       "PEER_DATABASE": url, "PEER_PORT": str(port), **tried, **settings}
+                       "PEER_DATABASE": url, "PEER_PORT": str(port), **changed, **settings}
         program, _ = self.start(title, [self.tools["node"], PEERS_FOLDER / f"{name}.mjs"], environment, "listening on")
         target = Target(title, program, self.tools, self.postgres, port)
-        # PostGraphile listens before it knows its schema.
+        # PostGraphile listens before it has loaded its schema.
         deadline = time.monotonic() + 60
         while True:
             client = Client(port, target.path)

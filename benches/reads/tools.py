@@ -1,4 +1,4 @@
-"""The programs that the benchmark needs: finds them, and installs what is missing."""
+"""Finds the programs that the benchmark needs, and installs missing ones."""
 
 import os
 import platform
@@ -43,9 +43,9 @@ def locate():
 
 def install(packages):
     if not shutil.which("apt-get"):
-        raise Failure(f"missing, and this is no Debian: {' '.join(packages)}")
+        raise Failure(f"missing packages, and apt-get is not available: {' '.join(packages)}")
     root = [] if os.getuid() == 0 else ["sudo"]
-    # The package would start a server of its own.
+    # Otherwise the package would start its own server.
     prevent = "mkdir -p /etc/postgresql-common; cd /etc/postgresql-common; " \
         "[ -e createcluster.conf ] || echo 'create_main_cluster = false' > createcluster.conf"
     for command in [
@@ -57,7 +57,7 @@ def install(packages):
 
 
 def install_peers(npm):
-    """Installs the peers as locked, with the Node.js that runs them, and gives its path."""
+    """Installs the locked versions of the peers with their Node.js, and returns its path."""
     lock, done = PEERS_FOLDER / "package-lock.json", PEERS_FOLDER / "node_modules" / ".package-lock.json"
     if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
         run([npm, "ci", "--prefix", str(PEERS_FOLDER), "--silent", "--no-audit", "--no-fund"])
@@ -69,12 +69,12 @@ def install_peers(npm):
 
 
 def build():
-    """The server and the bare route, built as released; KINOTEKA_BIN names a server that is built."""
+    """Builds the server and the bare route in release mode. KINOTEKA_BIN names a built server instead."""
     target = ROOT / "target" / "release"
     if given := os.environ.get("KINOTEKA_BIN"):
         server = Path(given).resolve()
         if not os.access(server, os.X_OK):
-            raise Failure(f"KINOTEKA_BIN={given} is no program")
+            raise Failure(f"KINOTEKA_BIN={given} is not an executable file")
         bare = server.parent / "bare-route"
         if not bare.exists():
             bare = target / "bare-route"

@@ -1,4 +1,4 @@
-"""Measures the seeder beside a bare COPY of the same rows, and beside Python's Faker."""
+"""Compares the seeder with a plain COPY of the same rows, and with Python's Faker."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# A private PostgreSQL and what finds programs are those of the benchmark of reads.
+# The modules for PostgreSQL and for finding programs are those of the benchmark of reads.
 sys.path.append(str(HERE.parent / "reads"))
 
 import tools  # noqa: E402
@@ -23,16 +23,16 @@ from processes import Failure, carry_out  # noqa: E402
 EPILOG = """Examples:
   scripts/bench-seeding                     --size medium, three rounds: about 15 minutes
   scripts/bench-seeding --size small --rounds 1
-                                            whether it works at all
-  scripts/bench-seeding --original          also one run of the original's size
+                                            checks that the benchmark works
+  scripts/bench-seeding --original          also seeds the original's size once
 
-All runs on 127.0.0.1, in a folder under /tmp that is gone at the end.
+Everything runs on 127.0.0.1, in a folder under /tmp that is deleted at the end.
 """
 
 SIXTEEN = """tags publications_category film_award_registry film_award_nominations_registry person_position
     cinema_online movies users persons movie_staff_m2m awards cinema_online_movie_presence user_movie_orders
     publications comments users_rating""".split()
-# What is kept of how the database came about is no seeded row.
+# Tables about migrations and seeding, which contain no seeded rows.
 BOOKKEEPING = {"seaql_migrations", "seeding_steps", "seeding_restores"}
 USERS = 1_000
 FAKER = ["faker==40.54.0", "psycopg[binary]==3.3.9"]
@@ -50,7 +50,7 @@ class Bench:
         self.postgres = Postgres(folder, found)
         self.rows = self.folder / "rows"
         self.rows.mkdir()
-        # The server reads and writes these files itself.
+        # PostgreSQL reads and writes these files itself.
         if os.getuid() == 0:
             shutil.chown(self.rows, "postgres")
 
@@ -64,7 +64,7 @@ class Bench:
         self.postgres.psql("postgres", "--command", "CHECKPOINT")
 
     def seed(self, database, *flags, size=None):
-        """Seconds that the seeder takes, and its peak of memory in bytes."""
+        """The seeder's duration in seconds, and its peak of memory in bytes."""
         self.migrated(database)
         command = [self.seeder, "seed", "--database-url", self.postgres.url(database), "--size", size or self.size]
         started = time.monotonic()
@@ -79,7 +79,7 @@ class Bench:
         return seconds, usage.ru_maxrss * 1024
 
     def tables(self, database):
-        """The tables that have rows, those that are referred to first."""
+        """The tables with rows, referenced tables first."""
         names = [row[0] for row in self.postgres.ask(
             database, "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
         filled = {name for name in names if name not in BOOKKEEPING
@@ -92,7 +92,7 @@ class Bench:
         return list(order.static_order())
 
     def export(self, database):
-        """Writes the rows to files, and how many each table has."""
+        """Writes the rows to files. Returns the number of rows of each table."""
         counts = {}
         for table in self.tables(database):
             self.postgres.psql(database, "--command", f"""COPY "{table}" TO '{self.rows / table}'""")
@@ -103,16 +103,16 @@ class Bench:
         return [f"""COPY "{table}" FROM '{self.rows / table}';""" for table in tables]
 
     def copy(self, database, tables):
-        """Seconds of COPY into tables that are empty, whose indexes and foreign keys are there, but whose triggers are off."""
+        """The seconds of COPY into empty tables with indexes and foreign keys, but with triggers disabled."""
         self.migrated(database)
         off = [f'ALTER TABLE "{table}" DISABLE TRIGGER USER;' for table in tables]
-        # Migrations fill some of them.
+        # Migrations fill some of the tables.
         empty = [f'TRUNCATE {", ".join(tables)} CASCADE;']
         self.postgres.psql(database, "--set=ON_ERROR_STOP=1", text="\n".join(off + empty))
         return self.timed(database, self.copy_statements(tables))
 
     def copy_then_index(self, database, tables, schema):
-        """Seconds of COPY into bare tables, and of then making indexes, constraints and triggers."""
+        """The seconds of COPY into bare tables, and of then creating indexes, constraints and triggers."""
         self.drop(database)
         self.postgres.psql("postgres", "--command", f"CREATE DATABASE {database} TEMPLATE template0")
         self.postgres.psql(database, "--set=ON_ERROR_STOP=1", text=schema["pre-data"])
@@ -135,8 +135,8 @@ class Bench:
 
 
 def compare_copy(bench, rounds):
-    """The lines of the table that compares the seeder with COPY, and what stands below it."""
-    say("seeding once, to have the rows in files")
+    """The lines of the table that compares the seeder with COPY, and of its caption."""
+    say("seeding once, to export the rows to files")
     bench.seed("seeded")
     counts = bench.export("seeded")
     schema = bench.schema("seeded")
@@ -151,7 +151,7 @@ def compare_copy(bench, rounds):
     }
     seconds, memory = {way: [] for way in ways}, 0
     for number in range(rounds):
-        # Each round begins with another.
+        # Each round begins with another way.
         order = list(ways)[number % len(ways):] + list(ways)[:number % len(ways)]
         for way in order:
             took, peak = ways[way]()
@@ -163,7 +163,7 @@ def compare_copy(bench, rounds):
         "seeder": ["COPY", "COPY with side tables"],
         "seeder --defer-indexes": ["COPY with side tables, then indexes"],
     }
-    lines = ["| | seconds | rows a second | of COPY | of COPY with side tables |", "|---|---|---|---|---|"]
+    lines = ["| | seconds | rows per second | speed relative to COPY | relative to COPY with side tables |", "|---|---|---|---|---|"]
     for way, took in seconds.items():
         middle = statistics.median(took)
         cells = ["", ""]
@@ -171,9 +171,9 @@ def compare_copy(bench, rounds):
             ratio = statistics.median(theirs / ours for ours, theirs in zip(took, seconds[reference]))
             cells[reference != "COPY"] = f"{ratio:.2f}"
         lines.append(f"| {way} | {middle:.1f} | {rows / middle:,.0f} | {' | '.join(cells)} |")
-    below = (f"`--size {bench.size}`: {rows:,} rows in the sixteen tables, {sum(counts.values()) - rows:,} in side tables; "
-             f"the seeder's memory at most {memory / 2**20:.0f} MiB; medians of {rounds} rounds.")
-    return [below, "", *lines]
+    caption = (f"`--size {bench.size}`: {rows:,} rows in the sixteen tables, {sum(counts.values()) - rows:,} in side tables; "
+             f"the seeder used at most {memory / 2**20:.0f} MiB; medians of {rounds} rounds.")
+    return [caption, "", *lines]
 
 
 def compare_faker(bench):
@@ -190,8 +190,8 @@ def compare_faker(bench):
         bench.migrated("measured")
         theirs.append(float(tools.run([*program, bench.postgres.url("measured"), str(USERS)])))
     ratio = statistics.median(one / other for one, other in zip(ours, theirs))
-    return [f"{USERS:,} users: the seeder {statistics.median(ours):.2f} s, from its start to its end, with the lists and "
-            f"their side tables; Faker, inserting row by row, {statistics.median(theirs):.2f} s: {ratio:.2f} of its time."]
+    return [f"{USERS:,} users: the seeder took {statistics.median(ours):.2f} s in total, including the lists and "
+            f"their side tables. Faker, inserting row by row, took {statistics.median(theirs):.2f} s. The seeder took {ratio:.2f} of that time."]
 
 
 def run_original(bench):
@@ -199,8 +199,8 @@ def run_original(bench):
     seconds, memory = bench.seed("measured", "--defer-indexes", size="original")
     counts = {table: int(bench.postgres.ask("measured", f'SELECT count(*) FROM "{table}"')[0][0]) for table in SIXTEEN}
     rows = sum(counts.values())
-    return [f"`--size original --defer-indexes`: {rows:,} rows in {seconds / 60:.1f} minutes, {rows / seconds:,.0f} a "
-            f"second; the seeder's memory at most {memory / 2**20:.0f} MiB."]
+    return [f"`--size original --defer-indexes`: {rows:,} rows in {seconds / 60:.1f} minutes, {rows / seconds:,.0f} per "
+            f"second; the seeder used at most {memory / 2**20:.0f} MiB."]
 
 
 def build():
@@ -209,7 +209,7 @@ def build():
         seeder = server.with_name("seeder")
         for program in [server, seeder]:
             if not os.access(program, os.X_OK):
-                raise Failure(f"KINOTEKA_BIN={given}: {program} is no program")
+                raise Failure(f"KINOTEKA_BIN={given}: {program} is not an executable file")
         return server, seeder
     server, _ = tools.build()
     return server, server.with_name("seeder")
@@ -219,7 +219,7 @@ def read_arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench-seeding", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=["demo", "small", "medium"], default="medium", help="rows to compare with COPY (default: medium)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which medians are taken (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; results are medians (default: 3)")
     parser.add_argument("--original", action="store_true", help="also seed the original's size, once")
     return parser.parse_args()
 
@@ -240,7 +240,7 @@ def run(arguments, folder):
     finally:
         bench.postgres.program.stop()
     where = (f"{date.today()}, PostgreSQL {version} without fsync and autovacuum, {os.cpu_count()} cores, {platform.machine()}. The "
-             "seeder loads by as many connections as there are cores and ends with VACUUM (ANALYZE); COPY is one connection.")
+             "seeder uses one connection per core and ends with VACUUM (ANALYZE). COPY uses one connection.")
     return "\n".join([where, "", *lines])
 
 

@@ -1,4 +1,4 @@
-"""What the seeder is compared with: users made by Python's Faker, inserted row by row. Prints the seconds."""
+"""Inserts users made by Python's Faker row by row, for comparison with the seeder. Prints the seconds."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ def main():
     fake = Faker("ru_RU")
     Faker.seed(1)
     with psycopg.connect(url) as connection:
-        # Imports and connecting do not count; psycopg prepares a statement that it sees often.
+        # Imports and connecting do not count. psycopg prepares frequent statements.
         started = time.perf_counter()
         for user in range(number):
             joined = fake.date_between("-10y", "-1y")

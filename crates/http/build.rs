@@ -1,5 +1,5 @@
-//! Compresses and lists the files of pages that the binary embeds: those of `web/dist`, where `scripts/web` leaves them
-//! (none without that folder), and the plain page.
+//! Compresses and lists the files of the embedded pages: those of `web/dist`, which `scripts/web` builds (none without
+//! that folder), and the plain page.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let web = root.join("../../web").canonicalize()?;
     let (dist, plain) = (web.join("dist"), root.join("src/ide"));
-    // A watched path that is missing would have this run every time.
+    // If a watched path were missing, this script would run in every build.
     for watched in [if dist.exists() { &dist } else { &web }, &plain] {
         println!("cargo::rerun-if-changed={}", watched.display());
     }
@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
     embed("plain", &plain, &out)
 }
 
-/// Writes the list of a folder's files, with each path inside it and the compressed content.
+/// Writes the list of a folder's files: each file's path inside it, and the compressed content.
 fn embed(name: &str, folder: &Path, out: &Path) -> io::Result<()> {
     let mut files = Vec::new();
     if folder.exists() {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Evaluates every expression of every dashboard against a Prometheus, and names those without data.
+"""Evaluates every expression of every dashboard against a Prometheus, and lists those without data.
 
     evaluate.py http://127.0.0.1:9090
 
-Run it after an upgrade of an exporter: a renamed metric makes a panel empty, and nobody notices. Some counters appear
-with their first event, so the servers need load that also makes an error, hits a limit and opens and ends a socket.
-Exits with 1 if a panel has no data.
+Run it after an upgrade of an exporter, to find panels that a renamed metric made empty. Some counters appear with their
+first event, so the servers need load that also causes an error, hits a limit, and opens and closes a socket. Exits with
+1 if a panel has no data.
 """
 
 import json
@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 DASHBOARDS = Path(__file__).resolve().parent / "dashboards"
 
-# What Grafana fills in by itself.
+# Variables that Grafana sets itself.
 BUILT_IN = {"__rate_interval": "1m", "__interval": "15s", "__range": "5m", "interval": "1m"}
 
 EXPORTERS = "kinoteka|patroni|pg|etcd|haproxy|node|process"
@@ -33,12 +33,12 @@ LABELS = {"node_name"}
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A server to ask."""
+    """A Prometheus server."""
 
     url: str
 
     def get(self, path: str, **params: str) -> Any:
-        """The data of an answer.
+        """The data of a response.
 
         Raises `ValueError` with the reason if the server refuses.
         """
@@ -54,12 +54,12 @@ class Prometheus:
         return set(self.get("label/__name__/values"))
 
     def label_values(self, label: str, series: str) -> list[str]:
-        """The values of a label of some series, those of now only."""
+        """The current values of a label of some series."""
         found = self.get("query", query=f"count by ({label}) ({series})")["result"]
         return sorted(one["metric"][label] for one in found if label in one["metric"])
 
     def has_data(self, expression: str) -> bool:
-        """Whether a graph of the expression would show something."""
+        """Whether the expression has data now."""
         answer = self.get("query", query=expression)
         if answer["resultType"] == "scalar":
             return not math.isnan(float(answer["result"][1]))
@@ -82,19 +82,19 @@ def expressions(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def fill(text: str, values: dict[str, str]) -> str:
-    """The text with the values of variables in place of their names. Raises `ValueError` for one that has none."""
+    """Replaces variables in a text by their values. Raises `ValueError` for an unknown variable."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name not in values:
-            raise ValueError(f"there is no variable {name}")
+            raise ValueError(f"unknown variable {name}")
         return values[name]
 
     return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)
 
 
 def choices(dashboard: dict[str, Any], prometheus: Prometheus) -> Iterator[dict[str, str]]:
-    """The values of the variables: all at once where several can be chosen, else one after the other."""
+    """The values of the variables: all together if several can be selected, otherwise one after another."""
     several: dict[str, str] = {}
     single: dict[str, list[str]] = {}
     for variable in dashboard["templating"]["list"]:
@@ -102,7 +102,7 @@ def choices(dashboard: dict[str, Any], prometheus: Prometheus) -> Iterator[dict[
             continue
         query = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
         if query is None:
-            raise ValueError(f"variable {variable['name']} has another query than label_values: {variable['query']}")
+            raise ValueError(f"variable {variable['name']} is not a label_values query: {variable['query']}")
         found = prometheus.label_values(query[2], fill(query[1], several))
         if not found:
             raise ValueError(f"variable {variable['name']} has no values: {variable['query']}")
@@ -115,7 +115,7 @@ def choices(dashboard: dict[str, Any], prometheus: Prometheus) -> Iterator[dict[
 
 
 def evaluate(url: str, files: Sequence[Path]) -> tuple[int, list[str]]:
-    """How many expressions were evaluated, and what is wrong: dashboard, panel, expression and reason."""
+    """The number of evaluated expressions, and the faults: dashboard, panel, expression and reason."""
     prometheus = Prometheus(url)
     names = prometheus.names()
     evaluated, problems = 0, []
@@ -139,7 +139,7 @@ def find_problem(
 ) -> str | None:
     missing = named_metrics(expression) - names
     if missing:
-        return f"nothing exports {', '.join(sorted(missing))}"
+        return f"not exported: {', '.join(sorted(missing))}"
     for values in every_choice:
         try:
             if not prometheus.has_data(fill(expression, values)):

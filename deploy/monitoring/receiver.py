@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A receiver of Alertmanager's webhooks, for tests and trials: keeps what arrives, and gives it back.
+"""A receiver for Alertmanager's webhooks, for tests and trials: stores alerts and returns them.
 
-`POST /alerts` takes a notification. `GET /alerts` answers with everything received so far, oldest first:
+`POST /alerts` accepts a notification. `GET /alerts` returns everything received so far, oldest first:
 `[{"at": unix seconds, "status": "firing" or "resolved", "labels": {...}, "annotations": {...}}, ...]`.
 """
 

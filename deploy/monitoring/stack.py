@@ -1,6 +1,6 @@
-"""What has to run to monitor a cluster: commands, configuration files, targets, health. Starts nothing itself.
+"""The monitoring of a cluster: commands, configuration files, targets, health. Starts nothing itself.
 
-The caller holds the processes:
+The caller runs the processes:
 
     stack = Stack(
         folder=Path("run/monitoring"),
@@ -8,19 +8,19 @@ The caller holds the processes:
         servers={"k1": "127.0.0.1:8611", "k2": "127.0.0.1:8612"},   # addresses of --metrics-listen
         haproxy="127.0.0.1:7000",                                    # its frontend with the prometheus-exporter
     )
-    stack.missing_programs()         # Debian packages to install; [] when all are there
-    stack.write()                    # configuration and data folders, below `folder`
+    stack.missing_programs()         # Debian packages to install; [] if none is missing
+    stack.write()                    # writes configuration and data folders below `folder`
     for process in stack.processes():
         subprocess.Popen(process.argv, env={**os.environ, **process.env}, ...)
-    stack.down()                     # what is not up, [] when all is: poll, with a bound
-    stack.received()                 # alerts that arrived at the receiver (receiver.py says in which form)
+    stack.down()                     # targets and programs that are down; poll until it is []
+    stack.received()                 # alerts at the receiver, in the format of receiver.py
     stack.status()                   # {"prometheus": URL, "alertmanager": URL, "receiver": URL}
 
-None of the processes needs root. They write below `folder` only, so whoever runs them must own it: call `write` as that
-user, or change the owner afterwards. SIGTERM ends each of them. This folder is no package: put it into `sys.path` to
-import this module.
+None of the processes needs root. They only write below `folder`, so their user must own it: call `write` as that user,
+or change the owner afterwards. SIGTERM stops each of them. This folder is not a package: add it to `sys.path` to import
+this module.
 
-`Node` assumes the usual ports at the node's address. Ports of the stack's own programs are the fields of `Stack`.
+`Node` defaults to the usual ports at the node's address. Fields of `Stack` set the ports of the stack's own programs.
 """
 
 import json
@@ -34,7 +34,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
-# Program, and the Debian package that has it.
+# Programs and their Debian packages.
 PROGRAMS = {
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
@@ -51,7 +51,7 @@ class Node:
 
     name: str
     address: str
-    # Of a role with pg_monitor. It names the database that has the extension pg_stat_statements.
+    # The URL of a role with pg_monitor and of the database with the extension pg_stat_statements.
     postgres_url: str
     patroni_port: int = 8008
     etcd_port: int = 2379
@@ -96,7 +96,7 @@ class Stack:
         return [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
 
     def targets(self) -> Iterator[Target]:
-        """Everything that is scraped, with the labels that PMM would give it."""
+        """All scrape targets, with the labels that PMM would give them."""
         shared = {"cluster": self.cluster, "environment": self.environment}
         database = {**shared, "replication_set": self.cluster}
         for node in self.nodes:
@@ -106,7 +106,7 @@ class Stack:
             for group, port in (("patroni", node.patroni_port), ("etcd", node.etcd_port)):
                 labels = {**service, "service_name": f"{node.name}-{group}", **external(group)}
                 yield Target(group, f"{node.address}:{port}", labels)
-            # All members share this machine. In PMM the metrics of machines have no cluster either.
+            # All members share this machine. In PMM, metrics of machines have no cluster either.
             yield Target("node", self.node_exporter, {"node_name": node.name})
         proxy = {"node_name": "local", "service_name": "haproxy", "service_type": "haproxy"}
         yield Target("haproxy", self.haproxy, {**shared, **proxy})
@@ -115,7 +115,7 @@ class Stack:
             yield Target("kinoteka", address, labels)
 
     def write(self) -> None:
-        """Writes the configuration of all programs, and makes their data folders."""
+        """Writes the configuration of all programs and creates their data folders."""
         for name in ("targets", "prometheus", "alertmanager", "textfile"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("prometheus.yml", "rules.yml"):
@@ -134,7 +134,7 @@ class Stack:
         (self.folder / name).write_text(json.dumps(value, indent=1) + "\n")
 
     def processes(self) -> Iterator[Process]:
-        """The commands, in the order in which to start them. Exporters wait for PostgreSQL by themselves."""
+        """The commands in start order. Exporters wait for PostgreSQL themselves."""
         folder = self.folder.resolve()
         for node in self.nodes:
             argv = [
@@ -149,9 +149,9 @@ class Stack:
                 "prometheus-node-exporter",
                 f"--web.listen-address={self.node_exporter}",
                 f"--collector.textfile.directory={folder / 'textfile'}",
-                # There is none in a container.
+                # Containers have no systemd.
                 "--no-collector.systemd",
-                # A container's root is an overlay, which is left out by default.
+                # Without "overlay", which the default excludes: it is a container's root.
                 "--collector.filesystem.fs-types-exclude=^(autofs|bpf|cgroup2?|devpts|devtmpfs|mqueue|nsfs|proc|sysfs|tmpfs|tracefs)$",
             ],
         )
@@ -163,7 +163,7 @@ class Stack:
                 f"--config.file={folder / 'alertmanager.yml'}",
                 f"--storage.path={folder / 'alertmanager'}",
                 f"--web.listen-address={self.alertmanager}",
-                # One instance: no gossip, and so no port for it.
+                # A single instance needs no gossip port.
                 "--cluster.listen-address=",
             ],
         )
@@ -175,7 +175,7 @@ class Stack:
                 f"--storage.tsdb.path={folder / 'prometheus'}",
                 "--storage.tsdb.retention.time=7d",
                 f"--web.listen-address={self.prometheus}",
-                # An Alertmanager that was away hears of what fires within this time, instead of a minute.
+                # An Alertmanager that returns gets firing alerts within this time instead of a minute.
                 "--rules.alert.resend-delay=15s",
             ],
         )
@@ -189,7 +189,7 @@ class Stack:
         }
 
     def down(self) -> list[str]:
-        """What is not up: targets that Prometheus cannot scrape as `job address: reason`, and programs that do not answer."""
+        """What is down: targets that Prometheus cannot scrape (`job address: reason`), and programs without a response."""
         problems = []
         for name, url in (
             ("alertmanager", f"http://{self.alertmanager}/-/ready"),
@@ -212,18 +212,18 @@ class Stack:
         return problems
 
     def received(self) -> list[dict[str, Any]]:
-        """The alerts that have arrived at the receiver, oldest first."""
+        """The alerts at the receiver, oldest first."""
         alerts: list[dict[str, Any]] = json.loads(read(self.status()["receiver"]))
         return alerts
 
 
 def read(url: str) -> bytes:
-    """The body of an answer. Raises `OSError` if there is none."""
+    """The body of a response. Raises `OSError` without a response."""
     with urllib.request.urlopen(url, timeout=5) as answer:
         body: bytes = answer.read()
         return body
 
 
 def external(group: str) -> dict[str, str]:
-    """The labels of what PMM calls an external service."""
+    """The labels of an external service in PMM."""
     return {"service_type": "external", "external_group": group}

@@ -1,9 +1,9 @@
--- What the server's role may do: what it needs, no DDL, no ownership. Run by the owner (dba) in the database, after each
--- `kinoteka migrate up`; running it again does no harm. A test compares it with what the server asks for at its start.
+-- The rights of the server's role: only those it needs, no DDL, no ownership. Run it as the owner (dba) in the database
+-- after each `kinoteka migrate up`. It can be repeated. A test compares it with the server's check at startup.
 
 BEGIN;
 
--- A table of a later step is usable at once; this file of that release then takes away what is not needed.
+-- Makes tables of later steps usable immediately. This file of that release then revokes unneeded rights.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kinoteka_app;
 
 GRANT USAGE ON SCHEMA public TO kinoteka_app;
@@ -11,7 +11,7 @@ DO $$
 DECLARE
     mine regclass;
 BEGIN
-    -- Not those of extensions, which are not the owner's.
+    -- Without the tables of extensions, which belong to another role.
     FOR mine IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
         AND relkind IN ('r', 'p', 'v', 'm') AND relowner = current_user::regrole
     LOOP
@@ -20,7 +20,7 @@ BEGIN
 END
 $$;
 
--- What the API changes.
+-- Tables that the API changes.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     awards,
     cinema_online,
@@ -41,15 +41,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     users_rating
 TO kinoteka_app;
 
--- What it does not delete, or only adds to.
+-- Tables without deletions, and tables that only grow.
 GRANT SELECT, INSERT, UPDATE ON users TO kinoteka_app;
 GRANT SELECT, INSERT ON audit_log, comment_tombstones, user_movie_orders TO kinoteka_app;
 
--- The feed: triggers write events, the server removes old ones and locks the feed's row.
+-- The feed: triggers write events. The server removes old ones and locks the feed's row.
 GRANT SELECT, DELETE ON comment_events, comment_ticks TO kinoteka_app;
 GRANT SELECT, UPDATE ON comment_feed TO kinoteka_app;
 
--- What triggers write and the server reads.
+-- Tables that triggers write and the server only reads.
 GRANT SELECT ON
     cinema_titles,
     movie_tags,
@@ -61,7 +61,7 @@ GRANT SELECT ON
     rating_totals
 TO kinoteka_app;
 
--- What the server looks at when it starts: the schema's steps, and whether a seeding was interrupted.
+-- Tables that the server reads at startup: the schema's steps, and whether a seeding was interrupted.
 GRANT SELECT ON schema_steps, seaql_migrations, seeding_steps TO kinoteka_app;
 
 COMMIT;

@@ -1,13 +1,13 @@
--- The roles of a cluster. Run by a superuser, on the leader, in any database; running it again changes passwords alone.
--- Variables: dba_verifier, kinoteka_app_verifier, pmm_verifier, which are SCRAM verifiers (SCRAM-SHA-256$4096:...), so
--- that no password is in a statement. `\password` in psql makes them too.
+-- The roles of a cluster. Run it as a superuser on the leader, in any database. A second run only changes passwords.
+-- The variables dba_verifier, kinoteka_app_verifier and pmm_verifier are SCRAM verifiers (SCRAM-SHA-256$4096:...), so
+-- that no statement contains a password. `\password` in psql makes verifiers too.
 
--- Owns the database and all that is in it. Without CREATEROLE, with which PostgreSQL 15 would let it become a member of
--- pg_execute_server_program and so of the operating system; without CREATEDB, since the database is made for it.
+-- Owns the database and everything in it. Without CREATEROLE: on PostgreSQL 15, that would let it join
+-- pg_execute_server_program and run programs on the machine. Without CREATEDB: database.sql creates its database.
 SELECT 'CREATE ROLE dba LOGIN' WHERE to_regrole('dba') IS NULL \gexec
 -- The server. It owns nothing.
 SELECT 'CREATE ROLE kinoteka_app LOGIN' WHERE to_regrole('kinoteka_app') IS NULL \gexec
--- The monitoring. Never a superuser: pg_monitor reads all statistics and settings, and no row of a table.
+-- The monitoring. Never a superuser: pg_monitor reads all statistics and settings, but no table rows.
 SELECT 'CREATE ROLE pmm LOGIN' WHERE to_regrole('pmm') IS NULL \gexec
 
 ALTER ROLE dba NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'dba_verifier';

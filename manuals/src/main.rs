@@ -1,5 +1,5 @@
-//! Writes the manual pages and shell completions of both programs into a folder. Only packages need it, so the programs
-//! themselves carry nothing of it.
+//! Writes the manual pages and shell completions of both programs to a folder. Only packages need it, so the programs
+//! themselves do not contain it.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
     write(Path::new(&folder))
 }
 
-/// Both programs, by the names that people type.
+/// Both programs, by the names of their commands.
 fn programs() -> [Command; 2] {
     [Cli::command().name("kinoteka"), SeederArguments::command().name("seeder")]
 }
@@ -45,7 +45,7 @@ fn write(folder: &Path) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    /// Each command of a program with the name of its page, and the flags that its page must have.
+    /// Collects each command of a program with the name of its page, and the flags that the page must contain.
     fn commands(command: &Command, page: &str, found: &mut Vec<(String, Vec<String>)>) {
         let flags =
             command.get_arguments().filter(|argument| !argument.is_hide_set()).filter_map(|flag| flag.get_long());

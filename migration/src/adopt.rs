@@ -1,4 +1,4 @@
-//! Records steps that were run by hand, after looking that the database really has them.
+//! Records steps that were run by hand, after checking that the database has them.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,16 +14,16 @@ use crate::{STEPS, begin_alone, read_applied};
 /// Why steps cannot be adopted.
 #[derive(Debug)]
 pub enum AdoptError {
-    /// The database has some of a step's objects and lacks these.
+    /// The database has some of a step's objects, but not these.
     Partial {
         /// The step's name.
         step: String,
-        /// What its SQL makes and the database lacks, as `index movies_year_idx`.
+        /// Missing objects, such as `index movies_year_idx`.
         missing: Vec<String>,
     },
-    /// The first step is not there at all.
+    /// The database has none of the first step's objects.
     Empty,
-    /// The database did not answer.
+    /// The database failed.
     Database(DbErr),
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for AdoptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Partial { step, missing } => {
-                write!(f, "step {step} is there in part only: {} missing; nothing was recorded", missing.join(", "))
+                write!(f, "step {step} is incomplete: {} missing; nothing was recorded", missing.join(", "))
             }
             Self::Empty => write!(f, "nothing to adopt: the database has no tables; run `kinoteka migrate up`"),
             Self::Database(error) => error.fmt(f),
@@ -47,11 +47,11 @@ impl From<DbErr> for AdoptError {
     }
 }
 
-/// Records the steps whose SQL was run by hand and names those it recorded.
+/// Records the steps whose SQL was run by hand, and returns their names.
 ///
 /// # Errors
-/// [`AdoptError::Partial`] when an object of a step is missing while another is there,
-/// [`AdoptError::Empty`] when there is nothing at all; nothing is recorded then.
+/// [`AdoptError::Partial`] if a step has only some of its objects, [`AdoptError::Empty`] if there are none at all.
+/// Nothing is recorded then.
 pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
     let txn = begin_alone(db).await?;
     Migrator(STEPS).install(&txn).await?;
@@ -65,7 +65,7 @@ pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
                 missing.push(object.to_string());
             }
         }
-        // A step that makes nothing there goes with the one before it.
+        // A step that creates nothing there is recorded with the one before it.
         if missing.len() == made.len() && !made.is_empty() {
             if position == 0 {
                 return Err(AdoptError::Empty);
@@ -88,12 +88,12 @@ pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
     Ok(adopted)
 }
 
-/// Seconds since 1970, as sea-orm-migration records them.
+/// The time in seconds since 1970, as sea-orm-migration stores it.
 fn unix_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|age| age.as_secs().try_into().ok()).unwrap_or_default()
 }
 
-/// Something that a step's SQL makes, by kind and name.
+/// An object that a step's SQL creates.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SchemaObject<'a> {
     pub(crate) kind: &'a str,
@@ -106,8 +106,8 @@ impl fmt::Display for SchemaObject<'_> {
     }
 }
 
-/// Reads what a script makes from its `CREATE` lines, which our SQL starts in column one. What is replaced was made by
-/// another step.
+/// The objects that a script creates, from its `CREATE` lines, which start in column one in our SQL. Replaced objects
+/// were created by another step.
 pub(crate) fn list_objects(sql: &str) -> Vec<SchemaObject<'_>> {
     sql.lines()
         .filter_map(|line| {
@@ -134,7 +134,7 @@ impl SchemaObject<'_> {
     }
 }
 
-/// Whether the database has a table or index (on SQLite: anything) of this name.
+/// Whether the database has a table or index (on SQLite: any object) with this name.
 pub(crate) async fn has_relation(db: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
     let sql = match db.get_database_backend() {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_schema WHERE name = $1",

@@ -1,4 +1,4 @@
-//! When connections to PostgreSQL are replaced: by their age, and when something has shown that they are of no use.
+//! When connections to PostgreSQL are replaced: by age, and when an event has shown that they are useless.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::release::Releases;
 
-/// A moment that many wait for; a later one replaces it.
+/// A shared moment; a later one replaces it.
 #[derive(Debug, Default)]
 struct Moment(Mutex<Option<Instant>>);
 
@@ -23,22 +23,22 @@ impl Moment {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether what has this age was there at that moment.
+    /// Whether something of this age existed at that moment.
     fn is_after(&self, age: Duration) -> bool {
         self.last().is_some_and(|moment| moment.elapsed() <= age)
     }
 }
 
-/// When statements that were prepared before were last found to be useless.
+/// When prepared statements were last found to be useless.
 static FORGOTTEN: Moment = Moment::never();
 
-/// Has all statements of the process prepared anew that were prepared so far: connections to PostgreSQL that are
-/// open now are closed before they would be used again. To be called when the schema has changed under one.
+/// Makes the process prepare all its statements again: open connections to PostgreSQL are closed before their next
+/// use. Call this if the schema has changed under one.
 pub fn forget_statements() {
     FORGOTTEN.set();
 }
 
-/// The connections of some pools that were opened before a failover or the like. Cloning is cheap; clones are one.
+/// The connections of some pools that were opened before a failover or a similar event. Clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Generation(Arc<GenerationState>);
 
@@ -50,70 +50,70 @@ struct GenerationState {
     releases: Releases,
 }
 
-/// Within what time a connection is released on which a statement was given up.
+/// A connection on which a statement was given up is released within this time.
 const LOSS: Duration = Duration::from_secs(1);
 
 impl Generation {
-    /// Has connections that are open now closed when they are released, or before they would be used again. A server
-    /// that has become a standby answers pings, and one that is frozen never does.
+    /// Closes open connections at their release, or before their next use. A server that has become a standby still
+    /// answers pings, and a frozen one never does.
     pub fn end(&self) {
         self.0.ended.set();
     }
 
-    /// Has connections that are idle now tested before they are used again: another one has broken.
+    /// Tests idle connections before their next use: another one has broken.
     pub fn doubt(&self) {
         self.0.doubted.set();
     }
 
-    /// Whether a connection that has been idle for so long was when another one broke.
+    /// Whether a connection that has been idle for this long was idle when another one broke.
     pub(crate) fn is_doubtful(&self, idle_for: Duration) -> bool {
         self.0.doubted.is_after(idle_for)
     }
 
-    /// Has a connection that is released in this second closed, unless it answers: nothing came of its statement.
+    /// Closes a connection that is released within this second, unless it answers: its statement was given up.
     pub fn lose(&self) {
         self.0.lost.set();
     }
 
-    /// Those that are being released.
+    /// The connections that are being released.
     pub fn releases(&self) -> &Releases {
         &self.0.releases
     }
 
-    /// Whether one was lost just now.
+    /// Whether a connection was lost just now.
     pub(crate) fn has_lost(&self) -> bool {
         self.0.lost.is_after(LOSS)
     }
 
-    /// Whether it has ended since then.
+    /// Whether the generation has ended since then.
     pub fn has_ended_since(&self, since: Instant) -> bool {
         self.0.ended.last().is_some_and(|ended| ended >= since)
     }
 
-    /// Whether a connection of this age is of one that has ended.
+    /// Whether a connection of this age belongs to an ended generation.
     pub(crate) fn is_over(&self, age: Duration) -> bool {
         self.0.ended.is_after(age)
     }
 }
 
-/// How old connections become: each another age, so that not all are replaced at once.
+/// The lifetime of connections. Each has another one, so that not all are replaced simultaneously.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetime {
-    /// The shortest.
+    /// The minimum.
     pub min: Duration,
-    /// The longest.
+    /// The maximum.
     pub max: Duration,
 }
 
 impl Lifetime {
-    /// Of connections to a server that is the only one of its kind.
+    /// For connections to the only server of its kind.
     pub const LONG: Self = Self { min: Duration::from_secs(15 * 60), max: Duration::from_secs(30 * 60) };
 
-    /// Of connections to one of several servers: one that returns is soon used again.
+    /// For connections to one of several servers, so that a returning server is soon used again.
     pub const SHORT: Self = Self { min: Duration::from_secs(20), max: Duration::from_secs(60) };
 
-    /// That of a connection of this age. The pool gives its connections no name: the moment at which one was made
-    /// stands for it.
+    /// The lifetime of a connection of this age. The pool does not name its connections, so the time when one was
+    /// opened identifies it.
     fn of(self, age: Duration) -> Duration {
         static START: LazyLock<(Instant, RandomState)> = LazyLock::new(|| (Instant::now(), RandomState::new()));
         let (start, random) = &*START;
@@ -124,7 +124,7 @@ impl Lifetime {
     }
 }
 
-/// Whether a connection of this age is to be replaced: it is too old, or may have statements that are to be
+/// Whether a connection of this age must be replaced: it is too old, or may have statements to be
 /// [forgotten](forget_statements).
 pub fn is_outdated(age: Duration, lifetime: Lifetime) -> bool {
     age > lifetime.min && age > lifetime.of(age) || FORGOTTEN.is_after(age)
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_is_what_was_open_when_it_ended() {
+    fn a_generation_ends_for_connections_that_were_open() {
         let generation = Generation::default();
         assert!(!generation.is_over(Duration::from_secs(9)));
         generation.end();

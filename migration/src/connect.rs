@@ -1,4 +1,4 @@
-//! Opening a database: URLs, pools and the settings of every connection.
+//! Opens databases: URLs, pools, and the settings of every connection.
 
 mod postgres;
 
@@ -17,7 +17,7 @@ pub use crate::age::{Generation, Lifetime, forget_statements, is_outdated};
 use crate::commits::Commits;
 pub use crate::release::Releases;
 
-/// A database URL of a kind that we serve, parsed.
+/// A parsed database URL of a supported kind.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     /// `postgres://user:password@host:port/database`.
@@ -65,7 +65,7 @@ impl FromStr for DatabaseUrl {
                 .map(|options| Self::Postgres(Box::new(without_brackets(options))))
                 .map_err(|error| format!("not a PostgreSQL URL: {error}")),
             "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
-                Err(format!("an in-memory SQLite database is gone with its connection; name a file: {SQLITE_EXAMPLE}"))
+                Err(format!("an in-memory SQLite database is lost with its connection; name a file: {SQLITE_EXAMPLE}"))
             }
             "sqlite" => match SqliteConnectOptions::from_str(url) {
                 Ok(options) if options.get_filename().as_os_str().is_empty() => {
@@ -81,7 +81,7 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// The driver connects to one address.
+/// The driver connects to one address only.
 const SEVERAL_HOSTS: &str = "several hosts in one URL are not supported; name one address that leads to the leader, \
                              such as a port of HAProxy that checks which server it is (docs/operations.md, A cluster)";
 
@@ -95,7 +95,7 @@ fn names_several_hosts(url: &str) -> bool {
         })
 }
 
-/// sqlx leaves an address of IPv6 in the brackets that a URL puts around it, and looks them up as a name.
+/// sqlx keeps the brackets of an IPv6 address in a URL, and looks the result up as a name.
 fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
     let address = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
     match address {
@@ -105,8 +105,8 @@ fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 impl DatabaseUrl {
-    /// The same, with each commit on the disk before it is acknowledged. PostgreSQL does that anyway, and says itself
-    /// if it should not.
+    /// The same, with each commit on disk before it is acknowledged. PostgreSQL does that by default, and has its own
+    /// setting.
     #[must_use]
     pub fn synchronous(self) -> Self {
         match self {
@@ -116,16 +116,16 @@ impl DatabaseUrl {
     }
 }
 
-/// Sizes and patience of a connection pool.
+/// The size of a connection pool, and its timeout.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// Connections at most, per pool.
+    /// Maximum number of connections.
     pub connections_max: u32,
     /// How long a request waits for a free connection.
     pub acquire_timeout: Duration,
 }
 
-/// Why there is no connection. The text says what to do.
+/// Why there is no connection, with the remedy.
 #[derive(Debug)]
 pub struct ConnectError {
     message: String,
@@ -141,7 +141,7 @@ impl ConnectError {
         Self { message, is_away: true }
     }
 
-    /// Whether the database may be there later, without a change of the URL.
+    /// Whether the database may become available without a change of the URL.
     pub fn is_away(&self) -> bool {
         self.is_away
     }
@@ -155,39 +155,38 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// What a pool is for.
+/// The use of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everything. SQLite has one writer at a time: a queue for its one connection beats
-    /// "database is locked".
+    /// Everything. SQLite has one writer at a time: a queue for its one connection is better than "database is
+    /// locked".
     Write,
-    /// Queries only; SQLite refuses the rest and makes no file.
+    /// Queries only. SQLite refuses anything else, and creates no file.
     Read,
 }
 
 /// Opens a pool, after one connection has shown that the database answers.
 ///
 /// # Errors
-/// When the database cannot be reached or opened: the message names it and the remedy.
+/// The database cannot be reached or opened. The message names it and the remedy.
 pub async fn open(url: &DatabaseUrl, access: Access, pool: PoolSettings) -> Result<DatabaseConnection, ConnectError> {
     open_timed(url, access, pool, None).await
 }
 
-/// How long a connection lets statements take.
+/// The timeouts of statements.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// A statement. On SQLite: what is done from when the connection was taken from the pool.
+    /// For a statement. On SQLite, for everything since the connection was taken from the pool.
     pub statement: Duration,
-    /// Waiting for a lock that another transaction holds.
+    /// For a lock that another transaction holds.
     pub lock: Duration,
 }
 
-/// Opens a pool whose connections stop a statement that takes longer than `timeouts` allow. On
-/// SQLite the time counts from when a connection is taken from the pool: a transaction is stopped as
-/// a whole.
+/// Opens a pool whose connections cancel statements by `timeouts`. On SQLite the time counts from when a connection
+/// is taken from the pool, so it limits a transaction as a whole.
 ///
 /// # Errors
-/// When the database cannot be reached or opened: the message names it and the remedy.
+/// The database cannot be reached or opened. The message names it and the remedy.
 pub async fn open_timed(
     url: &DatabaseUrl,
     access: Access,
@@ -203,7 +202,7 @@ pub async fn open_timed(
     }
 }
 
-/// Opens a pool for queries as [`open_timed`] does. Connections of a SQLite file that are being released are told.
+/// Opens a pool for queries like [`open_timed`]. Connections to a SQLite file report their release to `generation`.
 ///
 /// # Errors
 /// When the database cannot be reached or opened: the message names it and the remedy.
@@ -221,19 +220,19 @@ pub async fn open_reader(
     }
 }
 
-/// A pool for changes, and what is known of its transactions.
+/// A pool for changes, and the state of its transactions.
 #[derive(Clone, Debug)]
 pub struct Writer {
     /// The pool.
     pub db: DatabaseConnection,
-    /// Which of its transactions were committed.
+    /// Which transactions were committed.
     pub commits: Commits,
 }
 
 /// Opens a pool for changes as [`open_timed`] does.
 ///
 /// # Errors
-/// When the database cannot be reached or opened: the message names it and the remedy.
+/// The database cannot be reached or opened. The message names it and the remedy.
 pub async fn open_writer(
     url: &DatabaseUrl,
     pool: PoolSettings,
@@ -253,12 +252,12 @@ fn usual(access: Access, settings: PoolSettings, timeouts: Option<Timeouts>) -> 
     PostgresPool { access, settings, timeouts, lifetime, generation, arrivals: None }
 }
 
-/// How long SQLite waits for another process's lock, unless [`Timeouts`] say so.
+/// How long SQLite waits for another process's lock, unless [`Timeouts`] override it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits for a first connection: a pool would retry until its timeout and then not say what was wrong.
+/// Waits for a first connection: a pool would retry until its timeout, and then not report the reason.
 pub(crate) async fn probe<T>(connect: impl Future<Output = T>, pool: PoolSettings) -> Result<T, ConnectError> {
-    // Locked SQLite files answer after their busy timeout.
+    // Locked SQLite files fail after their busy timeout.
     let patience = pool.acquire_timeout.max(BUSY_TIMEOUT + Duration::from_secs(1));
     let silent =
         |_| ConnectError::away(format!("the database accepts the connection but does not answer within {patience:?}"));
@@ -271,10 +270,10 @@ async fn connect_once(options: &SqliteConnectOptions) -> Result<(), sqlx::Error>
 
 /// A pool without sqlx's own upkeep of idle and old connections.
 ///
-/// That task reads a count of idle connections that another thread takes below zero for a moment. It then never ends,
-/// keeps a processor busy, and hangs the runtime's shutdown. <https://github.com/launchbadge/sqlx/issues/3645>: to be
-/// removed with the first release of sqlx that has the fix. Pools are small, so idle connections stay open;
-/// [`is_outdated`] says which are too old.
+/// That task reads a count of idle connections that another thread may briefly decrease below zero. Then it never
+/// ends, keeps a processor busy, and hangs the runtime's shutdown.
+/// <https://github.com/launchbadge/sqlx/issues/3645>: remove this with the first release of sqlx that has the fix.
+/// Pools are small, so idle connections stay open; [`is_outdated`] determines which are too old.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub fn pool_options<DB: Database>() -> PoolOptions<DB> {
     PoolOptions::new().idle_timeout(None).max_lifetime(None)
@@ -284,7 +283,7 @@ pub fn pool_options<DB: Database>() -> PoolOptions<DB> {
 fn set_up(options: SqliteConnectOptions, timeouts: Option<Timeouts>) -> SqliteConnectOptions {
     options
         .foreign_keys(true)
-        // Or REPLACE would leave behind in side tables what it removes.
+        // Otherwise REPLACE would leave rows in side tables.
         .pragma("recursive_triggers", "on")
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(timeouts.map_or(BUSY_TIMEOUT, |timeouts| timeouts.lock))
@@ -321,8 +320,8 @@ async fn open_sqlite_reader(
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
-/// One connection. It is closed, and never used again, when the driver counts a transaction that SQLite has
-/// ended by itself, or that could not be rolled back, and when one could not be begun or committed.
+/// One connection. It is closed, and never used again, if the driver counts a transaction that SQLite has ended by
+/// itself or that could not be rolled back, or if a transaction could not be started or committed.
 async fn open_sqlite_writer(
     url: &DatabaseUrl,
     options: &SqliteConnectOptions,
@@ -353,7 +352,7 @@ async fn open_sqlite_writer(
         .after_release(move |connection, _| {
             let commits = released.clone();
             Box::pin(async move {
-                // A rollback may still wait for the statement before it.
+                // A rollback may still wait for the previous statement.
                 connection.ping().await?;
                 Ok(!connection.is_in_transaction() && !commits.is_spoiled())
             })
@@ -367,11 +366,11 @@ async fn open_sqlite_writer(
 fn sqlite_pool(pool: PoolSettings, statement_timeout: Option<Duration>) -> SqlitePoolOptions {
     pool_options::<Sqlite>()
         .acquire_timeout(pool.acquire_timeout)
-        // Setting the deadline shows as well whether the connection lives.
+        // Setting the deadline also tests the connection.
         .test_before_acquire(statement_timeout.is_none())
 }
 
-/// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
+/// Steps of SQLite's virtual machine between two checks of the time: well below a millisecond.
 const STEPS_UNWATCHED: i32 = 10_000;
 
 async fn set_deadline(connection: &mut SqliteConnection, timeout: Option<Duration>) -> Result<(), sqlx::Error> {
@@ -393,7 +392,7 @@ fn creates(url: &DatabaseUrl) -> bool {
     }
 }
 
-/// What to do about a file that cannot be opened. Reading creates none, whatever the URL says.
+/// The remedy for a file that cannot be opened. Reading never creates a file.
 fn explain_missing(url: &DatabaseUrl, access: Access) -> &'static str {
     match (creates(url), access) {
         (true, Access::Read) => {
@@ -411,7 +410,7 @@ fn explain_sqlite(url: &DatabaseUrl, access: Access, error: &sqlx::Error) -> Con
         5 | 6 => format!("the {url} is locked by another process: stop it, or name another file"),
         8 => format!("the {url} is read-only: make it and its folder writable, or name another file"),
         14 => format!("the {url} cannot be opened: {}", explain_missing(url, access)),
-        26 => format!("the {url} is no SQLite database: name another file"),
+        26 => format!("the {url} is not a SQLite database: name another file"),
         _ => format!("the {url} cannot be opened: {error}"),
     })
 }

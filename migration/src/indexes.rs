@@ -1,7 +1,7 @@
-//! Indexes on large tables, built beside readers and writers after their step's transaction (PostgreSQL).
+//! Indexes on large tables, built after their step's transaction without blocking readers and writers (PostgreSQL).
 //!
-//! A step has them at the end of its script: `CREATE INDEX CONCURRENTLY` cannot run in a transaction. What interrupts
-//! it leaves an invalid index behind, which is dropped and built anew.
+//! A step has them at the end of its script, since `CREATE INDEX CONCURRENTLY` cannot run in a transaction. If it is
+//! interrupted, an invalid index remains, which is dropped and built again.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::read_applied;
 use crate::step::{ConcurrentIndex, Step};
 use crate::waiting::{self, is_blocked};
 
-/// The indexes of applied steps that are missing or invalid. One that is being built is invalid.
+/// The indexes of applied steps that are missing or invalid. An index that is being built is invalid.
 pub(crate) async fn list_unfinished(db: &impl ConnectionTrait, steps: &[Step]) -> Result<Vec<ConcurrentIndex>, DbErr> {
     let backend = db.get_database_backend();
     let with_indexes: Vec<_> = steps
@@ -38,7 +38,7 @@ pub(crate) async fn list_unfinished(db: &impl ConnectionTrait, steps: &[Step]) -
     Ok(unfinished)
 }
 
-/// Builds what is unfinished, one process at a time.
+/// Builds missing indexes, one process at a time.
 pub(crate) async fn build(
     db: &DatabaseConnection,
     steps: &[Step],
@@ -51,7 +51,7 @@ pub(crate) async fn build(
     let mut connection = db.get_postgres_connection_pool().connect_options().connect().await.map_err(to_error)?;
     take_turn(&mut connection).await.map_err(to_error)?;
     let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.map_err(to_error)?;
-    // Others may have built them meanwhile.
+    // Another process may have built them meanwhile.
     for index in list_unfinished(db, steps).await? {
         tell(&format!("building the index {}", index.name));
         let mut pauses = pauses.iter();
@@ -74,9 +74,9 @@ pub(crate) async fn build(
 
 const TURN_PAUSE: Duration = Duration::from_millis(200);
 
-/// Asks from time to time instead of waiting in one statement: that would be what the other's index waits for.
+/// Polls instead of waiting in a statement: the index of the other process would wait for that statement.
 async fn take_turn(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // Any number will do that no other program uses: "kinoindx" in ASCII. The end of the session gives it back.
+    // An arbitrary number that no other program uses: "kinoindx" in ASCII. The end of the session releases it.
     while !sqlx::query_scalar("SELECT pg_try_advisory_lock(7739551075872205944)").fetch_one(&mut *connection).await? {
         tokio::time::sleep(TURN_PAUSE).await;
     }
@@ -84,7 +84,7 @@ async fn take_turn(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 async fn build_one(connection: &mut PgConnection, index: ConcurrentIndex) -> Result<(), sqlx::Error> {
-    // It waits for old transactions, and nobody waits for it.
+    // It waits for old transactions, and nothing waits for it.
     for statement in [
         "SET statement_timeout = 0",
         "SET lock_timeout = 0",

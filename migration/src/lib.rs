@@ -1,9 +1,8 @@
 //! The database schema as numbered steps of plain SQL, and the code that runs them.
 //!
-//! Each step is a pair of files in `sql/postgres/` and a pair in `sql/sqlite/`. They run
-//! through sea-orm-migration ([`up`], [`down`]) and equally by `psql -f` or `sqlite3`, after
-//! which [`adopt`] records what is there. Nothing here knows the entities: they are
-//! generated from what these files make.
+//! Each step is a pair of files in `sql/postgres/` and a pair in `sql/sqlite/`. They run through sea-orm-migration
+//! ([`up`], [`down`]) or with `psql -f` or `sqlite3`, after which [`adopt`] records them. This crate does not know
+//! the entities, which are generated from the files.
 
 mod adopt;
 mod age;
@@ -41,7 +40,7 @@ use sea_orm_migration::sea_orm::{
 };
 use sea_orm_migration::seaql_migrations;
 
-/// Where one step stands in a database.
+/// The state of one step in a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepStatus {
     /// The step's name, such as `0001_tables`.
@@ -50,20 +49,20 @@ pub struct StepStatus {
     pub applied: bool,
 }
 
-/// How a database's schema compares with the steps that this program knows.
+/// How a database's schema compares with the steps of this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaState {
     /// Every known step is applied, and no other.
     Current,
-    /// The steps are applied, but these tables have lost rows that only a step makes; [`refill`] makes them again.
+    /// The steps are applied, but these tables have lost rows that a step inserts; [`refill`] inserts them again.
     Incomplete(Vec<String>),
     /// These steps are missing; [`up`] applies them.
     Behind(Vec<String>),
-    /// These steps are unknown here, and say that a program that knows no more than this one can go on.
+    /// These steps are unknown to this program, but it can still use the database.
     Newer(Vec<String>),
-    /// These steps are unknown here: a newer program made them.
+    /// These steps of a newer program are unknown to this one, which cannot use the database.
     Ahead(Vec<String>),
-    /// The tables are there, but nothing says by which steps; [`adopt`] records them.
+    /// The tables exist, but no step is recorded; [`adopt`] records them.
     Unrecorded,
 }
 
@@ -73,21 +72,21 @@ impl fmt::Display for SchemaState {
             Self::Current => write!(f, "the database schema is current"),
             Self::Incomplete(tables) => write!(
                 f,
-                "the database lacks the rows of {} that only a migration makes, as after a restore of the schema alone; \
+                "the database lacks the rows of {} that only a migration inserts, as after a restore of the schema only; \
                  run `kinoteka migrate adopt`",
                 tables.join(", ")
             ),
             Self::Behind(steps) => {
-                write!(f, "the database schema is stale: {} missing; run `kinoteka migrate up`", name_steps(steps))
+                write!(f, "the database schema is outdated: {} missing; run `kinoteka migrate up`", name_steps(steps))
             }
             Self::Unrecorded => write!(
                 f,
                 "the database has tables that no migration has recorded; \
-                 if psql made them, run `kinoteka migrate adopt`"
+                 if psql created them, run `kinoteka migrate adopt`"
             ),
             Self::Newer(steps) => write!(
                 f,
-                "the database schema is newer than this program: {} unknown here; this version can go on with it",
+                "the database schema is newer than this program: {} unknown here; this version still works with it",
                 name_steps(steps)
             ),
             Self::Ahead(steps) => write!(
@@ -106,26 +105,26 @@ fn name_steps(steps: &[String]) -> String {
     }
 }
 
-/// Applies the pending steps as [`Migration::up`] does by default.
+/// Applies the pending steps with the defaults of [`Migration::up`].
 ///
 /// # Errors
-/// Whatever the database refuses.
+/// Any error of the database.
 pub async fn up(db: &DatabaseConnection, limit: Option<u32>) -> Result<Vec<String>, DbErr> {
     Migration::default().up(db, limit).await
 }
 
-/// Takes back steps as [`Migration::down`] does by default.
+/// Reverts steps with the defaults of [`Migration::down`].
 ///
 /// # Errors
-/// Whatever the database refuses; nothing is changed then.
+/// Any error of the database; nothing is changed then.
 pub async fn down(db: &DatabaseConnection, limit: u32) -> Result<Vec<String>, DbErr> {
     Migration::default().down(db, limit).await
 }
 
-/// Lists the known steps in order, with where each stands. Changes nothing.
+/// The known steps in order, with their states. Changes nothing.
 ///
 /// # Errors
-/// Whatever the database answers when its catalogue is read.
+/// The database's catalogue cannot be read.
 pub async fn status(db: &impl ConnectionTrait) -> Result<Vec<StepStatus>, DbErr> {
     let applied = read_applied(db).await?;
     Ok(STEPS
@@ -134,12 +133,12 @@ pub async fn status(db: &impl ConnectionTrait) -> Result<Vec<StepStatus>, DbErr>
         .collect())
 }
 
-/// Compares the database's recorded steps with those known here. Changes nothing.
+/// Compares the database's recorded steps with those of this program. Changes nothing.
 ///
 /// # Errors
-/// Whatever the database answers when its catalogue is read.
+/// The database's catalogue cannot be read.
 pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
-    // In this order: a migration that commits in between has recorded what is seen first.
+    // In this order: a migration that commits meanwhile has recorded the tables that are seen first.
     let has_tables = adopt::has_relation(db, "movies").await?;
     let applied = read_applied(db).await?;
     if has_tables && applied.is_empty() {
@@ -158,7 +157,7 @@ pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
     Ok(if empty.is_empty() { SchemaState::Current } else { SchemaState::Incomplete(empty) })
 }
 
-/// Whether each of these steps requires a step that is known here.
+/// Whether each of these steps requires only a step of this program.
 async fn are_tolerated(db: &impl ConnectionTrait, unknown: &[String]) -> Result<bool, DbErr> {
     if !adopt::has_relation(db, "schema_steps").await? {
         return Ok(false);
@@ -182,11 +181,11 @@ async fn read_applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-/// Begins a transaction that no other migration runs beside.
+/// Starts a transaction while no other migration runs.
 async fn begin_alone(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let txn = begin(db).await?;
     if txn.get_database_backend() == DbBackend::Postgres {
-        // Any number will do that no other program uses: "kinoteka" in ASCII.
+        // An arbitrary number that no other program uses: "kinoteka" in ASCII.
         let lock = Statement::from_string(DbBackend::Postgres, "SELECT pg_advisory_xact_lock(7739551076318374753)");
         txn.execute_raw(lock).await?;
     }

@@ -1,23 +1,23 @@
-//! What taking steps back deletes: read from their SQL, counted in the database.
+//! What reverting steps deletes: read from their SQL, counted in the database.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 use crate::{STEPS, read_applied};
 
-/// A step that is to be taken back.
+/// A step to be reverted.
 #[derive(Clone, Debug)]
 pub struct StepLoss {
     /// The step's name.
     pub name: String,
-    /// What is deleted with it: tables with their rows, rows of other tables, columns. Empty if no data is.
+    /// What this deletes: tables with their rows, rows of other tables, columns. Empty if it deletes no data.
     pub deleted: Vec<String>,
 }
 
-/// The last `limit` steps that the database has, last first, with what is deleted when they are taken back.
+/// The last `limit` steps of the database, last first, with what is deleted when they are reverted.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// Any error of the database.
 pub async fn losses(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<StepLoss>, DbErr> {
     let applied = read_applied(db).await?;
     let steps = STEPS.iter().rev().filter(|step| applied.iter().any(|name| name == step.name));
@@ -32,14 +32,14 @@ pub async fn losses(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<StepLos
     Ok(losses)
 }
 
-/// The statements of a script, each on one line. What a block of `DO` does is not looked at.
+/// The statements of a script, each on one line. `DO` blocks are ignored.
 fn statements(script: &str) -> Vec<String> {
     let lines: Vec<_> = script.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     let statement = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     lines.join("\n").split(';').map(statement).collect()
 }
 
-/// What a statement deletes, if it is data.
+/// The data that a statement deletes, if any.
 async fn describe(db: &impl ConnectionTrait, statement: &str) -> Result<Vec<String>, DbErr> {
     if let Some(table) = statement.strip_prefix("DROP TABLE ") {
         return Ok(vec![format!("the table {table} with {}", count(db, table).await?)]);
@@ -49,7 +49,7 @@ async fn describe(db: &impl ConnectionTrait, statement: &str) -> Result<Vec<Stri
         return Ok(columns.map(|column| format!("the column {table}.{column}")).collect());
     }
     match statement.strip_prefix("DELETE FROM ") {
-        // It only says which steps there are.
+        // This only deletes the record of a step.
         Some(rows) if !rows.starts_with("schema_steps ") => {
             let table = rows.split(' ').next().unwrap_or_default();
             Ok(vec![format!("{} of {table}", count(db, rows).await?)])
@@ -58,7 +58,7 @@ async fn describe(db: &impl ConnectionTrait, statement: &str) -> Result<Vec<Stri
     }
 }
 
-/// How many rows there are in a table, or in one `WHERE` a condition holds.
+/// The number of rows of a table, or of rows that match a condition if there is a `WHERE`.
 async fn count(db: &impl ConnectionTrait, rows: &str) -> Result<String, DbErr> {
     let sql = format!("SELECT count(*) FROM {rows}");
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
@@ -73,7 +73,7 @@ mod tests {
     use super::statements;
     use crate::STEPS;
 
-    /// A `DELETE` or `DROP` that is written in another way would not be told of.
+    /// A `DELETE` or `DROP` in another form would not be reported.
     #[test]
     fn every_deletion_begins_a_statement() {
         for step in STEPS {

@@ -1,24 +1,24 @@
-//! What a migration leaves for when every instance of the release before is gone.
+//! The part of a migration that waits until no instance of the previous release is running.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::adopt::has_relation;
 
-/// The feed's order, and that versions that know no ticks cannot go on.
+/// Sets the feed's order, after which versions without ticks cannot use the database.
 const ORDER: &str = "UPDATE comment_feed SET ordering = 'TICK' WHERE ordering = 'XACT'";
 const REQUIRE: &str = "UPDATE schema_steps SET requires = name WHERE name = '0015_comment_ticks'";
 
-/// Puts the order of ticks into force for the feed of comments; says whether it did. Instances that know no ticks must not
-/// run any more, since they would not understand the cursors, and do not start from then on.
+/// Makes ticks the order of the comment feed, and returns whether it did. Instances without ticks must not run any
+/// longer, since they would not understand the cursors; they do not start from then on.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// Any error of the database.
 pub async fn finish(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres || !has_relation(db, "comment_ticks").await? {
         return Ok(false);
     }
-    // In this order: where the second is missing, the command is repeated.
+    // In this order: if the second statement fails, the command can be repeated.
     db.execute_unprepared(REQUIRE).await?;
     Ok(db.execute_unprepared(ORDER).await?.rows_affected() > 0)
 }

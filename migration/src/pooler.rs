@@ -1,19 +1,19 @@
-//! Poolers between us and PostgreSQL: whether a connection is a session.
+//! Poolers between the program and PostgreSQL: whether a connection is a session.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, raw_sql};
 
-/// What is wrong with a pooler that shares sessions, and the remedy.
+/// The problem with a pooler that shares sessions, and the remedy.
 pub const SHARED: &str = "in transaction mode or statement mode, in which prepared statements, settings and LISTEN do \
-                          not stay with their connection: set pool_mode = session, or name PostgreSQL itself";
+                          not stay with their connection: set pool_mode = session, or connect to PostgreSQL directly";
 
-/// Looks that are taken: other clients of the pooler may take sessions in between.
+/// The number of attempts: other clients of the pooler may use sessions meanwhile.
 const LOOKS: usize = 3;
 
-/// Whether statements of one connection may run in different sessions, as behind PgBouncer in transaction mode. Then
-/// prepared statements are missing or there already, and settings and `LISTEN` are others'.
+/// Whether statements of one connection may run in different sessions, as with PgBouncer in transaction mode. Then
+/// prepared statements are missing or already exist, and settings and `LISTEN` belong to others.
 ///
-/// While one connection has a transaction open, the other one cannot have the same session. Direct connections keep
+/// While one connection has an open transaction, another one cannot get the same session. Direct connections keep
 /// theirs.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::E
             Err(error) => return Err(error),
         }
         let held = read_session(&mut other).await?;
-        // In this order: the session that is held may be the pooler's only one.
+        // In this order: the session in use may be the pooler's only one.
         shares = before == held || before != read_session(&mut one).await?;
         raw_sql("ROLLBACK").execute(&mut other).await?;
         if shares {
@@ -42,7 +42,7 @@ pub async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::E
     Ok(shares)
 }
 
-/// The number of the session in which a statement runs. By the simple protocol, which prepares nothing.
+/// The number of the session that runs a statement. Uses the simple protocol, which prepares nothing.
 async fn read_session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?.try_get(0)
 }

@@ -1,9 +1,9 @@
-//! Why a database refuses to have its schema changed, and what to do about it.
+//! Why a database refuses a schema change, and the remedy.
 
 use sea_orm_migration::prelude::DbErr;
 use sea_orm_migration::sea_orm::RuntimeErr;
 
-/// What stands behind the usual refusals, and the remedy; `None` for others.
+/// The cause of a common refusal, and the remedy; `None` for others.
 pub fn explain_refusal(error: &DbErr) -> Option<String> {
     let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error else {
         return None;
@@ -11,9 +11,9 @@ pub fn explain_refusal(error: &DbErr) -> Option<String> {
     let sqlx::Error::Database(refusal) = &**cause else { return None };
     let remedy = match refusal.code().as_deref() {
         Some("42501") => "this user may not change the schema; let the owner of the tables run this",
-        Some("25006") => "it is a standby or read-only, and takes no changes; name the primary",
+        Some("25006") => "it is a standby or read-only; name the leader",
         Some("0A000" | "58P01" | "22023") if refusal.message().contains("extension") => {
-            "it lacks an extension; install PostgreSQL's contrib modules on each of its servers"
+            "it lacks an extension; install PostgreSQL's contrib modules on each server"
         }
         _ => return None,
     };

@@ -1,7 +1,7 @@
-//! What is held until a connection that is being released can be used again.
+//! Keeps things until a connection that is being released can be used again.
 //!
-//! Who goes away in the middle of a statement leaves its connection behind: the server still executes it, which takes until a
-//! lock is free or a standby answers. The pool waits for that by itself, and does not say whose connection it is.
+//! If a caller is cancelled during a statement, the server still executes it, which may take until a lock is free
+//! or a standby answers. The pool waits for that, but does not report whose connection it is.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// The connections of a pool that are being released. Cloning is cheap; clones are one.
+/// The connections of a pool that are being released. Clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Releases(watch::Sender<ReleaseCounts>);
 
@@ -19,11 +19,12 @@ struct ReleaseCounts {
     kept: usize,
 }
 
-/// A release that is under way.
+/// A running release.
 pub(crate) struct RunningRelease(watch::Sender<ReleaseCounts>);
 
-/// Within this time a connection that was dropped is being released: the pool does it in a task of its own.
-const BEGINS_WITHIN: Duration = Duration::from_millis(10);
+/// The release of a dropped connection begins within this time, on a busy machine too: the pool does it in a separate
+/// task.
+const BEGINS_WITHIN: Duration = Duration::from_millis(100);
 
 impl Releases {
     pub(crate) fn begin(&self) -> RunningRelease {
@@ -31,18 +32,18 @@ impl Releases {
         RunningRelease(self.0.clone())
     }
 
-    /// Keeps what stands for a connection that was dropped just now until it can be used again. So as many things are kept as
-    /// connections are being released, at most.
+    /// Keeps something for a dropped connection until the connection can be used again. At most as many things are
+    /// kept as connections are being released.
     pub fn keep(&self, thing: impl Send + 'static) {
         let Ok(runtime) = Handle::try_current() else { return };
         let counts = self.0.clone();
         runtime.spawn(async move {
             sleep(BEGINS_WITHIN).await;
-            // Not earlier: another one would go for this.
+            // Not earlier: another release would free this one.
             counts.send_modify(|counts| counts.kept += 1);
             let mut seen = counts.subscribe();
             let may_end = |counts: &ReleaseCounts| counts.running < counts.kept;
-            // Of several only as many as there are connections again.
+            // Each finished release frees one thing.
             while seen.wait_for(may_end).await.is_ok() {
                 let take = |counts: &mut ReleaseCounts| {
                     let is_over = may_end(counts);

@@ -1,4 +1,4 @@
-//! Applying steps and taking them back, beside programs that use the database.
+//! Applies and reverts steps while programs use the database.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::step::Migrator;
 use crate::waiting::{self, is_blocked};
 use crate::{STEPS, SchemaState, Step, are_tolerated, begin_alone, indexes, order, read_applied};
 
-/// How steps are applied and taken back.
+/// How steps are applied and reverted.
 #[derive(Clone, Copy)]
 pub struct Migration<'a> {
-    /// The steps that are known.
+    /// The known steps.
     pub steps: &'a [Step],
-    /// How long a statement waits for a lock (PostgreSQL). Whoever uses the table queues behind it meanwhile.
+    /// How long a statement waits for a lock (PostgreSQL). Meanwhile other users of the table queue behind it.
     pub lock_timeout: Duration,
-    /// The pauses before a lock is tried for again; after the last it is given up.
+    /// The pauses before retrying to get a lock. After the last one, the migration fails.
     pub pauses: &'a [Duration],
-    /// Is told what is waited for, and what takes long.
+    /// Called with messages about locks and long operations.
     pub tell: &'a (dyn Fn(&str) + Sync),
 }
 
-/// Shorter than the server's own time limit, so that none of its requests fails behind a step that waits.
+/// Shorter than the server's own timeout, so that its requests do not fail behind a waiting step.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Two minutes in all.
+/// Two minutes in total.
 const PAUSES: &[Duration] = &[
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -37,7 +37,7 @@ const PAUSES: &[Duration] = &[
     Duration::from_secs(60),
 ];
 
-/// What is done with the steps, and with how many of them at most.
+/// The direction, with the maximum number of steps.
 #[derive(Clone, Copy, Debug)]
 enum Direction {
     Up(Option<u32>),
@@ -57,15 +57,15 @@ impl Default for Migration<'_> {
 }
 
 impl Migration<'_> {
-    /// Applies the pending steps, at most `limit` of them, and names those it applied.
+    /// Applies the pending steps, at most `limit`, and returns their names.
     ///
-    /// All run in one transaction under a lock, so that several processes may call this at once: the first does the
-    /// work, the others find nothing left to do. Who finds nothing needs no right to change the schema, and no primary.
-    /// Indexes that are built `CONCURRENTLY` follow, also those that an
-    /// interrupted call has left behind.
+    /// All steps run in one transaction under a lock, so that several processes may call this simultaneously: the
+    /// first does the work, the others find nothing to do. If there is nothing to do, neither the right to change
+    /// the schema nor the leader is needed. Indexes with `CONCURRENTLY` are built afterwards, including those of an
+    /// interrupted call.
     ///
     /// # Errors
-    /// Whatever the database refuses; nothing is changed then, unless only an index is missing.
+    /// Any error of the database. Nothing is changed then, unless only an index is missing.
     pub async fn up(&self, db: &DatabaseConnection, limit: Option<u32>) -> Result<Vec<String>, DbErr> {
         let known = read_applied(db).await?;
         let mut applied = Vec::new();
@@ -80,25 +80,25 @@ impl Migration<'_> {
         Ok(applied)
     }
 
-    /// Takes back the last `limit` steps with their data, and names them, last first.
+    /// Reverts the last `limit` steps with their data, and returns their names, last first.
     ///
     /// # Errors
-    /// Whatever the database refuses; nothing is changed then.
+    /// Any error of the database; nothing is changed then.
     pub async fn down(&self, db: &DatabaseConnection, limit: u32) -> Result<Vec<String>, DbErr> {
         let (before, after) = self.change(db, Direction::Down(limit)).await?;
         Ok(before.into_iter().rev().filter(|name| !after.contains(name)).collect())
     }
 
-    /// Names the indexes of applied steps that are missing or invalid: [`up`](Self::up) builds them. Changes nothing.
+    /// The indexes of applied steps that are missing or invalid; [`up`](Self::up) builds them. Changes nothing.
     ///
     /// # Errors
-    /// Whatever the database answers when its catalogue is read.
+    /// The database's catalogue cannot be read.
     pub async fn unfinished_indexes(&self, db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         let unfinished = indexes::list_unfinished(db, self.steps).await?;
         Ok(unfinished.into_iter().map(|index| index.name.to_owned()).collect())
     }
 
-    /// Leaves a database alone that has steps which this program cannot go on with.
+    /// Refuses a database with steps that this program cannot work with.
     async fn refuse_unknown(&self, db: &DatabaseConnection, mut known: Vec<String>) -> Result<(), DbErr> {
         known.retain(|name| self.steps.iter().all(|step| step.name != *name));
         if known.is_empty() || are_tolerated(db, &known).await? {
@@ -107,7 +107,7 @@ impl Migration<'_> {
         Err(DbErr::Migration(SchemaState::Ahead(known).to_string()))
     }
 
-    /// The steps that are recorded before and after.
+    /// The recorded steps before and after.
     async fn change(&self, db: &DatabaseConnection, direction: Direction) -> Result<(Vec<String>, Vec<String>), DbErr> {
         for pause in self.pauses {
             match self.try_change(db, direction).await {
@@ -158,7 +158,7 @@ impl Migration<'_> {
     }
 }
 
-/// The server process of a transaction that from now on waits no longer than this for a lock (PostgreSQL).
+/// Limits how long a transaction waits for a lock, and returns its server process (PostgreSQL).
 async fn limit_waiting(txn: &DatabaseTransaction, timeout: Duration) -> Result<Option<i32>, DbErr> {
     if txn.get_database_backend() != DbBackend::Postgres {
         return Ok(None);

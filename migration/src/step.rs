@@ -4,10 +4,10 @@ use sea_orm_migration::migrator::MigratorTraitSelf;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
-/// One step of the schema: SQL that makes it and SQL that takes it back, per database.
+/// A step of the schema: SQL that applies and reverts it, for each database.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
-    /// The files' common name, recorded in `seaql_migrations`.
+    /// The common name of the files, recorded in `seaql_migrations`.
     pub name: &'static str,
     /// Its SQL for PostgreSQL. Indexes on large tables may follow at the end, each as `CREATE INDEX CONCURRENTLY`.
     pub postgres: StepScript,
@@ -18,9 +18,9 @@ pub struct Step {
 /// The SQL of a step for one database.
 #[derive(Clone, Copy, Debug)]
 pub struct StepScript {
-    /// Makes it.
+    /// Applies it.
     pub up: &'static str,
-    /// Takes it back.
+    /// Reverts it.
     pub down: &'static str,
 }
 
@@ -39,7 +39,7 @@ macro_rules! script {
     };
 }
 
-/// Every step, oldest first. A released step never changes: what follows is a new one.
+/// Every step, oldest first. A released step never changes: add a new one.
 pub const STEPS: &[Step] = &[
     step!("0001_tables"),
     step!("0002_indexes"),
@@ -59,23 +59,23 @@ pub const STEPS: &[Step] = &[
     step!("0016_publication_deletions"),
 ];
 
-/// Whether a step of this name is one of ours.
+/// Whether a step with this name is known.
 pub(crate) fn is_known(name: &str) -> bool {
     STEPS.iter().any(|step| step.name == name)
 }
 
 impl Step {
-    /// The SQL that makes this step on `backend`.
+    /// The SQL that applies this step on `backend`.
     pub fn up_sql(&self, backend: DbBackend) -> &'static str {
         self.script(backend).up
     }
 
-    /// The SQL that takes this step back on `backend`.
+    /// The SQL that reverts this step on `backend`.
     pub fn down_sql(&self, backend: DbBackend) -> &'static str {
         self.script(backend).down
     }
 
-    /// The indexes that follow its transaction.
+    /// The indexes that are built after its transaction.
     pub(crate) fn indexes(&self, backend: DbBackend) -> Vec<ConcurrentIndex> {
         split(self.up_sql(backend)).1
     }
@@ -85,7 +85,7 @@ impl Step {
     }
 }
 
-/// An index that is built outside of transactions.
+/// An index that is built outside of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConcurrentIndex {
     pub(crate) name: &'static str,
@@ -94,7 +94,7 @@ pub(crate) struct ConcurrentIndex {
 
 const CREATE: &str = "CREATE INDEX CONCURRENTLY ";
 
-/// Takes apart what runs in the step's transaction and the indexes that follow.
+/// Splits a script into the step's transaction and the indexes after it.
 fn split(script: &'static str) -> (&'static str, Vec<ConcurrentIndex>) {
     let Some(start) = script.find(&format!("\n{CREATE}")) else { return (script, Vec::new()) };
     let (transaction, rest) = script.split_at(start);
@@ -128,7 +128,7 @@ async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Steps as sea-orm-migration wants them.
+/// The steps for sea-orm-migration.
 #[derive(Debug)]
 pub(crate) struct Migrator<'a>(pub(crate) &'a [Step]);
 

@@ -1,4 +1,4 @@
-//! Beginning a transaction that writes, so that nothing of it stays behind whatever becomes of its caller.
+//! Starts transactions that write, so that nothing remains if the caller is cancelled.
 
 use std::pin::pin;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use sea_orm_migration::sea_orm::{
 };
 use sqlx::{PgConnection, Row as _};
 
-/// Begins a transaction. On SQLite it takes the lock of writers at once: SQLite refuses it to a transaction that
+/// Starts a transaction. On SQLite it takes the write lock immediately: SQLite refuses the lock to a transaction that
 /// has read before.
 ///
 /// # Errors
@@ -21,12 +21,12 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
     begin_with(db, TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
 }
 
-/// Begins a transaction that reads, and sees all the time what its first statement does.
+/// Starts a transaction that reads. All its statements see what the first one sees.
 ///
 /// # Errors
 /// The database cannot be reached.
 pub async fn begin_snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    // Every transaction on SQLite is such a one.
+    // Every transaction on SQLite is one.
     let options = (db.get_database_backend() == DbBackend::Postgres).then(|| TransactionOptions {
         isolation_level: Some(IsolationLevel::RepeatableRead),
         access_mode: Some(AccessMode::ReadOnly),
@@ -37,15 +37,15 @@ pub async fn begin_snapshot(db: &DatabaseConnection) -> Result<DatabaseTransacti
 
 async fn begin_with(db: &DatabaseConnection, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
     let beginning = pin!(db.begin_with_options(options));
-    // Behind it: dropped first, and so noted before the connection is released.
+    // Declared later, so dropped first: the flag is set before the connection is released.
     let mut watched = BeginGuard { ended: false };
     let txn = beginning.await;
     watched.ended = true;
     txn
 }
 
-/// A `BEGIN` that is under way. sqlx-postgres 0.9 forgets one whose caller goes away before the answer: the
-/// connection returns to its pool within a transaction that nobody ends.
+/// A running `BEGIN`. sqlx-postgres 0.9 forgets one whose caller is cancelled before the answer: the connection
+/// returns to its pool in a transaction that is never ended.
 struct BeginGuard {
     ended: bool,
 }
@@ -58,12 +58,12 @@ impl Drop for BeginGuard {
     }
 }
 
-/// When a `BEGIN` was abandoned last; 0 for never.
+/// When a `BEGIN` was last abandoned; 0 for never.
 static ABANDONED_MS: AtomicU64 = AtomicU64::new(0);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// For how long connections are examined afterwards. That of the abandoned `BEGIN` is released at once.
+/// How long connections are examined afterwards. The connection of the abandoned `BEGIN` is released immediately.
 const SUSPICION: Duration = Duration::from_secs(10);
 
 fn now_ms() -> u64 {
@@ -71,8 +71,8 @@ fn now_ms() -> u64 {
     u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
-/// Whether a connection that is released may be used again: it is in no transaction, neither by the driver's count
-/// nor, if a `BEGIN` was abandoned lately, by the server's.
+/// Whether a released connection may be used again: it is not in a transaction by the driver's count nor, if a
+/// `BEGIN` was abandoned recently, by the server's.
 pub(crate) async fn is_reusable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     if sqlx::Connection::is_in_transaction(connection) {
         return Ok(false);
@@ -81,7 +81,7 @@ pub(crate) async fn is_reusable(connection: &mut PgConnection) -> Result<bool, s
     if abandoned == 0 || Duration::from_millis(now_ms() - abandoned) > SUSPICION {
         return Ok(true);
     }
-    // A statement of its own begins its transaction. Not prepared: then there would be two moments.
+    // Outside of a transaction a statement starts its own. Not prepared: that would make two moments.
     let row = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?;
     row.try_get(0)
 }

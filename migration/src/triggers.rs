@@ -1,4 +1,4 @@
-//! Whether the triggers of the steps fire: without them, side tables and the feed of comments go wrong unnoticed.
+//! Whether the triggers of the steps fire. Without them, side tables and the comment feed become wrong silently.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ const POSTGRES: &str = "
 
 const SQLITE: &str = "SELECT name, 1 FROM sqlite_schema WHERE type = 'trigger'";
 
-/// The triggers of all steps, as the steps' texts name them.
+/// The triggers of all steps, from the steps' SQL.
 static MADE: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| {
     [DbBackend::Postgres, DbBackend::Sqlite].map(|backend| {
         let objects = STEPS.iter().flat_map(|step| list_objects(step.up_sql(backend)));
@@ -25,11 +25,11 @@ static MADE: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| {
     })
 });
 
-/// Names the triggers of all steps that are missing, or that do not fire on this connection, with what they lack. Empty
-/// where all is well.
+/// The triggers of all steps that are missing, or do not fire on this connection, with the reason. Empty if all is
+/// well.
 ///
 /// # Errors
-/// Whatever the database answers when its catalogue is read.
+/// The database's catalogue cannot be read.
 pub async fn silent_triggers(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let backend = db.get_database_backend();
     let [postgres, sqlite] = &*MADE;

@@ -1,4 +1,4 @@
-//! Waiting for locks (PostgreSQL): saying whom a statement waits for, and whether it has waited too long.
+//! Waits for locks (PostgreSQL): reports the sessions that a statement waits for, and detects timeouts.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::{ConnectOptions as _, PgConnection};
 
-/// Between two looks; the first is after this time as well.
+/// The time before the first look, and between looks.
 const PAUSE: Duration = Duration::from_millis(400);
 
 const BLOCKERS: &str = "
@@ -15,7 +15,7 @@ const BLOCKERS: &str = "
         coalesce(to_char(xact_start, 'HH24:MI:SS'), '?')), ', ' ORDER BY pid), '')
     FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1))";
 
-/// Does the work of a server process, and tells meanwhile which others it waits for.
+/// Runs the work of a server process, and reports meanwhile which other processes it waits for.
 pub(crate) async fn watch<T>(
     db: &DatabaseConnection,
     process: i32,
@@ -31,7 +31,7 @@ pub(crate) async fn watch<T>(
 
 async fn tell_blockers(db: &DatabaseConnection, process: i32, tell: &(dyn Fn(&str) + Sync)) -> Infallible {
     tokio::time::sleep(PAUSE).await;
-    // A connection of its own: the pool may have just the one that waits.
+    // A separate connection: the pool may have only the one that waits.
     if let Ok(mut connection) = db.get_postgres_connection_pool().connect_options().connect().await {
         let mut told = String::new();
         while let Ok(blockers) = read_blockers(&mut connection, process).await {
@@ -42,7 +42,7 @@ async fn tell_blockers(db: &DatabaseConnection, process: i32, tell: &(dyn Fn(&st
             tokio::time::sleep(PAUSE).await;
         }
     }
-    // What cannot be read is not told.
+    // If this cannot be read, it is not reported.
     std::future::pending().await
 }
 
@@ -50,7 +50,7 @@ async fn read_blockers(connection: &mut PgConnection, process: i32) -> Result<St
     sqlx::query_scalar(BLOCKERS).bind(process).fetch_one(connection).await
 }
 
-/// Whether a lock was not free in time, or a deadlock has ended the transaction.
+/// Whether a lock was not free in time, or a deadlock ended the transaction.
 pub(crate) fn is_blocked(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
         return false;

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command-line arguments.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use seeding::fakes::World;
 use seeding::{SeedOptions, Sizes, accounts};
 use settings::number;
 
-use crate::load::{self, Pace};
+use crate::load::{self, LoadOptions, Pace};
 use crate::script::Mix;
 
 const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
@@ -18,63 +18,66 @@ const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
 #[derive(Parser)]
 #[command(name = "seeder", version, arg_required_else_help = true)]
 pub struct SeederArguments {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: SeederCommand,
 }
 
-/// What the seeder can do.
+/// The commands of the seeder.
 #[derive(Subcommand)]
 pub enum SeederCommand {
     /// Fill an empty, migrated database in sixteen steps.
     ///
-    /// Prints NAME..OK on standard output as each step is done. An interrupted run continues when it is started
-    /// again with the same flags. Nobody else should write to the database meanwhile.
+    /// Prints NAME..OK on standard output after each step. To continue an interrupted run, start it again with the
+    /// same flags. No other program should write to the database during the run.
     #[command(after_help = "\
 Examples:
-  seeder seed                                   the embedded database, ./kinoteka.db
-  seeder seed --database-url postgres://kinoteka@localhost/kinoteka --size original --defer-indexes
-  seeder seed --size medium --comments 1000000  medium, but for the comments
-  seeder seed --rng-seed 7                      other data of the same size
+  seeder seed                                   fills ./kinoteka.db
+  seeder seed --size medium --comments 1000000  size medium, more comments
+  seeder seed --rng-seed 7                      different data, same size
+  seeder seed --database-url postgres://kinoteka@localhost/kinoteka \\
+      --size original --defer-indexes
 
-The schema must be there: run `kinoteka migrate up` first. A database that has any row in the sixteen tables is refused,
-unless an unfinished run has stored it. Seeded users cannot log in, but for those of --with-demo-accounts.")]
+The schema must exist: run `kinoteka migrate up` first. The seeder refuses a database that has rows in any of the \
+sixteen tables, unless an unfinished run stored them. Seeded users cannot log in, except the accounts of \
+--with-demo-accounts.")]
     Seed(Box<SeedArguments>),
 
-    /// Drive a server as users do: comments, ratings, orders, publications and more, through its GraphQL API.
+    /// Send users' requests to a server: comments, ratings, orders, publications and more, through its GraphQL API.
     ///
-    /// Logs in as the demo accounts of `seeder seed --with-demo-accounts` or `kinoteka --demo`. Shows a table on a
-    /// terminal, prints a line for each action elsewhere, and a report at the end. Runs until --duration is over or Ctrl-C.
-    /// Deletes users and publications that it has made itself, and the oldest presences of movies at cinemas: not for a
-    /// database that matters.
+    /// Logs in with the demo accounts of `seeder seed --with-demo-accounts` or `kinoteka --demo`. Shows a table on a
+    /// terminal; elsewhere it prints a line for each action. Prints a report at the end. Runs until --duration is
+    /// over or Ctrl-C. Deletes users and publications that it created, and the oldest presences of movies at
+    /// cinemas: do not use a database that matters.
     #[command(after_help = "\
 Examples:
-  seeder load                                                      one worker with the original's pauses
-  seeder load --workers 10 --duration 60 --quiet                   ten of them for a minute, the report alone
+  seeder load                                     one worker, original pauses
+  seeder load --workers 10 --duration 60 --quiet  10 workers, only the report
   seeder load --rate 500 --duration 30 --mix comment-movie=3,rate-movie
-  seeder load --duration 20 --listeners 5 --verify                 then reads everything back
+  seeder load --duration 20 --listeners 5 --verify
 
-Actions: create-user, delete-user, create-publication, update-publication, delete-publication, comment-movie,
+Actions: create-user, delete-user, create-publication, update-publication, delete-publication, comment-movie, \
 comment-publication, change-presences, order-movie, rate-movie, rate-publication.")]
     Load(Box<LoadArguments>),
 
-    /// Judge the history of a load, without the server.
+    /// Check the history of a load, without the server.
     ///
-    /// `seeder load --history FILE` writes it: a line for each call, with its times, its session, what it wrote and what
-    /// it saw, and a line for each event of each listener. The check finds what was acknowledged and is missing, refused
-    /// and there, or there twice; sessions that read less than they had written or read before; listeners that heard of
-    /// other events, in another order, twice or not at all; events told before those that they follow; answers for
-    /// another viewer. Each fault names its lines.
+    /// `seeder load --history FILE` writes the history: a line for each call, with its times, its session, what it
+    /// wrote and what it read, and a line for each event of each listener. The check finds acknowledged changes that
+    /// are missing, refused changes that exist, and objects that exist twice. It finds sessions that read older
+    /// values than they had written or read before. It finds listeners that received different events, in a
+    /// different order, twice, not at all, or before an event that they follow. It finds responses for another
+    /// viewer. Each fault names its lines.
     #[command(after_help = "\
 Examples:
-  seeder load --duration 60 --listeners 5 --history run.jsonl      a load that writes its history
-  seeder check run.jsonl                                           judges it
-  seeder check --json run.jsonl | jq .faults.counts                how many faults of each kind
+  seeder load --duration 60 --history run.jsonl      writes a history
+  seeder check run.jsonl                             checks it
+  seeder check --json run.jsonl | jq .faults.counts  faults by kind
 
-Status: 0 if there are no faults, 1 if there are, 2 if the file is not a whole history: cut short, altered, or of
-several runs. docs/consistency.md describes the lines, how they are judged, and what cannot be seen.")]
+Status: 0 without faults, 1 with faults, 2 if the file is not one complete history: cut short, altered, or made of \
+several runs. docs/consistency.md describes the lines, the rules and the limits of the check.")]
     Check {
-        /// The history.
+        /// The file with the history.
         file: PathBuf,
 
         /// Print the report as JSON.
@@ -82,11 +85,11 @@ several runs. docs/consistency.md describes the lines, how they are judged, and 
         json: bool,
     },
 
-    /// Bring back triggers, indexes and foreign keys that an interrupted run has taken away.
+    /// Restore the triggers, indexes and foreign keys that an interrupted run dropped.
     ///
-    /// The rows stay as they are. `seeder seed` does this by itself when it continues.
+    /// Does not change rows. `seeder seed` does the same when it continues a run.
     Restore {
-        /// The database: postgres://user@host/name or sqlite://path.
+        /// URL of the database: postgres://user@host/name or sqlite://path.
         #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE)]
         database_url: String,
     },
@@ -96,7 +99,7 @@ several runs. docs/consistency.md describes the lines, how they are judged, and 
     Reference,
 }
 
-/// The flags that `-h` shows; `--help` shows all.
+/// The flags that `-h` lists; `--help` lists all.
 pub const COMMON_FLAGS: &[&str] = &[
     "database-url",
     "defer-indexes",
@@ -110,36 +113,36 @@ pub const COMMON_FLAGS: &[&str] = &[
     "workers",
 ];
 
-/// What `seed` can be told.
+/// The arguments of `seed`.
 #[derive(Args)]
 pub struct SeedArguments {
-    /// Where the data goes: postgres://user@host/name or sqlite://path.
+    /// URL of the database to fill: postgres://user@host/name or sqlite://path.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE)]
     pub database_url: String,
 
-    /// How much data to make.
+    /// Amount of data.
     #[arg(long, value_enum, default_value_t = DatasetSize::Demo)]
     size: DatasetSize,
 
-    /// Which data to make: the same number gives the same rows, always.
+    /// Seed of the random data. The same seed always makes the same rows.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u64>(0..=u64::MAX))]
     rng_seed: u64,
 
-    /// Make secondary indexes and foreign keys after the rows: much faster from some ten thousand rows on. They are
-    /// taken away first and come back exactly as they were, also after an error.
+    /// Create secondary indexes and foreign keys after the rows. This is much faster from about ten thousand rows on.
+    /// They are dropped first and restored exactly, also after an error.
     #[arg(long)]
     defer_indexes: bool,
 
-    /// Make users that can log in: member, editor, admin, and load1, load2, ... for `seeder load`. Their password is
-    /// kinoteka-demo, known to everybody: not for a server that strangers can reach.
+    /// Create users that can log in: member, editor, admin, and load1, load2, ... for `seeder load`. Their password,
+    /// kinoteka-demo, is public: do not use this on a server that strangers can reach.
     #[arg(long)]
     with_demo_accounts: bool,
 
-    /// How many members for load --with-demo-accounts makes.
+    /// Number of members (load1, load2, ...) that --with-demo-accounts creates.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = number::<u32>(0..=100_000), requires = "with_demo_accounts")]
     load_accounts: u32,
 
-    /// Connections that load at once on PostgreSQL; as many as there are cores if left out.
+    /// Number of connections that load in parallel on PostgreSQL. Default: the number of cores.
     #[arg(long, value_name = "N", value_parser = number::<u16>(1..=64))]
     jobs: Option<u16>,
 
@@ -147,57 +150,57 @@ pub struct SeedArguments {
     numbers: SizeNumbers,
 }
 
-/// Numbers that stand for those of the size.
+/// Numbers that override those of the size.
 #[derive(Args)]
-#[command(next_help_heading = "Numbers, for those of the size")]
+#[command(next_help_heading = "Numbers (override --size)")]
 struct SizeNumbers {
-    /// Films.
+    /// Movies.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     movies: Option<u32>,
-    /// Persons of the film trade.
+    /// Persons who make movies.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     persons: Option<u32>,
     /// Users.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     users: Option<u32>,
-    /// Entries of film staff; a film has at most 18.
+    /// Staff entries. A movie has at most 18.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     staff: Option<u32>,
-    /// Awards given.
+    /// Awards.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     awards: Option<u32>,
-    /// Films present at online cinemas; a film is at 10 at most, and one in eight at none.
+    /// Movies available at online cinemas. A movie is at 10 at most; one in eight is at none.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     presences: Option<u32>,
-    /// Orders of films by users.
+    /// Orders of movies by users.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     orders: Option<u32>,
     /// Publications.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     publications: Option<u32>,
-    /// The fewest sentences of a publication.
+    /// Minimum number of sentences in a publication.
     #[arg(long, value_name = "N", value_parser = number::<u32>(1..=100_000))]
     sentences_min: Option<u32>,
-    /// The most sentences of a publication.
+    /// Maximum number of sentences in a publication.
     #[arg(long, value_name = "N", value_parser = number::<u32>(1..=100_000))]
     sentences_max: Option<u32>,
-    /// Comments on films and publications.
+    /// Comments on movies and publications.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     comments: Option<u32>,
-    /// Ratings of films and publications.
+    /// Ratings of movies and publications.
     #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     ratings: Option<u32>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum DatasetSize {
-    /// 500 films, 1,500 persons, 300 users, 5,000 comments: a second or two.
+    /// 500 movies, 1,500 persons, 300 users, 5,000 comments: a second or two.
     Demo,
-    /// 1,000 films, 5,000 persons, 50,000 users, 20,000 comments.
+    /// 1,000 movies, 5,000 persons, 50,000 users, 20,000 comments.
     Small,
-    /// 10,000 films, 50,000 persons, 500,000 users, 200,000 comments.
+    /// 10,000 movies, 50,000 persons, 500,000 users, 200,000 comments.
     Medium,
-    /// 100,000 films, 500,000 persons, 5,000,000 users, 2,000,000 comments.
+    /// 100,000 movies, 500,000 persons, 5,000,000 users, 2,000,000 comments.
     Original,
 }
 
@@ -213,7 +216,7 @@ impl DatasetSize {
 }
 
 impl SizeNumbers {
-    /// The names of those that are given.
+    /// The names of the numbers that the user set.
     fn named(&self) -> Vec<&'static str> {
         let Self {
             movies,
@@ -248,7 +251,7 @@ impl SizeNumbers {
 }
 
 impl SeedArguments {
-    /// What to seed.
+    /// The options of the seed.
     pub fn options(&self) -> SeedOptions {
         let defaults = SeedOptions::default();
         SeedOptions {
@@ -283,7 +286,7 @@ impl SeedArguments {
         }
     }
 
-    /// What is less than the size says and nobody has named, as flags.
+    /// The numbers below those of the size that the user did not set, as flags.
     pub fn lowered(&self) -> Vec<String> {
         let (size, sizes, named) = (self.size.sizes(), self.sizes(), self.numbers.named());
         [
@@ -303,101 +306,101 @@ impl SeedArguments {
     }
 }
 
-/// What `load` can be told.
+/// The arguments of `load`.
 #[derive(Args)]
 pub struct LoadArguments {
-    /// Where the server is. Several, with commas between them, take turns: each request goes to the next one.
+    /// URL of the server. With several comma-separated URLs, each request goes to the next one.
     #[arg(long, env = "KINOTEKA_URL", default_value = "http://127.0.0.1:8000/graphql", value_delimiter = ',', value_parser = load::parse_url)]
     url: Vec<Url>,
 
-    /// Workers, each of which does all actions side by side with the original's pauses.
+    /// Number of workers. Each does all actions in parallel, with the original's pauses.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(1..=100_000), conflicts_with = "rate")]
     workers: u32,
 
-    /// Actions a second, begun whether or not those before have ended; their times count from when they should have
-    /// begun. Instead of --workers.
+    /// Actions per second, started on schedule even if earlier ones have not ended. Latency counts from the scheduled
+    /// start. Replaces --workers.
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
 
-    /// Actions of --rate that may be under way at once.
+    /// Maximum number of concurrent actions with --rate.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = number::<u32>(1..=100_000), requires = "rate")]
     in_flight_max: u32,
 
-    /// For how many seconds; until Ctrl-C if left out.
+    /// Duration of the load in seconds. Default: until Ctrl-C.
     #[arg(long, value_name = "S", value_parser = number::<u64>(1..=31_536_000))]
     duration: Option<u64>,
 
-    /// How much of each action, as multiples of what the original does: comment-movie=3,rate-movie=0.5. What is not
-    /// named is left out.
+    /// Weights of the actions, comma-separated, as multiples of the original's: comment-movie=3,rate-movie=0.5. Other
+    /// actions are omitted. Default: all actions, as in the original.
     #[arg(long, value_name = "WEIGHTS", default_value = "", hide_default_value = true, value_parser = mix)]
     mix: Mix,
 
-    /// What is done and with which words: the same number gives the same script. Drawn if left out; the report
-    /// names it.
+    /// Seed of the actions and their texts. The same seed makes the same script. Default: random; the report
+    /// shows it.
     #[arg(long, value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     rng_seed: Option<u64>,
 
-    /// Subscribers that listen to all new comments and check what they get.
+    /// Number of subscribers that listen to all new comments and check the events.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=100_000))]
     listeners: u32,
 
-    /// Members that act at most: load1, load2 and so on.
+    /// Maximum number of members that act: load1, load2, ...
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = number::<u32>(1..=1_000))]
     members: u32,
 
-    /// The password of the demo accounts.
+    /// Password of the demo accounts.
     #[arg(long, env = "KINOTEKA_LOAD_PASSWORD", hide_env_values = true, default_value = accounts::PASSWORD)]
     password: String,
 
-    /// How many seconds a request is sent again while the server is down or busy.
+    /// How long to retry a request while the server is down or busy, in seconds.
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = number::<u64>(0..=86_400))]
     retry_for: u64,
 
-    /// Read back at the end what was acknowledged: nothing of it may be missing, nothing that was refused there, and
-    /// every listener must have heard of each comment once. Nobody else should change what the run makes.
+    /// Read everything back at the end. No acknowledged change may be missing, no refused change may exist, and each
+    /// listener must have received each comment once. Nobody else should change the run's objects.
     #[arg(long)]
     verify: bool,
 
-    /// Write down every call and event, for `seeder check`. The file must not be there yet. Also reads at once what was
-    /// changed, and does what --verify does.
+    /// Write every call and event to FILE, for `seeder check`. FILE must not exist. Also reads each change back
+    /// immediately, and implies --verify.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
 
-    /// Print a line for each action on a terminal, too, and not the table alone.
+    /// Also print a line for each action on a terminal, above the table.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     actions: bool,
 
-    /// Print the report alone.
+    /// Print only the report.
     #[arg(long)]
     quiet: bool,
 
-    /// Write the report with plots of the latency to FILE, a page for browsers.
+    /// Write the report with latency plots to FILE, as an HTML page.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Print the report as JSON, and no actions.
+    /// Print the report as JSON, without actions.
     #[arg(long)]
     json: bool,
 }
 
-/// All actions as often as in the original, unless something is said.
+/// The weights; all actions as often as in the original if the flag is missing.
 fn mix(text: &str) -> Result<Mix, String> {
     if text.is_empty() { Ok(Mix::default()) } else { text.parse() }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1_000_000.0).contains(rate));
-    rate.ok_or_else(|| "give a number of actions a second, from 0.001 to 1000000".to_owned())
+    rate.ok_or_else(|| "must be a number of actions per second from 0.001 to 1000000".to_owned())
 }
 
 impl LoadArguments {
-    /// What to do.
-    pub fn options(&self) -> load::Options {
+    /// The options of the load.
+    pub fn options(&self) -> LoadOptions {
         let pace = match self.rate {
             Some(rate) => Pace::Steady { rate, in_flight_max: self.in_flight_max as usize },
             None => Pace::Paused { workers: self.workers },
         };
-        load::Options {
+        LoadOptions {
             urls: self.url.clone(),
             password: self.password.clone(),
             members_max: self.members,

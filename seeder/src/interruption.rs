@@ -4,9 +4,9 @@ use std::future::pending;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Resolves at Ctrl-C, SIGTERM, or when the terminal goes away; not at the last if `nohup` started the program.
+/// Resolves at Ctrl-C or SIGTERM, or when the terminal closes (unless `nohup` started the program).
 pub async fn first() {
-    // Asked before anybody listens, which changes the answer.
+    // Check first: a listener changes the result.
     if hangups_are_ignored() {
         return on_purpose().await;
     }
@@ -16,8 +16,8 @@ pub async fn first() {
     }
 }
 
-/// Resolves at Ctrl-C or SIGTERM after the first signal. A terminal that goes away sends several hang-ups: they
-/// are no second wish.
+/// Resolves at Ctrl-C or SIGTERM after the first signal. A closing terminal sends several hang-ups, so they do not
+/// count.
 pub async fn second() {
     on_purpose().await;
 }
@@ -29,7 +29,7 @@ async fn on_purpose() {
     }
 }
 
-/// Where nobody can listen, the signal ends the program as it does by itself.
+/// If no handler can be installed, the signal ends the program by default.
 async fn next(kind: SignalKind) {
     match signal(kind) {
         Ok(mut listening) => _ = listening.recv().await,
@@ -37,7 +37,7 @@ async fn next(kind: SignalKind) {
     }
 }
 
-/// Whether whoever started the program has it ignore hang-ups. Linux says so; elsewhere they count.
+/// Whether the parent process set hang-ups to be ignored. Only Linux reports that; elsewhere they count.
 fn hangups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

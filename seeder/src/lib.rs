@@ -1,4 +1,4 @@
-//! What the program `seeder` is made of: a library, so that its manual pages can be made from its arguments.
+//! The parts of the program `seeder`. This is a library so that its manual pages can be made from its arguments.
 
 pub mod arguments;
 mod history;

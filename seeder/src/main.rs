@@ -1,4 +1,4 @@
-//! The command line of the seeder: rows by the library `seeding`, load through the API.
+//! The command line of the seeder. It stores rows with the library `seeding`, and drives a server through the API.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use sea_orm::DatabaseConnection;
 use seeding::accounts;
 
-/// How long a database server may take to let us in.
+/// How long a database server may take to accept a connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let invocation = settings::read::<SeederArguments>(COMMON_FLAGS);
-    // Those that are unlike any of ours may be the server's.
+    // Unknown variables that do not resemble ours may be the server's.
     for warning in invocation.unknown_variables(&[], true) {
         print_error(&format!("warning: {warning}"));
     }
@@ -55,7 +55,7 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
         let progress = Arc::clone(&progress);
         seeding::seed(&db, &options, move |event| progress.note(event))
     };
-    // Dropping the seed stops it, wherever it is.
+    // Dropping the future stops the seed at any point.
     let outcome = tokio::select! {
         outcome = seed => Some(outcome),
         () = interruption::first() => None,
@@ -63,7 +63,7 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
     let Some(outcome) = outcome else {
         let stage = progress.stage();
         progress.say(&format!(
-            "interrupted at {stage}: bringing back what was taken away; a second signal leaves that to the next start"
+            "interrupted at {stage}: restoring what was dropped; a second signal leaves that to the next start"
         ));
         let restore = {
             let progress = Arc::clone(&progress);
@@ -74,7 +74,7 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
             () = interruption::second() => {}
         }
         progress.clear();
-        return Err(anyhow!("stopped at {stage}; start again with the same flags to go on"));
+        return Err(anyhow!("stopped at {stage}; start again with the same flags to continue"));
     };
     progress.clear();
     db.close().await?;
@@ -82,7 +82,7 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
     progress.end(&summary);
     let lowered = arguments.lowered();
     if !lowered.is_empty() {
-        progress.say(&format!("less than --size says, which has no room for more: {}", lowered.join(", ")));
+        progress.say(&format!("lowered below --size to what fits: {}", lowered.join(", ")));
     }
     if let Some(load_members) = options.demo_accounts {
         let mut names: Vec<_> = accounts::usernames(load_members.min(1)).collect();
@@ -101,8 +101,8 @@ async fn restore(database_url: &str) -> anyhow::Result<()> {
     let restored = seeding::restore(&db, move |event| progress.note(event)).await;
     db.close().await?;
     match restored? {
-        0 => print_line("nothing was away"),
-        count => print_line(&format!("brought back {count} triggers, indexes and constraints")),
+        0 => print_line("nothing to restore"),
+        count => print_line(&format!("restored {count} triggers, indexes and constraints")),
     }
     Ok(())
 }

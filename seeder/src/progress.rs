@@ -1,5 +1,4 @@
-//! What a run shows: `NAME..OK` on standard output; on standard error a bar on a terminal, plain
-//! lines elsewhere.
+//! The output of a run: `NAME..OK` on standard output; on standard error a bar on a terminal, plain lines elsewhere.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
@@ -9,10 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState as BarState, ProgressStyle};
 use seeding::{SeedEvent, StepReport, Summary};
 
-/// How often a plain line tells how far it is.
+/// How often a plain line shows the progress.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// Follows a run.
+/// Shows the progress of a run.
 pub struct Progress {
     bar: Option<ProgressBar>,
     state: Mutex<ProgressState>,
@@ -21,14 +20,14 @@ pub struct Progress {
 struct ProgressState {
     started: Instant,
     told: Instant,
-    /// What is under way, or was last.
+    /// The current or last step.
     stage: Option<&'static str>,
     is_in_step: bool,
     rows: u64,
     of: u64,
 }
 
-/// What comes after the steps.
+/// The stages after the steps.
 const RESTORING: &str = "indexes and keys";
 const TIDYING: &str = "collecting statistics";
 
@@ -36,12 +35,12 @@ const TIDYING: &str = "collecting statistics";
 fn rows_style() -> ProgressStyle {
     let template = "{msg:28} {wide_bar} {percent:>3} %  {human_pos} of {human_len} rows  {rate:>14}  {eta} left";
     style(template).with_key("rate", |state: &BarState, text: &mut dyn Write| {
-        // A bar has nobody to tell of an error.
+        // A bar cannot report an error.
         let _ = write!(text, "{}/s", rounded(state.per_sec()));
     })
 }
 
-/// The bar while indexes and keys are made: each takes as long as it takes, so nothing is said of the time left.
+/// The bar while indexes and keys are created. Their times differ, so it shows no remaining time.
 fn restoring_style() -> ProgressStyle {
     style("{msg:28} {wide_bar} {percent:>3} %  {human_pos} of {human_len} indexes and keys")
 }
@@ -55,7 +54,7 @@ fn rounded(rate: f64) -> HumanCount {
 }
 
 impl Progress {
-    /// Begins to follow.
+    /// Starts the output.
     pub fn start() -> Self {
         let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(rows_style()));
         let now = Instant::now();
@@ -63,10 +62,10 @@ impl Progress {
         Self { bar, state: Mutex::new(state) }
     }
 
-    /// Shows what happened.
+    /// Shows an event.
     pub fn note(&self, event: SeedEvent) {
         match event {
-            SeedEvent::Waiting => self.say("waiting for another seeder that is at work on this database"),
+            SeedEvent::Waiting => self.say("waiting for another seeder that is running on this database"),
             SeedEvent::Rows(of) => {
                 self.state().of = of;
                 if let Some(bar) = &self.bar {
@@ -94,12 +93,12 @@ impl Progress {
         }
     }
 
-    /// What is under way, or was last: a step by its name, or what comes after the steps.
+    /// The current or last step, or the stage after the steps.
     pub fn stage(&self) -> &'static str {
-        self.state().stage.unwrap_or("the beginning")
+        self.state().stage.unwrap_or("the start")
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -170,7 +169,7 @@ impl Progress {
         }
     }
 
-    /// SQLite brings back what belongs to a step at its end, PostgreSQL everything after the last one.
+    /// SQLite restores a step's indexes at its end, PostgreSQL everything after the last step.
     fn restored(&self, done: u64, of: u64) {
         let mut state = self.state();
         if !state.is_in_step {
@@ -185,7 +184,7 @@ impl Progress {
             }
         } else if done == of && !state.is_in_step || state.told.elapsed() >= PLAIN_EVERY {
             state.told = Instant::now();
-            print_error(&format!("{}: {done} of {of} {RESTORING} are back", state.stage.unwrap_or_default()));
+            print_error(&format!("{}: {done} of {of} {RESTORING} restored", state.stage.unwrap_or_default()));
         }
     }
 
@@ -197,17 +196,17 @@ impl Progress {
     }
 }
 
-/// Prints a line on standard error. A reader that went away is no reason to give up half-way.
+/// Prints a line on standard error. If nobody reads it, the run continues.
 pub fn print_error(line: &str) {
     let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("{line}\n"));
 }
 
-/// Prints a line on standard output, for whoever reads it.
+/// Prints a line on standard output. If nobody reads it, the run continues.
 pub fn print_line(line: &str) {
     let _ = io::Write::write_fmt(&mut io::stdout(), format_args!("{line}\n"));
 }
 
-/// Rows a second, to the thousand where there are thousands.
+/// Rows per second, rounded to thousands from a thousand on.
 fn rate(rows: u64, elapsed: Duration) -> HumanCount {
     let micros = elapsed.as_micros().max(1);
     HumanCount(u64::try_from(u128::from(rows) * 1_000_000 / micros).unwrap_or(u64::MAX))
@@ -237,7 +236,7 @@ mod tests {
         assert!(line.contains("load_tags (3,000)") && line.contains("1,234 of 3,000 rows"), "{line}");
         let rate = line.split_whitespace().find_map(|word| word.strip_suffix("/s"));
         assert!(rate.is_some_and(|rate| rate.chars().all(|digit| digit.is_ascii_digit() || digit == ',')), "{line}");
-        // SQLite makes indexes inside a step.
+        // SQLite creates indexes inside a step.
         progress.note(SeedEvent::Restored(2, 5));
         let line = shown(&progress, &screen);
         assert!(line.contains("load_tags") && line.contains("2 of 5 indexes and keys"), "{line}");

@@ -1,8 +1,7 @@
 //! What users do: the eleven actions of the original's load, as pure functions of the seed.
 //!
-//! A script decides everything that can be decided without a server: what to do, when, with which
-//! words, and which draw picks the object among those that the server turns out to have. Nothing
-//! here knows of HTTP: `seeder load` does what the script says.
+//! A script decides everything that does not depend on a server: the action, its time, its words, and the draw that
+//! picks its object among those of the server. It does not use HTTP: `seeder load` does what the script says.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,10 +15,10 @@ use seeding::text::talk::{self, TalkTopic, Tone};
 use seeding::text::template::Scene;
 use seeding::text::{article, bio};
 
-/// Of a hundred comments, so many answer another.
+/// The percentage of comments that are replies.
 const REPLY_PERCENT: u32 = 25;
 
-/// What stands in texts for the title of the movie, which only the server knows.
+/// A placeholder for the title of the movie, which only the server knows.
 pub const TITLE: &str = "{title}";
 
 /// One of the eleven actions.
@@ -39,7 +38,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// All of them, in the order of the original.
+    /// All actions, in the order of the original.
     pub const ALL: [Self; 11] = [
         Self::CreateUser,
         Self::DeleteUser,
@@ -71,7 +70,7 @@ impl Action {
         }
     }
 
-    /// The pause between two of one worker in milliseconds, the shortest and the longest.
+    /// The shortest and longest pause of one worker before an action, in milliseconds.
     const fn pause_ms(self) -> (u32, u32) {
         match self {
             Self::CreateUser | Self::CreatePublication => (1_000, 4_000),
@@ -84,7 +83,7 @@ impl Action {
         }
     }
 
-    /// How often one worker of the original does it, in actions a second.
+    /// How often one worker of the original does the action, per second.
     fn frequency(self) -> f64 {
         let (shortest, longest) = self.pause_ms();
         2_000.0 / f64::from(shortest + longest)
@@ -97,7 +96,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// How much of each action, as multiples of what the original does.
+/// Weights of the actions, as multiples of the original's frequencies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mix([f64; 11]);
 
@@ -110,24 +109,24 @@ impl Default for Mix {
 impl FromStr for Mix {
     type Err = String;
 
-    /// Reads `comment-movie=3,rate-movie=0.5`; what is not named is left out.
+    /// Reads `comment-movie=3,rate-movie=0.5`. Other actions are omitted.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut weights = [0.0; 11];
         for part in text.split(',') {
             let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
-            let place = Action::ALL.iter().position(|action| action.name() == name.trim()).ok_or_else(|| {
+            let index = Action::ALL.iter().position(|action| action.name() == name.trim()).ok_or_else(|| {
                 let names: Vec<_> = Action::ALL.iter().map(|action| action.name()).collect();
-                format!("{name:?} is none of the actions {}", names.join(", "))
+                format!("{name:?} is not an action; use one of {}", names.join(", "))
             })?;
-            weights[place] = weight
+            weights[index] = weight
                 .trim()
                 .parse()
                 .ok()
                 .filter(|weight: &f64| weight.is_finite() && *weight >= 0.0)
-                .ok_or_else(|| format!("the weight of {name} is {weight:?}: give a number, 0 or more"))?;
+                .ok_or_else(|| format!("the weight of {name} is {weight:?}: it must be a number, 0 or more"))?;
         }
         if weights.iter().all(|weight| *weight == 0.0) {
-            return Err("every weight is 0: give one action more".to_owned());
+            return Err("every weight is 0: at least one action needs a higher weight".to_owned());
         }
         Ok(Self(weights))
     }
@@ -140,21 +139,21 @@ impl Mix {
     }
 }
 
-/// Raw draws that pick one of what the server has.
+/// A random number that picks one of the server's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw(u32);
 
 impl Draw {
-    /// A number below `end`, small ones more often; zero when `end` is zero.
-    pub fn early_place(self, end: usize) -> usize {
+    /// A number below `end`, more often a small one; zero when `end` is zero.
+    pub fn early_index(self, end: usize) -> usize {
         let share = (f64::from(self.0) / f64::from(u32::MAX)).powi(2);
-        let place = whole(share * f64::from(u32::try_from(end).unwrap_or(u32::MAX)));
-        (place as usize).min(end.saturating_sub(1))
+        let index = whole(share * f64::from(u32::try_from(end).unwrap_or(u32::MAX)));
+        (index as usize).min(end.saturating_sub(1))
     }
 
-    /// One of the items, the first ones more often; `None` if there are none.
+    /// One of the items, more often an early one; `None` if there are none.
     pub fn early<T>(self, items: &[T]) -> Option<&T> {
-        items.get(self.early_place(items.len()))
+        items.get(self.early_index(items.len()))
     }
 
     /// A number below `end`; zero when `end` is zero.
@@ -162,19 +161,19 @@ impl Draw {
         self.0 as usize % end.max(1)
     }
 
-    /// One of the items, each as often; `None` if there are none.
+    /// One of the items with equal probability; `None` if there are none.
     pub fn any<T>(self, items: &[T]) -> Option<&T> {
         items.get(self.below(items.len()))
     }
 
-    /// The same of items that are given away.
+    /// The same, for owned items.
     pub fn take<T>(self, items: Vec<T>) -> Option<T> {
-        let place = self.below(items.len());
-        items.into_iter().nth(place)
+        let index = self.below(items.len());
+        items.into_iter().nth(index)
     }
 }
 
-/// What an action is done with.
+/// The content of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     User { full_name: String, birth_year: u32, bio: String },
@@ -195,48 +194,48 @@ pub struct Offer {
     pub cinema: Draw,
     /// Roubles.
     pub price: u32,
-    /// One to five.
+    /// The rating, one to five.
     pub rating: u32,
-    /// In per cent.
+    /// The percentage of the discount.
     pub discount: u32,
 }
 
-/// One thing to do.
+/// One step of a load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadStep {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// How long to wait before it.
+    /// The pause before it.
     pub pause: Duration,
-    /// Picks who does it.
+    /// Picks the member.
     pub member: Draw,
-    /// Picks what it is done to.
+    /// Picks the object.
     pub object: Draw,
-    /// With what.
+    /// The content.
     pub content: Content,
 }
 
-/// An endless row of things to do, the same for a seed always.
+/// An endless sequence of steps, the same for the same seed.
 pub struct LoadScript {
     dice: Dice,
     course: Course,
 }
 
 enum Course {
-    /// One action with its pauses, which are divided by its weight.
+    /// One action. Its pauses are divided by its weight.
     Paced(Action, f64),
-    /// Actions by their frequencies, so many a second in all.
+    /// Actions by their frequencies, and their total rate per second.
     Mixed(Vec<(f64, Action)>, f64),
 }
 
 impl LoadScript {
-    /// What one worker does of one action, with the original's pauses.
+    /// One action of one worker, with the original's pauses.
     pub fn paced(rng_seed: u64, worker: u32, action: Action, mix: &Mix) -> Self {
         let dice = row_dice(rng_seed, Purpose::Script, worker * 16 + action as u32);
         Self { dice, course: Course::Paced(action, mix.weight(action)) }
     }
 
-    /// All actions mixed, so many a second, at times that do not depend on each other.
+    /// All actions mixed at a total rate per second. Their times do not depend on each other.
     pub fn mixed(rng_seed: u64, mix: &Mix, rate: f64) -> Self {
         let mut sum = 0.0;
         let shares = Action::ALL.map(|action| {
@@ -260,7 +259,7 @@ impl Iterator for LoadScript {
             Course::Mixed(shares, rate) => {
                 let drawn = unit(dice) * shares.last().map_or(0.0, |(sum, _)| *sum);
                 let (_, action) = shares.iter().find(|(sum, _)| drawn < *sum)?;
-                // Waits between independent events: short ones often, long ones at times.
+                // Pauses between independent events: short ones often, long ones rarely.
                 (*action, -(1.0 - unit(dice)).ln() / rate)
             }
         };
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn mixes_that_say_nothing_are_refused() {
+    fn empty_mixes_are_refused() {
         for text in ["", "dance=1", "rate-movie=0", "rate-movie=-1", "rate-movie=x", "rate-movie=inf"] {
             assert!(text.parse::<Mix>().is_err(), "{text}");
         }
@@ -375,11 +374,11 @@ mod tests {
     }
 
     #[test]
-    fn draws_pick_among_what_is_there() {
+    fn draws_pick_existing_objects() {
         let none: [u8; 0] = [];
         assert_eq!((Draw(7).any(&none), Draw(7).early(&none)), (None, None));
         assert_eq!((Draw(7).any(&[1, 2, 3]), Draw(u32::MAX).early(&[1, 2, 3])), (Some(&2), Some(&3)));
-        assert_eq!((Draw(0).early(&[1, 2, 3]), Draw(u32::MAX).early_place(0)), (Some(&1), 0));
+        assert_eq!((Draw(0).early(&[1, 2, 3]), Draw(u32::MAX).early_index(0)), (Some(&1), 0));
         assert_eq!((Draw(7).take(vec![1, 2, 3]), Draw(7).take(none.to_vec())), (Some(2), None));
     }
 }

@@ -1,4 +1,4 @@
-//! Roles, and what admins and operators do with the accounts of others.
+//! Roles, and what admins and operators do with other users' accounts.
 
 use entity::{user_roles, users};
 use sea_orm::ActiveValue::{Set, Unchanged};
@@ -12,26 +12,26 @@ use crate::kit::form::path;
 use crate::kit::{Id, Rejection, UserError, UserErrorReason, Work};
 use crate::viewer::Role;
 
-/// Grants a role to the user that a client names.
+/// Grants a role to a user.
 ///
 /// # Errors
-/// `Invalid` when there is no such user, or everybody has the role.
+/// `Invalid` if the user does not exist, or if every user has the role.
 pub async fn grant_to(work: &Work, input: &GrantRoleInput) -> Result<Id<User>, Rejection> {
     grant(work, Id::parse(&path("userId"), &input.user_id)?, input.role).await
 }
 
-/// Revokes a role of the user that a client names.
+/// Revokes a user's role.
 ///
 /// # Errors
-/// `Invalid` when there is no such user, they have no such role, or are the last admin.
+/// `Invalid` if the user does not exist, does not have the role, or is the last admin.
 pub async fn revoke_from(work: &Work, input: &RevokeRoleInput) -> Result<Id<User>, Rejection> {
     revoke(work, Id::parse(&path("userId"), &input.user_id)?, input.role).await
 }
 
-/// Gives a user a role.
+/// Grants a role to a user.
 ///
 /// # Errors
-/// `Invalid` when there is no such user, or everybody has the role.
+/// `Invalid` if the user does not exist, or if every user has the role.
 pub async fn grant(work: &Work, user: Id<User>, granted: Role) -> Result<Id<User>, Rejection> {
     lock(work, user, "userId").await?;
     let stored = stored(granted)?;
@@ -50,10 +50,10 @@ pub async fn grant(work: &Work, user: Id<User>, granted: Role) -> Result<Id<User
     Ok(user)
 }
 
-/// Takes a role from a user.
+/// Revokes a user's role.
 ///
 /// # Errors
-/// `Invalid` when there is no such user, they have no such role, or are the last admin.
+/// `Invalid` if the user does not exist, does not have the role, or is the last admin.
 pub async fn revoke(work: &Work, user: Id<User>, revoked: Role) -> Result<Id<User>, Rejection> {
     lock(work, user, "userId").await?;
     let stored = stored(revoked)?;
@@ -69,10 +69,10 @@ pub async fn revoke(work: &Work, user: Id<User>, revoked: Role) -> Result<Id<Use
     Ok(user)
 }
 
-/// Deletes somebody's account.
+/// Deletes another user's account.
 ///
 /// # Errors
-/// `Invalid` when there is no such user, or they are the last admin.
+/// `Invalid` if the user does not exist or is the last admin.
 pub async fn delete_user(work: &Work, input: &DeleteUserInput) -> Result<Id<User>, Rejection> {
     let user = Id::parse(&path("id"), &input.id)?;
     let row = lock(work, user, "id").await?;
@@ -81,17 +81,17 @@ pub async fn delete_user(work: &Work, input: &DeleteUserInput) -> Result<Id<User
     Ok(user)
 }
 
-/// Marks an account as deleted: nobody sees it, and nobody logs in. `field` is where it was named.
+/// Marks an account as deleted: it becomes invisible and cannot log in. `field` is the input that names it.
 ///
 /// # Errors
-/// `Invalid` when they are the last admin.
+/// `Invalid` if the user is the last admin.
 pub(super) async fn remove(work: &Work, user: Id<User>, field: Option<&str>) -> Result<(), Rejection> {
     keep_last_admin(work, user, field).await?;
     let today = work.now().date_naive();
     let made: Option<users::Model> = users::Entity::find_by_id(user.key()).one(work.txn()).await?;
     let row = users::ActiveModel {
         id: Unchanged(user.key()),
-        // The row may have been made where it is tomorrow already.
+        // The row may have been created where the date is already tomorrow's.
         deleted_at: Set(Some(made.map_or(today, |made| made.created_at.max(today)))),
         password: Set(password::UNUSABLE.to_owned()),
         bio: Set(None),
@@ -107,10 +107,10 @@ pub(super) async fn remove(work: &Work, user: Id<User>, field: Option<&str>) -> 
     Ok(())
 }
 
-/// Stores the hash of a password that an operator has made, and ends all sessions.
+/// Stores the hash of an operator's new password for a user, and ends all the user's sessions.
 ///
 /// # Errors
-/// `Invalid` when there is no such user.
+/// `Invalid` if the user does not exist.
 pub async fn reset_password(work: &Work, user: Id<User>, hash: &str) -> Result<Id<User>, Rejection> {
     lock(work, user, "userId").await?;
     service::store_password(work, user.key(), hash).await?;
@@ -119,10 +119,10 @@ pub async fn reset_password(work: &Work, user: Id<User>, hash: &str) -> Result<I
     Ok(user)
 }
 
-/// The user with this username or e-mail address.
+/// The user with this username or email address.
 ///
 /// # Errors
-/// `Invalid` when there is none.
+/// `Invalid` if the user does not exist.
 pub async fn find(work: &Work, login: &str) -> Result<Id<User>, Rejection> {
     let found = service::find_by_login(work.txn(), &login.trim().to_lowercase()).await?;
     Ok(Id::new(found.ok_or_else(|| UserError::not_found("user", "user"))?.id))
@@ -136,14 +136,14 @@ fn stored(granted: Role) -> Result<&'static str, Rejection> {
     Ok(role::write(granted).ok_or_else(everybody)?)
 }
 
-/// An account that is there; its row is locked.
+/// An existing account. Its row is locked.
 async fn lock(work: &Work, user: Id<User>, field: &str) -> Result<users::Model, Rejection> {
     let rows = users::Entity::find_by_id(user.key()).filter(users::Column::DeletedAt.is_null());
     let row = rows.lock(LockType::NoKeyUpdate).one(work.txn()).await?;
     Ok(row.ok_or_else(|| UserError::not_found(path(field), "user"))?)
 }
 
-/// Passes if another admin remains. Locks all admins' rows, so that two never remove each other.
+/// Checks that another admin remains. Locks all admins' rows, so that two admins cannot remove each other.
 async fn keep_last_admin(work: &Work, user: Id<User>, field: Option<&str>) -> Result<(), Rejection> {
     let rows = user_roles::Entity::find()
         .filter(user_roles::Column::Role.eq("admin"))

@@ -1,5 +1,5 @@
-//! What needs a password: hashing and verifying stay outside of transactions, which only compare
-//! with what was read before.
+//! Mutations with passwords. Hashing and verifying stay outside of transactions, which only compare the stored hash
+//! with the one that was verified.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -19,7 +19,7 @@ use super::session::{ChangeInProgress, NewSession, SessionChanges, SessionToken}
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::changes::Change;
-use crate::kit::form::{Given, path};
+use crate::kit::form::{Omittable, path};
 use crate::kit::idempotency::{Ending, Repeat};
 use crate::kit::mutate::{Outcome, mutate_keyed};
 use crate::kit::spelling::compose;
@@ -28,41 +28,41 @@ use crate::quota::network;
 use crate::rate::{Rate, Who};
 use crate::viewer::Viewer;
 
-/// What log-ins need beside the database: among the services of domains. Cloning is cheap.
+/// What log-ins need in addition to the database. It is one of the domains' services. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct AccountServices {
     /// Hashes passwords.
     pub passwords: Passwords,
     /// Counts failures.
     pub throttle: Throttle,
-    /// Counts sign-ups and new e-mail addresses of users, by network address.
+    /// Counts sign-ups and new email addresses, by network address.
     pub signups: Rate,
-    /// How long a session lives after it was last seen.
+    /// How long a session lives after its last use.
     pub session_lifetime: TimeDelta,
-    /// Tells of sessions that have ended.
+    /// Reports ended sessions.
     pub session_changes: SessionChanges,
 }
 
 impl AccountServices {
-    /// Those of the server.
+    /// The server's instance.
     pub fn of<'a>(change: &Change<'a>) -> &'a Self {
         change.services.of_domain()
     }
 
-    /// Begins a change of a user's sessions or roles, which whatever the user has open is told of at its end.
+    /// Begins a change of a user's sessions or roles. At its end, the user's open connections are notified.
     pub(super) fn begin_change<'a>(change: &Change<'a>, user: Option<i32>) -> ChangeInProgress<'a> {
         Self::of(change).session_changes.begin(user)
     }
 
-    /// The new password's hash, unless it is unusable, and what makes a sign-up the same.
+    /// Returns the new password's hash, unless the password is invalid, and what makes a sign-up the same.
     ///
     /// # Errors
-    /// Too many wait already.
+    /// Too many requests are waiting already.
     async fn prepare_sign_up(&self, change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Option<String>, Repeat)> {
         let mut problems = Problems::new();
         service::check_password(&mut problems, "password", &input.password, &[&input.username, &input.email]);
         if problems.count() > 0 {
-            // Nothing is changed: there is nothing to keep.
+            // Nothing is changed, so there is nothing to store.
             return Ok((None, Repeat::Never));
         }
         let turn = self.passwords.turn(change.address()).await?;
@@ -70,22 +70,22 @@ impl AccountServices {
         Ok((Some(hash), same(change, &turn, &[("password", &input.password)]).await?))
     }
 
-    /// Counts a sign-up or a new e-mail address, whatever becomes of it.
+    /// Counts a sign-up or a new email address, whatever its outcome.
     ///
     /// # Errors
-    /// There were too many, or too many were refused for what is taken.
+    /// The limit is reached, or too many were rejected because the value was taken.
     fn count_sign_up(&self, change: &Change<'_>) -> ApiResult<()> {
         self.signups.take(Who::Address(network(change.address())), Instant::now())?;
-        // Before anything is hashed. It counts later: many may sign up at once.
+        // Before any hashing. The count follows later, because many clients may sign up simultaneously.
         self.admit_sign_up(change).map(|tried| tried.forget(Instant::now()))
     }
 
-    /// Runs a change that tells what is taken. That must not be found out by trying: such refusals count like failed
-    /// log-ins to an account of the address' own. Each change counts until its outcome is known, so that those of the
-    /// same moment tell no more.
+    /// Runs a change that reveals whether a value is taken. Clients must not be able to probe for that: such rejections
+    /// count like failed log-ins, to a pseudo-account of the address. Each change counts until its outcome is known, so
+    /// that simultaneous ones reveal no more.
     ///
     /// # Errors
-    /// Too many were refused, or what `run` fails with.
+    /// Too many were rejected, or `run` failed.
     async fn run_counted(
         &self,
         change: &Change<'_>,
@@ -102,7 +102,7 @@ impl AccountServices {
     }
 
     fn admit_sign_up(&self, change: &Change<'_>) -> ApiResult<Try> {
-        // No username has a blank.
+        // A username cannot contain a space.
         self.admit(change, &format!("sign-up from {}", network(change.address())))
     }
 
@@ -111,10 +111,10 @@ impl AccountServices {
     }
 }
 
-/// Makes an account and its first session.
+/// Creates an account and its first session.
 ///
 /// # Errors
-/// Top-level errors: too many sign-ups, too many at once.
+/// Top-level errors: the limit of sign-ups, or of concurrent ones, is reached.
 pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Outcome, SessionToken)> {
     let accounts = AccountServices::of(change);
     accounts.count_sign_up(change)?;
@@ -130,14 +130,14 @@ pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Out
     Ok((outcome, token))
 }
 
-/// Begins a session for whoever knows the password.
+/// Begins a session after checking the password.
 ///
 /// # Errors
-/// Top-level errors: too many failures, too many at once.
+/// Top-level errors: the limit of failures, or of concurrent log-ins, is reached.
 pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outcome, SessionToken)> {
     let accounts = AccountServices::of(change);
     let login = input.login.trim().to_lowercase();
-    // However it is spelled: each spelling would be tried anew.
+    // In one spelling: otherwise each spelling would get its own tries.
     let tried =
         accounts.admit(change, &compose(&login)).inspect_err(|error| events::log_in_turned_away(change, error))?;
     let outcome = log_in_as(change, accounts, &login, &input.password).await;
@@ -153,7 +153,7 @@ async fn log_in_as(
 ) -> ApiResult<(Outcome, SessionToken)> {
     let turn = accounts.passwords.turn(change.address()).await?;
     let known = find(change, login).await?;
-    // Whatever there is: an unknown account takes as long as a wrong password.
+    // In any case: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
     let token = SessionToken::random();
     let fits = !password::is_too_long(given) && turn.verify(given, stored).await?;
@@ -175,9 +175,9 @@ async fn log_in_as(
         })
     })
     .await;
-    // Not at every log-in: each socket of the user would look up its session.
+    // Only then: otherwise each of the user's sockets would look up its session after every log-in.
     if made_room.load(Ordering::Relaxed) {
-        accounts.session_changes.tell(user);
+        accounts.session_changes.notify(user);
     }
     let outcome = outcome?;
     match outcome.ending {
@@ -193,13 +193,13 @@ fn refused(message: &str) -> Outcome {
     Outcome::new(Ending::Refused(vec![error], None), false)
 }
 
-/// The user with this username or e-mail address, and what is stored of their password.
+/// The user with this username or email address, and their stored password hash.
 async fn find(change: &Change<'_>, login: &str) -> ApiResult<Option<(i32, String)>> {
     let found = change.read(|| service::find_by_login(change.db(), login)).await?;
     Ok(found.map(|user| (user.id, user.password)))
 }
 
-/// What counts as a failure: that the password was wrong.
+/// Counts a wrong password as a failure.
 fn settle(tried: Try, outcome: &ApiResult<(Outcome, SessionToken)>) {
     match outcome {
         Ok((Outcome { ending: Ending::Done(_), .. }, _)) => tried.succeed(Instant::now()),
@@ -211,7 +211,7 @@ fn settle(tried: Try, outcome: &ApiResult<(Outcome, SessionToken)>) {
 /// Changes the viewer's password.
 ///
 /// # Errors
-/// Top-level errors: too many failures, too many at once.
+/// Top-level errors: the limit of failures, or of concurrent log-ins, is reached.
 pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -> ApiResult<Outcome> {
     refuse_throttled(change)?;
     let names = names_of(change, viewer(change)?.user).await?;
@@ -236,23 +236,23 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
     Ok(outcome)
 }
 
-/// Changes the viewer's profile. The password is verified if it is given. A new e-mail address is counted: whether it is
-/// taken is told.
+/// Changes the viewer's profile. The password is verified if it is given. A new email address is counted, because the
+/// response reveals whether it is taken.
 ///
 /// # Errors
-/// Top-level errors: too many failures, too many new addresses, too many at once.
+/// Top-level errors: the limit of failures, of new addresses, or of concurrent log-ins is reached.
 pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> ApiResult<Outcome> {
     let accounts = AccountServices::of(change);
-    let Given::Value(password) = input.current_password.clone() else {
+    let Omittable::Value(password) = input.current_password.clone() else {
         let run = mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
             Box::pin(service::update_profile(work, input, None))
         });
-        // A username that is taken is told, too.
+        // The response also reveals whether a username is taken.
         return if input.username.is_value() { accounts.run_counted(change, run).await } else { run.await };
     };
     refuse_throttled(change)?;
     let has_new_email = match &input.email {
-        Given::Value(email) => {
+        Omittable::Value(email) => {
             let [_, stored] = names_of(change, viewer(change)?.user).await?;
             compose(&stored) != compose(email.trim()).to_lowercase()
         }
@@ -274,9 +274,9 @@ pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> 
 /// Deletes the viewer's account.
 ///
 /// # Errors
-/// Top-level errors: too many failures, too many at once.
+/// Top-level errors: the limit of failures, or of concurrent log-ins, is reached.
 pub async fn delete_account(change: &Change<'_>, input: &DeleteAccountInput) -> ApiResult<Outcome> {
-    // Nobody is there to repeat it.
+    // The deleted user cannot repeat it.
     let given = ("password", input.password.as_str());
     let outcome = with_password(change, given, Repeat::Never, &(), |work, (), verified| {
         Box::pin(async move {
@@ -289,22 +289,22 @@ pub async fn delete_account(change: &Change<'_>, input: &DeleteAccountInput) -> 
     Ok(outcome)
 }
 
-/// Before anything is hashed: whoever has tried too often gets no turn.
+/// Before any hashing: a client with too many failures gets no turn.
 fn refuse_throttled(change: &Change<'_>) -> ApiResult<()> {
     AccountServices::of(change).admit(change, &own_account(viewer(change)?)).map(|tried| tried.forget(Instant::now()))
 }
 
-/// The viewer's account for the throttle. No username or address looks like this.
+/// The viewer's account in the throttle. No username or address has this form.
 fn own_account(viewer: Viewer) -> String {
     format!("{}@", viewer.user)
 }
 
-/// [`WorkFn`](crate::kit::mutate::WorkFn) that also gets the stored password that the given one was verified by. None
-/// if the given one is wrong.
+/// Like [`WorkFn`](crate::kit::mutate::WorkFn), with the stored hash that the given password was verified with. `None`
+/// if the password is wrong.
 type VerifiedWorkFn<I, O> = for<'w> fn(&'w Work, &'w I, Option<&'w str>) -> BoxFuture<'w, Result<O, Rejection>>;
 
-/// Runs what only whoever knows the viewer's password may do: a stolen token is not enough. The password is `given` in
-/// this field of the input.
+/// Runs a mutation that requires the viewer's password, because a stolen token must not be enough. The password is
+/// `given` in this field of the input.
 async fn with_password<I: Sync, O: Serialize>(
     change: &Change<'_>,
     (field, given): (&str, &str),
@@ -338,7 +338,7 @@ async fn with_password<I: Sync, O: Serialize>(
     match &outcome {
         _ if is_right => tried.succeed(Instant::now()),
         Ok(Outcome { ending: Ending::Refused(errors, _), .. }) if errors.iter().any(is_wrong) => {}
-        // Perhaps it was only the password that is another than before.
+        // Perhaps only the password differs from the earlier request's.
         Err(ApiError::Conflict(_)) => {}
         _ => tried.forget(Instant::now()),
     }
@@ -355,8 +355,8 @@ async fn names_of(change: &Change<'_>, user: i32) -> ApiResult<[String; 2]> {
     Ok(names.map_or_else(Default::default, |(username, email)| [username, email]))
 }
 
-/// What makes a mutation with these passwords the same, if the client has sent an idempotency key: that holds the
-/// passwords only as something as dear to try out as their hashes.
+/// What makes a mutation with these passwords the same, if the client sent an idempotency key. The key's hash contains
+/// the passwords only in a form that is as expensive to brute-force as their hashes.
 async fn same(change: &Change<'_>, turn: &HashTurn, passwords: &[(&'static str, &str)]) -> ApiResult<Repeat> {
     let Some(key) = change.idempotency_key() else {
         return Ok(Repeat::Never);

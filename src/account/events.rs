@@ -1,7 +1,6 @@
-//! What the log tells of accounts: log-ins and refused ones, sign-ups, changes of roles and passwords, deletions.
+//! Log events of accounts: successful and rejected log-ins, sign-ups, changes of roles and passwords, deletions.
 //!
-//! Each is an event with the key of the user. A password, a token, or a login as somebody typed it, which may be a
-//! password, is never in one.
+//! Each event has the user's key. It never contains a password, a token, or a login as typed, which may be a password.
 
 use crate::error::ApiError;
 use crate::kit::changes::Change;
@@ -21,22 +20,22 @@ macro_rules! log_event {
     };
 }
 
-/// A user has logged in.
+/// A user logged in.
 pub(super) fn logged_in(change: &Change<'_>, user: i32) {
     log_event!(info, change, "log_in", user, "a user logged in");
 }
 
-/// A log-in was refused: the login, which may be unknown, or the password is wrong.
+/// A log-in was rejected: the login, which may be unknown, or the password is wrong.
 pub(super) fn log_in_refused(change: &Change<'_>, user: Option<i32>) {
     log_event!(warn, change, "log_in_refused", user, "a log-in was refused: wrong login or password");
 }
 
-/// A log-in was not tried, after too many failures or because too many wait.
+/// A log-in was not attempted, after too many failures or because too many are waiting.
 pub(super) fn log_in_turned_away(change: &Change<'_>, error: &ApiError) {
     log_event!(warn, change, "log_in_refused", None::<i32>, "a log-in was refused: {}", error.publish().0);
 }
 
-/// A user was made.
+/// A user signed up.
 pub(super) fn signed_up(change: &Change<'_>, outcome: &Outcome) {
     if is_new(outcome) {
         let user = match &outcome.ending {
@@ -47,7 +46,7 @@ pub(super) fn signed_up(change: &Change<'_>, outcome: &Outcome) {
     }
 }
 
-/// A user has changed their password.
+/// A user changed their password.
 pub(super) fn password_changed(change: &Change<'_>, outcome: &Outcome) {
     if is_new(outcome) {
         let user = change.viewer().map(|viewer| viewer.user);
@@ -63,7 +62,7 @@ pub(super) fn account_deleted(change: &Change<'_>, outcome: &Outcome, user: Opti
     }
 }
 
-/// A user was granted a role, or lost it.
+/// A user was granted a role, or a role was revoked.
 pub(super) fn role_changed(change: &Change<'_>, outcome: &Outcome, user: Option<i32>, role: Role, granted: bool) {
     if is_new(outcome) {
         let (by, role) = (change.viewer().map(|viewer| viewer.user), super::role::write(role));
@@ -74,7 +73,7 @@ pub(super) fn role_changed(change: &Change<'_>, outcome: &Outcome, user: Option<
     }
 }
 
-/// Whether something was changed, by this request.
+/// Whether this request changed something.
 fn is_new(outcome: &Outcome) -> bool {
     !outcome.repeated && matches!(outcome.ending, Ending::Done(_))
 }

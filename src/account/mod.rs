@@ -1,9 +1,9 @@
 //! The people who use the library: their accounts, sessions and roles.
 //!
-//! [`objects`] is what others see of a user and what the viewer sees of themselves. [`mutations`] and `inputs` are what
-//! people can do, by the rules in `service` and, for admins, in `admin`. `credentials` is all that needs a password, which
-//! `password` hashes and `throttle` guards. `session` knows whose token is
-//! whose, and `session_cache` for a moment what it knew.
+//! [`objects`] is what others see of a user, and what the viewer sees of themselves. [`mutations`] and `inputs` are
+//! what people can do, by the rules in `service` and, for admins, in `admin`. `credentials` has everything with a
+//! password, which `password` hashes and `throttle` protects. `session` resolves tokens, and `session_cache` caches the
+//! result briefly.
 
 mod admin;
 mod credentials;

@@ -18,7 +18,7 @@ use crate::kit::mutate::{Outcome, WorkFn, mutate_keyed};
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who grants and revokes roles, and deletes accounts of others.
+/// Admins grant and revoke roles, and delete other users' accounts.
 const ADMINS: Rule = Rule::Has(Role::Admin);
 
 /// Adds the mutations to their root.
@@ -168,7 +168,7 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
         )
 }
 
-/// No input: the payload of `logOut` and `logOutEverywhere`.
+/// The missing input: the payload of `logOut` and `logOutEverywhere`.
 struct LogOut;
 
 impl Input for LogOut {
@@ -193,7 +193,7 @@ fn logged_out() -> Object<Payload<i32>> {
     )
 }
 
-/// Who logged in, with the token of the new session.
+/// The user who logged in, with the token of the new session.
 struct LoggedIn {
     token: Option<String>,
     user: Id<User>,
@@ -205,7 +205,7 @@ fn logged_in(token: &'static str, user: &'static str) -> Object<Payload<LoggedIn
         .object::<User>("user", user, |outcome: &LoggedIn| outcome.user.key())
 }
 
-/// Shows the token only in the response to the request that began the session.
+/// Includes the token only in the response to the request that began the session.
 fn show_token((outcome, token): (Outcome, SessionToken)) -> ApiResult<Payload<LoggedIn>> {
     let is_new = !outcome.repeated;
     let Payload { outcome, errors, row } = outcome.payload()?;
@@ -213,8 +213,8 @@ fn show_token((outcome, token): (Outcome, SessionToken)) -> ApiResult<Payload<Lo
     Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors, row })
 }
 
-/// Runs a change of a user's sessions or roles, has it logged, and tells the user's open connections that their rights
-/// may have changed.
+/// Runs a change of a user's sessions or roles, logs it, and notifies the user's open connections that their rights may
+/// have changed.
 fn end_sessions<'a, I: Input, O: Serialize + DeserializeOwned + Send + 'a>(
     change: &'a Change<'a>,
     input: &'a I,

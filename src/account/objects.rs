@@ -20,7 +20,7 @@ use crate::rating::RatingsOfUser;
 use crate::viewer::Role;
 
 row! {
-    /// A user of the library. Those whose account was deleted are nowhere shown.
+    /// A user of the library. Deleted users are never shown.
     User of users [hidden: deleted_at] {
         id: Id<User>,
         username: String,

@@ -1,4 +1,4 @@
-//! What operators do at the command line, without a session.
+//! Commands of operators, without a session.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,43 +17,43 @@ use crate::kit::mutate::run_as_operator;
 use crate::kit::{Problems, Rejection, UserErrorCode};
 use crate::viewer::Role;
 
-/// Gives a user a role: so the first admin is made.
+/// Grants a role to a user. The first admin is created this way.
 ///
 /// # Errors
-/// There is no such user; whatever the database answers.
+/// The user does not exist, or the database failed.
 pub async fn grant_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<()> {
     let done = run_as_operator(db, "grantRole", &(user, role), |work, (user, role)| {
         Box::pin(async { admin::grant(work, admin::find(work, user).await?, *role).await })
     })
     .await;
-    let id = told(user, done)?;
+    let id = explain_rejection(user, done)?;
     tracing::warn!(event = "role_granted", user = id.key(), role = role::write(role), "a role was granted");
     Ok(())
 }
 
-/// Takes a role from a user.
+/// Revokes a user's role.
 ///
 /// # Errors
-/// There is no such user, or they have no such role; whatever the database answers.
+/// The user does not exist or does not have the role, or the database failed.
 pub async fn revoke_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<()> {
     let done = run_as_operator(db, "revokeRole", &(user, role), |work, (user, role)| {
         Box::pin(async { admin::revoke(work, admin::find(work, user).await?, *role).await })
     })
     .await;
-    let id = told(user, done)?;
+    let id = explain_rejection(user, done)?;
     tracing::warn!(event = "role_revoked", user = id.key(), role = role::write(role), "a role was revoked");
     Ok(())
 }
 
-/// A password that nobody guesses.
+/// A random password.
 pub fn make_password() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
 }
 
-/// Gives a user a new password, and ends their sessions.
+/// Sets a new password for a user, and ends their sessions.
 ///
 /// # Errors
-/// There is no such user, or the password is unusable; whatever the database answers.
+/// The user does not exist, the password is invalid, or the database failed.
 pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, password: &str) -> anyhow::Result<()> {
     let mut problems = Problems::new();
     password::check_new(&mut problems, "the password", password, &[user]);
@@ -70,16 +70,16 @@ pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, pass
         Box::pin(async { admin::reset_password(work, admin::find(work, user).await?, hash).await })
     })
     .await;
-    let id = told(user, done)?;
+    let id = explain_rejection(user, done)?;
     tracing::warn!(event = "password_reset", user = id.key(), "a password was reset");
     Ok(())
 }
 
-/// Different passwords that are verified at most: each takes as long as a log-in. Accounts that were made together have
-/// one hash.
+/// The maximum number of different hashes that are verified: each takes as long as a log-in. Accounts that were created
+/// together share one hash.
 const VERIFIED_MAX: usize = 10;
 
-/// Which users whose e-mail address ends like this have this password, in the order of their names.
+/// The users with this password whose email address has this ending, ordered by name.
 ///
 /// # Errors
 /// The database failed, or the password cannot be hashed.
@@ -111,7 +111,7 @@ pub async fn list_with_password(
     Ok(found)
 }
 
-/// For whoever may know what the database said.
+/// For operators, who may see the database's error.
 fn explain(error: ApiError) -> anyhow::Error {
     match error {
         ApiError::Database(error) => anyhow::anyhow!("the database failed: {error}"),
@@ -119,7 +119,7 @@ fn explain(error: ApiError) -> anyhow::Error {
     }
 }
 
-fn told<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {
+fn explain_rejection<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {
     match done {
         Ok(value) => Ok(value),
         Err(Rejection::Invalid(errors)) => match errors.into_iter().next() {

@@ -1,8 +1,8 @@
-//! Passwords: what makes a good one, and hashing them without holding up anything else.
+//! Password rules, and hashing that does not block other work.
 //!
-//! argon2id takes tens of milliseconds and megabytes on purpose. It runs on threads of its own, a
-//! few at once. Clients get their turns in rotation, and each has a part of the slots to wait: one that
-//! comes with many passwords is told to come back, and holds up nobody else.
+//! argon2id takes tens of milliseconds and megabytes on purpose. It runs on separate threads, a few at a time. Clients
+//! get their turns in rotation, and each may have only a part of the waiting slots: a client that sends many passwords
+//! must retry, and delays nobody else.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,27 +20,27 @@ use crate::kit::{Problems, UserErrorReason};
 use crate::metrics;
 use crate::quota::{Exhausted, Quota, QuotaNames, Share};
 
-/// What stands where there is no password: it is no hash of any, so nobody can log in.
+/// Stored if there is no password. It is not the hash of any, so nobody can log in.
 pub const UNUSABLE: &str = "!";
 
-/// Characters of a password at least.
+/// The minimum length of a password in characters.
 const LENGTH_MIN: usize = 8;
-/// Characters of a password at most.
+/// The maximum length of a password in characters.
 const LENGTH_MAX: usize = 128;
 
-/// Bytes of a password at most: before its letters are composed, each may be several characters.
+/// The maximum length of a password in bytes: before a letter is composed, it may be several characters.
 const BYTES_MAX: usize = 4_096;
 
-/// What everybody tries first, in lower case; shorter ones are refused for their length.
+/// Common passwords in lower case. Those that are too short anyway are not listed.
 const COMMON: &str = include_str!("common_passwords.txt");
 
-/// How long to wait for a turn at most.
+/// The maximum wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// When to try again after being turned away.
+/// The number of seconds until a retry, if the slots are full.
 const RETRY_AFTER_S: u64 = 2;
 
-/// How the slots to wait are called.
+/// The names of the waiting slots in errors.
 const SLOTS: QuotaNames = QuotaNames {
     limit: "passwords-waiting",
     limit_per_client: "passwords-waiting-per-client",
@@ -48,7 +48,7 @@ const SLOTS: QuotaNames = QuotaNames {
     retry_after_s: 2,
 };
 
-/// Notes what is wrong with a new password. `names` are the user's own, which it must not be.
+/// Adds the errors of a new password. `names` are the user's own, which it must not be.
 pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
     if password.len() > BYTES_MAX {
         let reason = UserErrorReason::of_length(password.len(), LENGTH_MIN, LENGTH_MAX);
@@ -72,7 +72,7 @@ pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[
     problems.require(!own, field, reason, "is your username or email address; choose another password");
 }
 
-/// Whether nobody has so long a password.
+/// Whether no password can be this long.
 pub fn is_too_long(password: &str) -> bool {
     password.len() > BYTES_MAX || password.nfc().nth(LENGTH_MAX).is_some()
 }
@@ -81,12 +81,12 @@ pub fn is_too_long(password: &str) -> bool {
 #[derive(Clone)]
 pub struct Passwords {
     params: Params,
-    /// Slots for those whose turn it is and those who wait.
+    /// Slots for running and waiting log-ins.
     slots: Arc<Quota>,
     turns: Arc<Quota>,
-    /// How many of the slots are for those whose turn it is.
+    /// The number of slots for running log-ins.
     at_once: u64,
-    /// Verified where there is nothing else to verify, so that it takes the same time.
+    /// Verified if there is nothing else to verify, so that the time is the same.
     dummy: Arc<str>,
 }
 
@@ -96,7 +96,7 @@ impl fmt::Debug for Passwords {
     }
 }
 
-/// A turn to hash; while it is kept, others wait.
+/// A turn to hash. Others wait while it is held.
 #[derive(Clone, Debug)]
 pub struct HashTurn {
     params: Params,
@@ -105,11 +105,11 @@ pub struct HashTurn {
 }
 
 impl Passwords {
-    /// Hashes with `memory_kib` and `passes`, `at_once` at the same time, while as many as `waiting`
-    /// wait, and of one client `waiting_per_client`.
+    /// Hashes with `memory_kib` and `passes`: at most `at_once` passwords concurrently, while at most `waiting` wait,
+    /// and of one client `waiting_per_client`.
     ///
     /// # Errors
-    /// argon2 refuses the parameters.
+    /// argon2 rejects the parameters.
     pub fn new(
         memory_kib: u32,
         passes: u32,
@@ -122,7 +122,7 @@ impl Passwords {
         Ok(Self {
             params,
             slots: Quota::new(SLOTS, at_once + waiting, at_once + waiting_per_client),
-            // Whoever is alone may have all turns.
+            // A single client may have all turns.
             turns: Quota::new(SLOTS, at_once, at_once),
             at_once,
             dummy: dummy.into(),
@@ -132,19 +132,19 @@ impl Passwords {
     /// Waits for a turn of the client at `address`.
     ///
     /// # Errors
-    /// `RateLimited` when too many wait already, `Busy` when it takes too long.
+    /// `RateLimited` if too many are waiting already, `Busy` if the wait takes too long.
     pub async fn turn(&self, address: IpAddr) -> ApiResult<HashTurn> {
-        // Whoever has a turn has a place, too, which is no part of the flags.
+        // A running log-in has a slot too, which the flags do not count.
         let refused = |exhausted: Exhausted| busy(Exhausted { max: exhausted.max - self.at_once, ..exhausted });
         let place = self.slots.take(address, 1).map_err(refused)?;
         let turn = timeout(PATIENCE, self.turns.wait(address)).await;
-        // No limit was met: it was let in to wait.
+        // No limit was reached: the log-in was admitted to wait.
         let late = |_| ApiError::Busy("too many log-ins are waiting");
         let shares = Arc::new([place, turn.map_err(late)?]);
         Ok(HashTurn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _shares: shares })
     }
 
-    /// Whether a stored hash was made with less than what is asked for now.
+    /// Whether a stored hash has weaker parameters than the present settings.
     pub fn is_weaker(&self, stored: &str) -> bool {
         let stored = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
         stored.is_some_and(|stored| {
@@ -166,18 +166,18 @@ fn busy(exhausted: Exhausted) -> ApiError {
 }
 
 impl HashTurn {
-    /// The hash of a new password, as it is stored: a PHC string with its parameters and salt.
+    /// The hash of a new password for storage: a PHC string with its parameters and salt.
     ///
     /// # Errors
-    /// A fault of ours.
+    /// An internal error.
     pub async fn hash(&self, password: &str) -> ApiResult<String> {
         self.work(password, |turn, password| hash(&turn.params, password)).await
     }
 
-    /// Whether it is the password of this hash. It takes as long when there is none.
+    /// Whether the password matches this hash. It takes as long if there is no hash.
     ///
     /// # Errors
-    /// A fault of ours.
+    /// An internal error.
     pub async fn verify(&self, password: &str, stored: Option<String>) -> ApiResult<bool> {
         self.work(password, move |turn, password| {
             let stored = stored.as_deref().and_then(|stored| PasswordHash::new(stored).ok());
@@ -192,11 +192,10 @@ impl HashTurn {
         .await
     }
 
-    /// What stands for a password where it is only compared: as dear to try out as its hash, and the
-    /// same each time.
+    /// A value that represents a password in comparisons: as expensive to brute-force as its hash, and always the same.
     ///
     /// # Errors
-    /// A fault of ours.
+    /// An internal error.
     pub async fn print(&self, password: &str, salt: [u8; 32]) -> ApiResult<Vec<u8>> {
         self.work(password, move |turn, password| {
             let mut print = vec![0; 32];
@@ -206,14 +205,14 @@ impl HashTurn {
         .await
     }
 
-    /// Runs on a thread of its own, which keeps the turn even if whoever asked has gone.
+    /// Runs on a separate thread, which holds the turn even if the caller is dropped.
     async fn work<T: Send + 'static>(
         &self,
         password: &str,
         work: impl FnOnce(&Self, &str) -> Result<T, Fault> + Send + 'static,
     ) -> ApiResult<T> {
         let turn = self.clone();
-        // However the keyboard composes its letters.
+        // Keyboards compose letters in different ways.
         let password: String = password.nfc().collect();
         let done = tokio::task::spawn_blocking(move || work(&turn, &password)).await;
         match done {
@@ -224,7 +223,7 @@ impl HashTurn {
     }
 }
 
-/// Why argon2 would not.
+/// An error of argon2.
 struct Fault(String);
 
 impl<E: fmt::Display> From<E> for Fault {
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hashes_verify_and_tell_their_parameters() {
+    async fn hashes_verify_and_contain_their_parameters() {
         let passwords = Passwords::new(64, 1, 1, 4, 4).unwrap();
         let turn = passwords.turn(HERE).await.unwrap();
         let hash = turn.hash("tram N 47").await.unwrap();
@@ -294,7 +293,7 @@ mod tests {
         for (password, stored) in [("tram N 48", Some(hash.clone())), ("!", Some("!".to_owned())), ("", None)] {
             assert!(!turn.verify(password, stored).await.unwrap());
         }
-        // The same letters, composed otherwise.
+        // The same letters, composed differently.
         let composed = turn.hash("caf\u{e9}-noir").await.unwrap();
         assert!(turn.verify("cafe\u{301}-noir", Some(composed)).await.unwrap());
         assert!(!passwords.is_weaker(&hash) && !passwords.is_weaker("!"));
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_waited_for_too_long_has_met_no_limit() {
+    async fn a_log_in_that_waited_too_long_reached_no_limit() {
         let passwords = Passwords::new(64, 1, 1, 2, 1).unwrap();
         let held = passwords.turn(HERE).await.unwrap();
         assert!(matches!(passwords.turn(THERE).await, Err(ApiError::Busy(_))));

@@ -1,8 +1,8 @@
-//! Roles as they are stored: a row for each beyond the common one.
+//! Roles in the database: one row for each except the common one.
 
 use crate::viewer::Role;
 
-/// How a role is stored; members have no row.
+/// The stored form of a role. Members have no row.
 pub fn write(role: Role) -> Option<&'static str> {
     match role {
         Role::Member => None,
@@ -11,7 +11,7 @@ pub fn write(role: Role) -> Option<&'static str> {
     }
 }
 
-/// The role that is stored like this.
+/// The role with this stored form.
 pub fn read(text: &str) -> Option<Role> {
     [Role::Editor, Role::Admin].into_iter().find(|role| write(*role) == Some(text))
 }

@@ -24,7 +24,7 @@ const EMAIL: Constraint = Constraint::unique(
     "already belongs to an account; log in or use another address",
 );
 
-/// Where the database is, today may be another day.
+/// The database's date may differ from ours.
 const BIRTHDAY: Constraint =
     Constraint::check("users_birthday_check", "input.birthday", UserErrorReason::NotInPast, "is not in the past");
 
@@ -36,11 +36,10 @@ const EMAIL_LENGTH_MAX: usize = 128;
 const FULL_NAME_LENGTH_MAX: usize = 256;
 const BIRTH_YEAR_MIN: i32 = 1900;
 
-/// Makes an account and begins its first session. The password's `hash` is missing when the
-/// password is unusable.
+/// Creates an account and begins its first session. `hash` is missing if the password is invalid.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
+/// `Invalid` with all errors of the input.
 pub async fn sign_up(
     work: &Work,
     input: &SignUpInput,
@@ -68,17 +67,17 @@ pub async fn sign_up(
     Ok(Id::new(inserted.last_insert_id))
 }
 
-/// Notes what is wrong with a new password, which must not be one of `names`.
+/// Adds the errors of a new password, which must not be one of `names`.
 pub fn check_password(problems: &mut Problems, field: &str, given: &str, names: &[&str]) {
     password::check_new(problems, &path(field), given, names);
 }
 
-/// The user with this username or e-mail address, which is in lower case.
+/// The user with this username or email address, which must be in lower case.
 ///
 /// # Errors
-/// What the database answers.
+/// The database failed.
 pub async fn find_by_login(db: &impl ConnectionTrait, login: &str) -> Result<Option<users::Model>, DbErr> {
-    // PostgreSQL takes no NUL, and nobody's name has one.
+    // PostgreSQL does not accept NUL, and no name contains one.
     if login.contains('\0') {
         return Ok(None);
     }
@@ -89,19 +88,19 @@ pub async fn find_by_login(db: &impl ConnectionTrait, login: &str) -> Result<Opt
     Ok(closest(login, found, |user| if by_email { &user.email } else { &user.username }))
 }
 
-/// A log-in whose password was right.
+/// A log-in with a correct password.
 #[derive(Clone, Copy, Debug)]
 pub struct LogIn<'a> {
-    /// Whose.
+    /// The user's key.
     pub user: i32,
-    /// The stored hash that it was verified by.
+    /// The stored hash that it was verified with.
     pub verified: &'a str,
-    /// What to store instead.
+    /// The hash to store instead.
     pub rehashed: Option<&'a str>,
 }
 
-/// Begins a session, unless the password was changed or the account deleted meanwhile. Says whether older ones have
-/// made room for it.
+/// Begins a session, unless the password was changed or the account deleted meanwhile. Returns whether older sessions
+/// were removed to make room.
 ///
 /// # Errors
 /// `Invalid`.
@@ -130,7 +129,7 @@ pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Re
     Ok((Id::new(change.user), ended))
 }
 
-/// An account that is there; its row is locked.
+/// An existing account. Its row is locked.
 async fn lock(work: &Work, user: i32) -> Result<Option<users::Model>, DbErr> {
     let rows = users::Entity::find_by_id(user).filter(users::Column::DeletedAt.is_null());
     rows.lock(LockType::NoKeyUpdate).one(work.txn()).await
@@ -139,7 +138,7 @@ async fn lock(work: &Work, user: i32) -> Result<Option<users::Model>, DbErr> {
 /// Ends the viewer's session.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn log_out(work: &Work) -> Result<i32, Rejection> {
     let viewer = work.viewer()?;
     let ended = sessions::Entity::delete_by_id(viewer.session).exec(work.txn()).await?;
@@ -149,7 +148,7 @@ pub async fn log_out(work: &Work) -> Result<i32, Rejection> {
 /// Ends all of the viewer's sessions.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn log_out_everywhere(work: &Work) -> Result<i32, Rejection> {
     let ended = session::end_all(work.txn(), work.viewer()?.user, None).await?;
     Ok(i32::try_from(ended).unwrap_or(i32::MAX))
@@ -158,7 +157,7 @@ pub async fn log_out_everywhere(work: &Work) -> Result<i32, Rejection> {
 /// Ends one of the viewer's sessions.
 ///
 /// # Errors
-/// `Invalid` when the viewer has no such session: whether somebody else has it is not told.
+/// `Invalid` if the viewer has no such session. The error does not reveal whether another user has it.
 pub async fn revoke_session(work: &Work, input: &RevokeSessionInput) -> Result<Id<Session>, Rejection> {
     let id = Id::<Session>::parse(&path("id"), &input.id)?;
     let own = sessions::Entity::delete_by_id(id.key()).filter(sessions::Column::UserId.eq(work.viewer()?.user));
@@ -168,10 +167,10 @@ pub async fn revoke_session(work: &Work, input: &RevokeSessionInput) -> Result<I
     }
 }
 
-/// Changes the viewer's profile. `verified` is the stored password that the given one was verified by.
+/// Changes the viewer's profile. `verified` is the stored hash that the given password was verified with.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input, `Unauthenticated` when the account is gone meanwhile.
+/// `Invalid` with all errors of the input, `Unauthenticated` if the account was deleted meanwhile.
 pub async fn update_profile(
     work: &Work,
     input: &UpdateProfileInput,
@@ -197,7 +196,7 @@ pub async fn update_profile(
         let field = path(&current_password.name);
         form.problems.bad_input(field, UserErrorReason::Required, "is required to change the email address");
     }
-    // Whether an address is taken is for whoever knows the password.
+    // Only users who know the password learn whether an address is taken.
     let email = if is_verified { row.email.clone() } else { NotSet };
     check_taken(&mut form, &users::ActiveModel { email, ..row.clone() }, Some(viewer.user)).await?;
     let changes = form.check()?;
@@ -208,10 +207,10 @@ pub async fn update_profile(
     Ok(Id::new(viewer.user))
 }
 
-/// Passes if the viewer's password is still the `verified` one; their row is then locked.
+/// Checks that the viewer's password hash is still `verified`, and locks their row.
 ///
 /// # Errors
-/// `Invalid` when nothing was verified, or something else since.
+/// `Invalid` if nothing was verified, or the hash has changed since.
 pub async fn lock_verified(work: &Work, verified: Option<&str>, field: &str) -> Result<(), Rejection> {
     let row = lock(work, work.viewer()?.user).await?;
     match row {
@@ -223,7 +222,7 @@ pub async fn lock_verified(work: &Work, verified: Option<&str>, field: &str) -> 
 /// Changes the viewer's password to one with this hash, and ends their other sessions.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn change_password(work: &Work, hash: &str) -> Result<Id<User>, Rejection> {
     let viewer = work.viewer()?;
     store_password(work, viewer.user, hash).await?;
@@ -234,7 +233,7 @@ pub async fn change_password(work: &Work, hash: &str) -> Result<Id<User>, Reject
 /// Stores the hash of a new password.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn store_password(work: &Work, user: i32, hash: &str) -> Result<(), DbErr> {
     let row = users::ActiveModel { id: Unchanged(user), password: Set(hash.to_owned()), ..Default::default() };
     users::Entity::update(row).exec_without_returning(work.txn()).await.map(drop)
@@ -243,15 +242,15 @@ pub async fn store_password(work: &Work, user: i32, hash: &str) -> Result<(), Db
 /// Deletes the viewer's account.
 ///
 /// # Errors
-/// `Invalid` when they are the last admin.
+/// `Invalid` if they are the last admin.
 pub async fn delete_account(work: &Work) -> Result<Id<User>, Rejection> {
     let id = Id::new(work.viewer()?.user);
     admin::remove(work, id, None).await?;
     Ok(id)
 }
 
-/// Notes a username or an address that somebody else has. The constraints remain the judge:
-/// somebody else may be quicker.
+/// Adds an error if another user has the username or the address. The constraints remain authoritative: another request
+/// may come first.
 async fn check_taken(form: &mut Form<'_>, row: &users::ActiveModel, own: Option<i32>) -> Result<(), DbErr> {
     let mut either = Condition::any();
     if let Set(username) = &row.username {
@@ -305,7 +304,7 @@ fn check_email(problems: &mut Problems, field: &str, given: String) -> String {
     address
 }
 
-/// Whether mail could go there, by its form; only a letter would tell.
+/// Whether the text has the form of an email address. Only a message could show that it exists.
 fn is_address(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else { return false };
     let is_seen = |c: char| !c.is_whitespace() && !c.is_control() && !is_invisible(c);
@@ -342,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_by_their_form() {
+    fn addresses_are_checked_by_their_form() {
         for good in ["anna@example.org", "a.b+c@sub.example.org", "анна@пример.рф", "o'neill@example.co"] {
             assert!(is_address(good), "{good}");
         }

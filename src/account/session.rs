@@ -1,7 +1,7 @@
 //! Sessions: a random token for the client, its hash in the database.
 //!
-//! A session slides: it lives for `lifetime` from when it was last seen. That is written down at
-//! most once each hundredth of the lifetime, so that a request costs one look-up and no write.
+//! A session is extended by use: it lives for `lifetime` after it was last used. The use is recorded at most once in a
+//! hundredth of the lifetime, so that a request costs one look-up and no write.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,16 +33,16 @@ use crate::planted::{self, PlantedFault};
 use crate::position::Position;
 use crate::viewer::{Authenticate, Role, SignedIn, Viewer};
 
-/// What a client shows for itself: 256 random bits. Never logged, never stored.
+/// A client's credential: 256 random bits. Never logged, never stored.
 pub struct SessionToken(String);
 
 impl SessionToken {
-    /// A new one.
+    /// A new token.
     pub fn random() -> Self {
         Self(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
     }
 
-    /// For the client, once.
+    /// Returns the text for the client, once.
     pub fn reveal(self) -> String {
         self.0
     }
@@ -52,12 +52,12 @@ impl SessionToken {
     }
 }
 
-/// What is stored of a token. No salt is needed: there is nothing to try out.
+/// The stored form of a token. It needs no salt, because random bits cannot be guessed.
 fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A session that may begin: without its token.
+/// A session that may begin, without its token.
 #[derive(Clone, Debug)]
 pub struct NewSession {
     token_hash: Vec<u8>,
@@ -67,7 +67,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// Of whoever sends the request.
+    /// The session of the request's sender.
     pub fn of(change: &Change<'_>, token: &SessionToken) -> Self {
         let caller = change.caller;
         Self {
@@ -82,7 +82,7 @@ impl NewSession {
 /// Begins a session.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn begin(work: &Work, user: i32, new: &NewSession) -> Result<(), DbErr> {
     let now = work.now().fixed_offset();
     let row = sessions::ActiveModel {
@@ -98,10 +98,10 @@ pub async fn begin(work: &Work, user: i32, new: &NewSession) -> Result<(), DbErr
     sessions::Entity::insert(row).exec_without_returning(work.txn()).await.map(drop)
 }
 
-/// Ends all sessions of a user but `kept`.
+/// Ends all sessions of a user except `kept`.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) -> Result<u64, DbErr> {
     let mut rows = sessions::Entity::delete_many().filter(sessions::Column::UserId.eq(user));
     if let Some(kept) = kept {
@@ -110,13 +110,13 @@ pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) ->
     Ok(rows.exec(db).await?.rows_affected)
 }
 
-/// Sessions of one user at most; the oldest make room.
+/// The maximum number of sessions of one user. The oldest are removed.
 const SESSIONS_MAX: u64 = 100;
 
-/// Ends the oldest sessions of a user who has as many as are allowed; says whether there were any.
+/// Ends the oldest sessions of a user who has reached the limit. Returns whether there were any.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<bool, DbErr> {
     let oldest_kept = Query::select()
         .column(sessions::Column::Id)
@@ -134,19 +134,19 @@ pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<bool, DbE
         .map(|ended| ended.rows_affected > 0)
 }
 
-/// Tells whoever has something open for a user that the user's sessions or roles have changed on this instance, and
-/// forgets what was known of them. Cloning is cheap, and tells together.
+/// Notifies a user's open connections that the user's sessions or roles have changed on this instance, and clears the
+/// user's cached sessions. Cloning is cheap; clones share the state.
 #[derive(Clone, Debug)]
 pub struct SessionChanges {
     watched: Arc<Mutex<HashMap<i32, watch::Sender<()>>>>,
     known: Arc<SessionCache>,
 }
 
-/// From so many users on, those for whom nothing is open any more are looked for.
-const USERS_TOLD: usize = 64;
+/// From this many users on, those without open connections are removed.
+const USERS_SWEPT: usize = 64;
 
-/// Tells of a change when it is dropped: what becomes of the change may never be known, such as when the answer to its
-/// commit is lost or its client goes away.
+/// Reports a change on drop: its outcome may never be known, for example if the response to its commit is lost or its
+/// client leaves.
 pub(super) struct ChangeInProgress<'a> {
     changes: &'a SessionChanges,
     user: Option<i32>,
@@ -155,35 +155,35 @@ pub(super) struct ChangeInProgress<'a> {
 impl Drop for ChangeInProgress<'_> {
     fn drop(&mut self) {
         if let Some(user) = self.user {
-            self.changes.tell(user);
+            self.changes.notify(user);
         }
     }
 }
 
 impl SessionChanges {
-    /// For sessions that are known for this time.
+    /// For sessions that are cached for this long.
     pub fn new(cache: Duration) -> Self {
         Self { watched: Arc::default(), known: Arc::new(SessionCache::new(cache)) }
     }
 
-    /// Begins a change of a user's sessions or roles, of which is told at its end.
+    /// Begins a change of a user's sessions or roles, which is reported at its end.
     pub(super) fn begin(&self, user: Option<i32>) -> ChangeInProgress<'_> {
         ChangeInProgress { changes: self, user }
     }
 
-    /// Tells that something has changed.
-    pub fn tell(&self, user: i32) {
+    /// Reports a change.
+    pub fn notify(&self, user: i32) {
         self.known.forget(user);
-        if let Some(told) = self.lock().get(&user) {
-            told.send_replace(());
+        if let Some(watchers) = self.lock().get(&user) {
+            watchers.send_replace(());
         }
     }
 
-    /// Changes whenever something of this user's has.
+    /// Changes whenever this user's sessions or roles have.
     fn of(&self, user: i32) -> watch::Receiver<()> {
         let mut users = self.lock();
-        if users.len() >= USERS_TOLD && users.len().is_power_of_two() && !users.contains_key(&user) {
-            users.retain(|_, told| told.receiver_count() > 0);
+        if users.len() >= USERS_SWEPT && users.len().is_power_of_two() && !users.contains_key(&user) {
+            users.retain(|_, watchers| watchers.receiver_count() > 0);
         }
         users.entry(user).or_insert_with(|| watch::channel(()).0).subscribe()
     }
@@ -193,8 +193,8 @@ impl SessionChanges {
     }
 }
 
-/// Knows whose token is whose. A session that was ended is ended at once on the instance that ends it, and on others when
-/// what they know is too old.
+/// Resolves tokens. An ended session is unknown immediately on the instance that ends it, and on others when their
+/// cached copy expires.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     db: Db,
@@ -202,10 +202,10 @@ pub struct Sessions {
     changes: SessionChanges,
 }
 
-/// A session's key, its user, when it was seen and when it ends, a role of the user, and where the leader is.
+/// A session's key, its user, its last use and its expiry, a role of the user, and the leader's position.
 type SessionRow = (i32, i32, DateTime<Utc>, DateTime<Utc>, Option<String>, Option<i64>);
 
-/// How long a request waits to have its session prolonged.
+/// How long a request waits while its session is extended.
 const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Sessions {
@@ -214,24 +214,24 @@ impl Sessions {
         Self { db: db.fresh(), lifetime: accounts.session_lifetime, changes: accounts.session_changes.clone() }
     }
 
-    /// Removes sessions that nobody can use any more, one batch of them; says how many.
+    /// Deletes one batch of expired sessions, and returns their number.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// The database failed.
     pub async fn remove_expired(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
         let old = Query::select()
             .column(sessions::Column::Id)
             .from(sessions::Entity)
             .and_where(sessions::Column::ExpiresAt.lte(now.fixed_offset()))
             .limit(BATCH)
-            // What another instance removes at this moment is no concern of this one.
+            // Skips rows that another instance is deleting.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .take();
         let rows = sessions::Entity::delete_many().filter(sessions::Column::Id.in_subquery(old));
         Ok(rows.exec(db).await?.rows_affected)
     }
 
-    /// What is known of a session, or else what `which` finds.
+    /// The cached session, or else the one that `which` finds.
     async fn find(&self, key: SessionKey, which: SimpleExpr) -> ApiResult<SignedIn> {
         let now = clock::now();
         match self.changes.known.get(&key, now) {
@@ -240,7 +240,7 @@ impl Sessions {
         }
     }
 
-    /// What `which` finds on the leader or, if it may and there is none, on a replica.
+    /// The session that `which` finds on the leader or, if allowed and the leader is away, on a replica.
     async fn look_up(
         &self,
         key: SessionKey,
@@ -248,8 +248,8 @@ impl Sessions {
         now: DateTime<Utc>,
         may_ask_replica: bool,
     ) -> ApiResult<SignedIn> {
-        let asked_at = Instant::now();
-        // A user has two roles at most beyond the common one: a row for each.
+        let looked_up_at = Instant::now();
+        // A user has at most two roles besides the common one: a row for each.
         let select = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
@@ -265,7 +265,7 @@ impl Sessions {
             .filter(users::Column::DeletedAt.is_null());
         let (rows, is_leader) = self.read(select, may_ask_replica).await?;
         let Some((session, user, seen_at, expires_at, _, position)) = rows.first() else {
-            // A replica may not have it yet, and who is turned away forgets the token.
+            // A replica may not have it yet, and a rejected client forgets its token.
             let unknown = ApiError::Busy("the database that stores sessions cannot be reached");
             return Err(if is_leader { ApiError::UnknownToken } else { unknown });
         };
@@ -273,26 +273,26 @@ impl Sessions {
         let position = position.filter(|_| is_leader).map(Position);
         let role = rows.iter().filter_map(|(.., role, _)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
         let viewer = Viewer { user, session, role };
-        let found = FoundSession { viewer, expires_at, asked_at };
+        let found = FoundSession { viewer, expires_at, looked_up_at };
         if is_leader {
             for key in [key, SessionKey::Session(session)] {
                 self.changes.known.put(key, found);
             }
         }
         if is_leader && now - seen_at > self.lifetime / 100 {
-            // Behind the cache: others who come meanwhile do not wait as well.
+            // After it was cached, so that other requests do not wait as well.
             self.prolong(session, now).await;
         }
         Ok(SignedIn { viewer, position, by_replica: !is_leader })
     }
 
-    /// The rows of a session, and whether the leader gave them: without one, a replica does if it may.
+    /// The rows of a session, and whether the leader returned them. Without a leader, a replica does if allowed.
     async fn read(
         &self,
         select: Select<sessions::Entity>,
         may_ask_replica: bool,
     ) -> ApiResult<(Vec<SessionRow>, bool)> {
-        // Fails at once while the leader is known to be away.
+        // Fails immediately while the leader is known to be away.
         let error = match select.clone().into_tuple().all(&self.db.sessions).await {
             Err(error) if may_ask_replica && is_unavailable(&error) => error,
             rows => return Ok((rows?, true)),
@@ -301,16 +301,16 @@ impl Sessions {
             let select = select.clone();
             async move { select.into_tuple().all(&replica).await }
         };
-        match self.db.ask_stand_in(ask).await {
+        match self.db.resolve_on_replica(ask).await {
             Some(rows) if !rows.is_empty() => Ok((rows, false)),
-            // The leader has come back meanwhile, or there is another one.
+            // The leader is back, or there is another one.
             _ if !self.db.cluster.is_leader_away() => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
             Some(rows) => Ok((rows, false)),
             None => Err(error.into()),
         }
     }
 
-    /// As a planted fault has it.
+    /// The behaviour of a planted fault.
     async fn know_for_ever(&self, token: &str) -> ApiResult<SignedIn> {
         static KNOWN: Mutex<Vec<(Vec<u8>, SignedIn)>> = Mutex::new(Vec::new());
         let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,15 +319,15 @@ impl Sessions {
         if let Some(signed_in) = signed_in {
             return Ok(signed_in);
         }
-        let signed_in = self.authenticate_anew(token).await?;
+        let signed_in = self.authenticate_uncached(token).await?;
         known().push((hash, signed_in));
         Ok(signed_in)
     }
 
-    /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
-    /// for other changes, or for whoever has locked the session.
+    /// A failure must not reject the viewer: the next request tries again. Nor should the request wait for other
+    /// changes, or for a transaction that has locked the session.
     async fn prolong(&self, session: i32, now: DateTime<Utc>) {
-        // The connection and the commit too: a commit may wait for a standby that is away.
+        // Includes the connection and the commit: a commit may wait for a standby that is away.
         match timeout(PROLONG_TIMEOUT, self.try_prolong(session, now)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -366,7 +366,7 @@ impl Authenticate for Sessions {
         Box::pin(self.find(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec())))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         let hash = hash(token);
         let which = sessions::Column::TokenHash.eq(hash.to_vec());
         Box::pin(self.look_up(SessionKey::Token(hash), which, clock::now(), true))

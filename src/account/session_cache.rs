@@ -1,8 +1,8 @@
-//! Sessions that this instance looked up a moment ago, so that most requests do not ask the database whose token is whose.
+//! Sessions that this instance looked up recently, so that most requests do not query the database for their token.
 //!
-//! Only sessions that were found are kept, and none for longer than its time to live: that bounds for how long a change by
-//! another instance stays unknown. What this instance changes is known at once, also to look-ups that are under way: a
-//! look-up that began before the change does not count.
+//! Only existing sessions are cached, and none for longer than its time to live: that bounds how long a change by
+//! another instance stays unknown. A change by this instance is known immediately, also to look-ups in progress: one
+//! that began before the change does not count.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,16 +13,16 @@ use quick_cache::sync::Cache;
 
 use crate::viewer::Viewer;
 
-/// Sessions at most. The cache is divided by hash, so some are evicted when nine tenths of so many are there.
+/// The maximum number of sessions. The cache is divided by hash, so evictions begin at about nine tenths of it.
 const SESSIONS_MAX: usize = 10_000;
 
-/// A session is kept by its token and by its key.
+/// A session is cached by its token and by its key.
 const KEYS_OF_A_SESSION: usize = 2;
 
-/// From so many changed users on, those are looked for whose change no longer matters.
+/// From this many changed users on, changes that no longer matter are removed.
 const CHANGES_SWEPT: usize = 64;
 
-/// How a session is found.
+/// How to find a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SessionKey {
     /// By the hash of its token.
@@ -31,51 +31,51 @@ pub(super) enum SessionKey {
     Session(i32),
 }
 
-/// A session that was found.
+/// An existing session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FoundSession {
     pub viewer: Viewer,
     pub expires_at: DateTime<Utc>,
     /// When the look-up began.
-    pub asked_at: Instant,
+    pub looked_up_at: Instant,
 }
 
 /// The sessions.
 #[derive(Debug)]
 pub(super) struct SessionCache {
     sessions: Cache<SessionKey, FoundSession>,
-    /// When sessions or roles of a user were changed last.
+    /// The last change of each user's sessions or roles.
     changes: Mutex<HashMap<i32, Instant>>,
     time_to_live: Duration,
 }
 
 impl SessionCache {
-    /// Keeps sessions for this time; none if it is zero.
+    /// Caches sessions for this long. Caches none if it is zero.
     pub(super) fn new(time_to_live: Duration) -> Self {
         Self { sessions: Cache::new(SESSIONS_MAX * KEYS_OF_A_SESSION), changes: Mutex::default(), time_to_live }
     }
 
-    /// Whose session it is, if that is known.
+    /// The session's viewer, if it is cached.
     pub(super) fn get(&self, key: &SessionKey, now: DateTime<Utc>) -> Option<Viewer> {
-        let FoundSession { viewer, expires_at, asked_at } = self.sessions.get(key)?;
-        let is_fresh = asked_at.elapsed() < self.time_to_live && now < expires_at;
+        let FoundSession { viewer, expires_at, looked_up_at } = self.sessions.get(key)?;
+        let is_fresh = looked_up_at.elapsed() < self.time_to_live && now < expires_at;
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_changed = changes.get(&viewer.user).is_some_and(|changed_at| *changed_at >= asked_at);
+        let is_changed = changes.get(&viewer.user).is_some_and(|changed_at| *changed_at >= looked_up_at);
         (is_fresh && !is_changed).then_some(viewer)
     }
 
-    /// Keeps a session.
+    /// Caches a session.
     pub(super) fn put(&self, key: SessionKey, found: FoundSession) {
         if !self.time_to_live.is_zero() {
             self.sessions.insert(key, found);
         }
     }
 
-    /// Forgets the sessions of a user.
+    /// Removes the sessions of a user.
     pub(super) fn forget(&self, user: i32) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         if changes.len() >= CHANGES_SWEPT && changes.len().is_power_of_two() {
-            // Sessions that were asked for before are too old by now.
+            // Look-ups from before are outdated by now.
             changes.retain(|_, changed_at| changed_at.elapsed() < self.time_to_live);
         }
         changes.insert(user, Instant::now());
@@ -97,7 +97,7 @@ mod tests {
 
     fn found(user: i32) -> FoundSession {
         let viewer = Viewer { user, session: user, role: Role::Member };
-        FoundSession { viewer, expires_at: clock::now() + LONG, asked_at: Instant::now() }
+        FoundSession { viewer, expires_at: clock::now() + LONG, looked_up_at: Instant::now() }
     }
 
     fn get(cache: &SessionCache, session: i32) -> Option<i32> {
@@ -123,7 +123,7 @@ mod tests {
         let cache = SessionCache::new(LONG);
         cache.put(SessionKey::Session(1), FoundSession { expires_at: clock::now(), ..found(1) });
         let before = Instant::now().checked_sub(LONG).unwrap_or_else(Instant::now);
-        cache.put(SessionKey::Session(2), FoundSession { asked_at: before, ..found(2) });
+        cache.put(SessionKey::Session(2), FoundSession { looked_up_at: before, ..found(2) });
         assert_eq!((get(&cache, 1), get(&cache, 2).filter(|_| before.elapsed() >= LONG)), (None, None));
         let off = SessionCache::new(Duration::ZERO);
         off.put(SessionKey::Session(1), found(1));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_session_is_kept_by_both_its_keys() {
+    fn each_session_is_cached_by_both_keys() {
         let cache = SessionCache::new(LONG);
         let keys = |session: i32| {
             let token = Sha256::digest(session.to_be_bytes()).into();

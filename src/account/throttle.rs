@@ -1,10 +1,9 @@
-//! Counts failed log-ins, so that passwords cannot be tried out.
+//! Counts failed log-ins, so that passwords cannot be brute-forced.
 //!
-//! An account and an address together have `failures` tries in [`WINDOW`]; an account from all
-//! addresses, and an address for all accounts, ten times as many: so nobody can lock others out
-//! easily, nor go around with one password. What counts is the name that was given, whether or not
-//! there is such an account. An address that is refused makes no further counters, so that it cannot
-//! push out those of others.
+//! The pair of an account and an address has `failures` tries in [`WINDOW`]. An account from all addresses, and an
+//! address for all accounts, have ten times as many: so it is hard to lock others out, and to try one password on many
+//! accounts. The given name counts, whether or not such an account exists. A rejected address creates no further
+//! counters, so that it cannot evict those of others.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,10 +19,10 @@ use crate::rate::{Counter, Counters};
 /// How long failures count.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// How many times more tries an account or an address alone has.
+/// The factor for the tries of an account or an address alone.
 const WIDER: u32 = 10;
 
-/// An account by the hash of its name: clients may give names of any length.
+/// An account, by the hash of its name: clients may send names of any length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum ThrottleKey {
     Pair([u8; 32], IpAddr),
@@ -35,12 +34,12 @@ enum ThrottleKey {
 #[derive(Clone, Debug)]
 pub struct Throttle {
     counters: Arc<Counters<ThrottleKey>>,
-    /// Held while a try is judged and counted: else several of the same moment would pass as one.
+    /// Held while a try is checked and counted: otherwise several simultaneous tries would pass as one.
     turn: Arc<Mutex<()>>,
     failures: u32,
 }
 
-/// A try that counts as a failure until it is told to have succeeded.
+/// A try that counts as a failure until it is reported as successful.
 #[derive(Debug)]
 pub struct Try {
     pair: Arc<Counter>,
@@ -48,7 +47,7 @@ pub struct Try {
 }
 
 impl Throttle {
-    /// Allows an account and an address together so many failures.
+    /// Allows this many failures for the pair of an account and an address.
     pub fn new(failures: u32) -> Self {
         Self { counters: Arc::new(Counters::new(WINDOW)), turn: Arc::default(), failures }
     }
@@ -56,7 +55,7 @@ impl Throttle {
     /// Counts a try.
     ///
     /// # Errors
-    /// `RateLimited` when there were too many.
+    /// `RateLimited` if the limit is reached.
     pub fn admit(&self, account: &str, address: IpAddr, now: Instant) -> ApiResult<Try> {
         let (account, address) = (Sha256::digest(account.to_lowercase()).into(), network(address));
         let wider = self.failures.saturating_mul(WIDER);
@@ -89,13 +88,13 @@ impl Throttle {
 const LIMIT: &str = "login-failures";
 
 impl Try {
-    /// It was no failure: it does not count, nor do those of this account from this address before.
+    /// Reports success: the try does not count, nor do the account's earlier ones from this address.
     pub fn succeed(self, now: Instant) {
         self.pair.clear(now);
         self.take_back(now);
     }
 
-    /// It was neither, since the server could not tell.
+    /// Removes the try, because the server could not check the password.
     pub fn forget(self, now: Instant) {
         self.pair.take_back(now);
         self.take_back(now);
@@ -126,14 +125,14 @@ mod tests {
             assert!(throttle.admit("anna", HERE, start).is_ok());
         }
         assert!(matches!(throttle.admit("Anna", HERE, start), Err(ApiError::RateLimited { retry_after_s: 901, .. })));
-        // Somebody else's failures are no concern of theirs.
+        // Other accounts' failures do not matter.
         assert!(throttle.admit("anna", there(1), start).is_ok());
         assert!(throttle.admit("boris", HERE, start).is_ok());
         assert!(throttle.admit("anna", HERE, start + WINDOW).is_ok());
     }
 
     #[test]
-    fn tries_of_one_moment_are_counted_one_by_one() {
+    fn simultaneous_tries_are_counted_one_by_one() {
         for _ in 0..200 {
             let (throttle, now) = (Throttle::new(3), Instant::now());
             let admit = || throttle.admit("anna", HERE, now).is_ok();
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_and_an_address_have_limits_of_their_own() {
+    fn an_account_and_an_address_have_their_own_limits() {
         let (throttle, now) = (Throttle::new(1), Instant::now());
         for number in 0..10 {
             assert!(throttle.admit("anna", there(number), now).is_ok());
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_refused_fills_no_memory() {
+    fn a_rejected_address_uses_no_memory() {
         let (throttle, now) = (Throttle::new(1), Instant::now());
         let _ = throttle.admit("anna", there(1), now).unwrap();
         for number in 0..2 * crate::rate::COUNTERS_MAX {

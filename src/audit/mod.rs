@@ -1,4 +1,4 @@
-//! Who changed what in the catalogue and in roles, as admins read it. [`kit::audit`](crate::kit::audit) writes it.
+//! The audit log: who changed what in the catalogue and in roles. [`kit::audit`](crate::kit::audit) writes it.
 
 mod inputs;
 pub mod objects;

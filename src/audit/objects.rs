@@ -34,7 +34,7 @@ row! {
 }
 
 impl AuditEntry {
-    /// The type and the key of an object that has an id; the title of a tag may look like one.
+    /// The type and the key of an object with an id. The title of a tag may look like an id.
     fn object(&self) -> Option<(&'static str, i32)> {
         Some((node::type_named(&self.object_type)?, self.object_key.parse().ok()?))
     }
@@ -88,7 +88,7 @@ pub fn describe(description: &mut Description) {
                 "The current object. Null if it was deleted, and always null for a tag.",
             )
             .needs(object)
-            // Sessions and orders are there for their owners only.
+            // Only their owners can see sessions and orders.
             .personal()
             .resolve::<ChangesOfEntry>("changes", "The changed fields.")
             .needs(AuditEntry::changes.columns()),

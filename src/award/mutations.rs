@@ -7,7 +7,7 @@ use crate::kit::changes::CatalogueObject;
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who changes awards.
+/// Editors change awards.
 const EDITORS: Rule = Rule::Has(Role::Editor);
 
 /// Adds the mutations to their root.

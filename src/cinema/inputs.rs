@@ -9,7 +9,7 @@ use crate::db::ReadPool;
 use crate::error::ApiResult;
 use crate::kit::edit::{Editable, References, Unique};
 use crate::kit::fields::fields;
-use crate::kit::form::{Given, line};
+use crate::kit::form::{Omittable, line};
 use crate::kit::scalar::{BigInt, Money};
 use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, UserErrorReason, choice_name, has_text};
 
@@ -26,7 +26,7 @@ const TITLES: FoldedTexts<cinema_titles::Entity> =
     FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
 
 impl CinemaFilter {
-    /// The rows that the filter leaves.
+    /// The rows that match the filter.
     pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
         let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
         Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
@@ -121,7 +121,7 @@ impl Editable for Cinema {
     }
 }
 
-/// The maximum length of an address in characters. Addresses are in an index, which bounds them.
+/// The maximum length of a URL in characters. URLs are in an index, which limits their length.
 const URL_LENGTH_MAX: usize = 512;
 
 fn check_url(problems: &mut Problems, field: &str, given: String) -> String {
@@ -144,9 +144,9 @@ pub struct SetAvailabilityInput {
     pub(super) rating: i32,
     /// The student discount in per cent, from 0 to 100. If omitted, it does not change. Defaults to 0 for a new
     /// availability.
-    pub(super) discount_percent: Given<i32>,
+    pub(super) discount_percent: Omittable<i32>,
     /// The number of times that the movie was watched at the cinema. Null if unknown. If omitted, it does not change.
-    pub(super) view_count: Given<BigInt>,
+    pub(super) view_count: Omittable<BigInt>,
 }
 
 /// The availability to remove.

@@ -1,4 +1,4 @@
-//! Online cinemas, and which movies they show at what price.
+//! Online cinemas, and the movies that they offer at which price.
 
 mod inputs;
 pub mod mutations;

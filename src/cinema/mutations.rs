@@ -1,4 +1,4 @@
-//! Mutations of online cinemas, and of the terms on which they show movies.
+//! Mutations of online cinemas, and of the terms at which they offer movies.
 
 use graphql::{Object, Root};
 
@@ -7,7 +7,7 @@ use crate::kit::changes::{CatalogueObject, MutationObject, deleted, object};
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who changes cinemas.
+/// Editors change cinemas.
 const EDITORS: Rule = Rule::Has(Role::Editor);
 
 /// Adds the mutations to their root.

@@ -71,7 +71,7 @@ pub fn describe(description: &mut Description) {
     );
 }
 
-/// The price for students: the price less the discount in per cent.
+/// The price for students: the price minus the discount in per cent.
 pub fn student_price(price: Money, discount_percent: i16) -> Money {
     let share = Decimal::new(100 - i64::from(discount_percent), 2);
     Money::round(price.0 * share)
@@ -80,9 +80,9 @@ pub fn student_price(price: Money, discount_percent: i16) -> Money {
 /// `Movie.availability`.
 #[derive(Clone, Debug)]
 pub struct AvailabilityOfMovie {
-    /// Only in this cinema.
+    /// Only this cinema.
     cinema: Option<Id<Cinema>>,
-    /// Only at this full price or less.
+    /// Only offers at this full price or less.
     price_max: Option<Money>,
 }
 

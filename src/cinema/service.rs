@@ -1,4 +1,4 @@
-//! Rules of availabilities: on what terms a cinema shows a movie.
+//! Rules of availabilities: the terms at which a cinema offers a movie.
 
 use entity::cinema_online_movie_presence::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::{LockType, OnConflict};
@@ -12,10 +12,10 @@ use crate::kit::scalar::BigInt;
 use crate::kit::{Id, Problems, Rejection, UserErrorReason, Work, audit, edit};
 use crate::movie::Movie;
 
-/// Sets the terms on which a cinema shows a movie: there is one row for the two.
+/// Sets the terms at which a cinema offers a movie. The two have one row.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
+/// `Invalid` with all errors of the input.
 pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Result<Id<Availability>, Rejection> {
     let SetAvailabilityInput { movie_id, cinema_id, price, rating, discount_percent, view_count } = input.clone();
     let mut form = Form::new(work);
@@ -42,7 +42,7 @@ pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Resu
         return Ok(id);
     }
     row.last_update = Set(Some(work.now().fixed_offset()));
-    // Somebody may be making the same row.
+    // Another request may be inserting the same row.
     let terms = [Column::Price, Column::Rating, Column::Discount, Column::ViewCount, Column::LastUpdate];
     let given = terms.into_iter().filter(|column| row.get(*column).is_set());
     let again = OnConflict::columns([Column::MovieId, Column::CinemaId]).update_columns(given).to_owned();
@@ -52,7 +52,7 @@ pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Resu
     Ok(id)
 }
 
-/// The row of a movie at a cinema, which stays until the transaction ends; an empty one if there is none.
+/// The row of a movie at a cinema, locked until the transaction ends. An empty one if it does not exist.
 async fn current_terms(
     work: &Work,
     movie: Option<Id<Movie>>,
@@ -74,10 +74,10 @@ fn check_count(problems: &mut Problems, field: &str, BigInt(count): BigInt) -> i
     count
 }
 
-/// Ends that a cinema shows a movie.
+/// Removes a movie from a cinema's offers.
 ///
 /// # Errors
-/// `Invalid` when it does not.
+/// `Invalid` if the cinema does not offer it.
 pub async fn remove_availability(work: &Work, input: &RemoveAvailabilityInput) -> Result<Id<Availability>, Rejection> {
     edit::remove(work, &input.id, "availability", |_| Vec::new()).await
 }

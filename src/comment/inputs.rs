@@ -1,4 +1,4 @@
-//! What clients send: the inputs of mutations of comments, and the order of their lists.
+//! Inputs of comments: those of mutations, and the order of their lists.
 
 use async_graphql::{Enum, ID, InputObject};
 use entity::comments;
@@ -79,7 +79,7 @@ pub struct ThreadArguments {
 }
 
 impl ThreadArguments {
-    /// Passes what is within the bounds.
+    /// Checks the bounds.
     ///
     /// # Errors
     /// The argument and its bounds.

@@ -10,5 +10,5 @@ pub mod subscription;
 pub use inputs::{CommentOrder, THREAD_SIZE_MAX};
 pub use objects::{Comment, CommentsOfMovie, CommentsOfPublication, CommentsOfUser};
 
-/// Levels of replies below a comment that begins a thread, at most.
+/// The maximum depth of a reply. The comment that starts a thread has depth 0.
 const DEPTH_MAX: i32 = 32;

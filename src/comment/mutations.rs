@@ -7,7 +7,7 @@ use crate::kit::changes::{MutationObject, deleted, object};
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who edits a comment.
+/// Only the author edits a comment.
 pub(super) const EDIT: Rule = Rule::Owner;
 
 /// Adds the mutations to their root.

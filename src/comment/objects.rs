@@ -1,4 +1,4 @@
-//! Comments and threads of them.
+//! Comments and their threads.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -103,12 +103,12 @@ pub fn describe(description: &mut Description) {
 }
 
 fn can_edit(context: &Context, comment: &Comment) -> bool {
-    // Nobody edits what has no author.
+    // A comment without an author cannot be edited.
     let owner = comment.user_id.map(Id::key);
     owner.is_some() && EDIT.permits(context.viewer(), owner)
 }
 
-/// `commentCursor`: behind what the request's other fields show, if they are read at one moment.
+/// `commentCursor`: the position after what the request's other fields show, if all are read from one snapshot.
 pub struct CommentCursor;
 
 impl CommentCursor {
@@ -123,7 +123,7 @@ impl Batch<Root> for CommentCursor {
     async fn find(call: Call<'_, Root>) -> Result<Vec<String>, FieldError> {
         let hub = call.context.services().writes.of_domain::<Arc<Hub>>();
         let cursor = match call.context.db().is_snapshot() {
-            true => hub.cursor_behind(call.context.db()).await?,
+            true => hub.cursor_after_list(call.context.db()).await?,
             false => hub.cursor_before_now(),
         };
         Ok(vec![cursor; call.rows.len()])
@@ -134,7 +134,7 @@ fn keys_of<A>(call: &Call<'_, Comment, A>) -> Vec<i32> {
     call.iter().map(Comment::key).collect()
 }
 
-/// Finds the tombstones of deleted comments. Fields that ask at the same time share a statement.
+/// Finds the tombstones of deleted comments. Concurrent fields share a statement.
 async fn find_tombstones(call: &Call<'_, Comment>) -> Result<Arc<HashMap<i32, Tombstone>>, FieldError> {
     let statement = Statement { name: "Comment.tombstone", parameters: String::new() };
     look_up(call.context, &statement, &keys_of(call), async |db, keys| reads::read_tombstones(db, &keys).await).await
@@ -202,7 +202,7 @@ impl Batch<Comment> for ReplyCount {
 /// A comment with the replies below it.
 #[derive(Debug)]
 pub struct CommentThread {
-    /// The comments of all threads at this place of the answer.
+    /// The comments of all threads at this position of the response.
     comments: RowsWithJoins<Comment>,
     nodes: Range<u32>,
     has_more: bool,
@@ -217,7 +217,7 @@ impl Row for CommentThread {
 /// Threads by the keys of their roots.
 struct Threads {
     comments: RowsWithJoins<Comment>,
-    /// Which comments a thread has, and whether there are more.
+    /// The comments of a thread, and whether there are more.
     by_root: HashMap<i32, (Range<u32>, bool)>,
 }
 
@@ -256,7 +256,7 @@ async fn read_threads(
     let root_at = table::width::<Comment>(columns);
     let mut comments = Vec::with_capacity(rows.len());
     let mut by_root: HashMap<i32, (Range<u32>, bool)> = HashMap::with_capacity(roots.len());
-    // Rows come by root.
+    // Rows are grouped by root.
     for row in &rows {
         let end = index(comments.len());
         let (nodes, has_more) = by_root.entry(row.try_get_by_index(root_at)?).or_insert((end..end, false));
@@ -284,7 +284,7 @@ impl graphql::Resolve<CommentThread> for ThreadNodes {
     }
 }
 
-/// A list of comments: its name, what it hangs on, by which column, its arguments, and which comments it has.
+/// Defines a list of comments: its name, its parent, the column that refers to it, its arguments, and its comments.
 macro_rules! comment_list {
     ($list:ident, $name:literal, $parent:ty, $column:ident, $arguments:ident, only: $only:expr) => {
         #[doc = concat!("`", $name, "`.")]

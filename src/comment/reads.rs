@@ -1,8 +1,8 @@
-//! Batch reads of comments that no edge or link can say: which are deleted, and along a thread, upwards for the depth
-//! and downwards for the whole of it.
+//! Batch reads of comments that edges and links cannot express: which comments are deleted, and reads along a thread,
+//! upwards for the depth and downwards for the whole thread.
 //!
-//! Along a thread it is one recursive statement for all comments asked about. A comment's parent has a smaller id, as
-//! the database checks, so recursion ends.
+//! A read along threads is one recursive statement for all requested comments. A comment's parent has a smaller id, as
+//! a database check guarantees, so the recursion ends.
 
 use std::collections::HashMap;
 
@@ -15,14 +15,14 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 
 use crate::db::dialect;
 
-/// What is known of a comment that is deleted.
+/// How a comment was deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct Tombstone {
-    /// Whether an editor removed it.
+    /// Whether an editor hid it.
     pub hidden: bool,
 }
 
-/// The tombstones of those comments that are deleted.
+/// The tombstones of the deleted ones among these comments.
 pub async fn read_tombstones(db: &impl ConnectionTrait, comments: &[i32]) -> Result<HashMap<i32, Tombstone>, DbErr> {
     let column = comment_tombstones::Column::CommentId;
     let found: Vec<(i32, bool)> = comment_tombstones::Entity::find()
@@ -35,7 +35,7 @@ pub async fn read_tombstones(db: &impl ConnectionTrait, comments: &[i32]) -> Res
     Ok(found.into_iter().map(|(id, hidden)| (id, Tombstone { hidden })).collect())
 }
 
-/// How deep in their threads comments stand.
+/// The depths of comments in their threads.
 pub async fn read_depths(db: &impl ConnectionTrait, comments: &[i32]) -> Result<HashMap<i32, i32>, DbErr> {
     let (start, depth, above) = (Alias::new("start"), Alias::new("depth"), Alias::new("above"));
     let parent = (above.clone(), comments::Column::ParentId);
@@ -76,8 +76,8 @@ pub async fn read_depths(db: &impl ConnectionTrait, comments: &[i32]) -> Result<
     rows.iter().map(|row| Ok((row.try_get("", "start")?, row.try_get("", "deepest")?))).collect()
 }
 
-/// The rows of each root's thread by root and in reading order, one more than `size` if there are more. `rows` selects
-/// columns of comments; behind them stands the root's key.
+/// The rows of each root's thread, by root and in reading order, with one extra row if there are more than `size`.
+/// `rows` selects the columns of comments; the root's key comes after them.
 pub async fn read_threads(
     db: &impl ConnectionTrait,
     mut rows: SelectStatement,
@@ -86,7 +86,7 @@ pub async fn read_threads(
 ) -> Result<Vec<QueryResult>, DbErr> {
     let tree = Alias::new("tree");
     let [id, root, level, path, place] = ["id", "root", "level", "path", "place"].map(Alias::new);
-    // Ids of one width: as text they sort like numbers, and a parent before its replies.
+    // All ids have the same width: as text they sort like numbers, and a parent comes before its replies.
     let step = |id: Expr| id.add(Expr::cust("10000000000")).cast_as(Alias::new("text"));
     let of = |column: &Alias| Expr::col((tree.clone(), column.clone()));
     let own_id = || comments::Column::Id.into_expr();

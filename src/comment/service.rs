@@ -1,9 +1,7 @@
-//! Rules of comments: where one may stand, who may change it, and what is left of one that others
-//! have answered.
+//! Rules of comments: where one may be added, who may change it, and what remains of a deleted one that has replies.
 //!
-//! Whoever deletes a comment locks its row, and so does whoever answers it, so that no answer is added to a
-//! comment that goes. Of several rows a reply is locked before its parent, so that two deletions
-//! never wait for each other.
+//! A deletion locks the comment's row, and so does a reply to it, so that no reply is added to a comment that is being
+//! deleted. Of several rows, a reply is locked before its parent, so that two deletions never deadlock.
 
 use std::sync::LazyLock;
 
@@ -16,7 +14,7 @@ use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Que
 use super::inputs::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
 use super::{Comment, DEPTH_MAX};
 use crate::account::User;
-use crate::kit::form::{GivenId, path};
+use crate::kit::form::{InputId, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::{Returning, shows_with};
@@ -24,7 +22,7 @@ use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
 use crate::kit::{Id, UserErrorReason};
 use crate::subject::{SHOWS, SubjectId, SubjectSql};
 
-/// Characters of a comment at most.
+/// The maximum length of a comment in characters.
 const TEXT_LENGTH_MAX: usize = 10_000;
 
 /// What [`add`] adds.
@@ -52,10 +50,10 @@ fn parse_text(text: &str, problems: &mut Problems) -> String {
     problems.text(&path("text"), text, 1, TEXT_LENGTH_MAX)
 }
 
-/// Says something about a movie or a publication, or answers a comment.
+/// Adds a comment to a movie or a publication, or a reply to a comment.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
+/// `Invalid` with all errors of the input.
 pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Rejection> {
     let mut problems = Problems::new();
     let NewComment { text, subject, parent } = NewComment::parse(input, &mut problems)?;
@@ -78,7 +76,7 @@ pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Re
     Ok(Id::new(row.try_get_by_index(0)?))
 }
 
-/// The subject stays until the statement ends.
+/// The subject is locked until the statement ends.
 static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
     let insert = "done AS (
             INSERT INTO comments ({column}, user_id, comment, created_at)
@@ -89,8 +87,9 @@ static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
     SubjectSql::new(insert, with_author)
 });
 
-/// Of a parent whose lock was waited for, the text says whether it was deleted meanwhile: that empties it. Its depth never
-/// changes. The publication is locked, too: its deletion may begin meanwhile and leave the parent as it is for a while.
+/// If the statement waited for the parent's lock, the parent's text shows whether it was deleted meanwhile: a deletion
+/// empties it. Its depth never changes. The publication is locked too: its deletion may begin meanwhile and leave the
+/// parent unchanged for a while.
 static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "parent AS (
             SELECT id, movie_id, publication_id FROM comments
@@ -143,8 +142,8 @@ pub fn add_single(call: SingleCall, input: &AddCommentInput) -> Option<SingleSta
     Some(REPLY.bind([parent, user, text, now, movie.into(), publication.into(), DEPTH_MAX.into()]))
 }
 
-/// The subject of a comment that may be answered; it stays until the transaction ends. A subject
-/// that the client `named` has to be the same.
+/// The subject of a comment that accepts replies. It is locked until the transaction ends. A subject that the client
+/// `named` must be the same.
 async fn answer(work: &Work, parent: Id<Comment>, named: Option<SubjectId>) -> Result<SubjectId, Rejection> {
     let field = path("parentId");
     let row: Option<(Option<i32>, Option<i32>, Option<i32>)> = comments::Entity::find_by_id(parent.key())
@@ -157,7 +156,7 @@ async fn answer(work: &Work, parent: Id<Comment>, named: Option<SubjectId>) -> R
     let gone = || UserError::not_found(field.as_str(), "comment");
     let (movie, publication, above) = row.ok_or_else(gone)?;
     let subject = SubjectId::of(movie, publication).ok_or_else(gone)?;
-    // A statement after the lock sees what whoever held it before has left.
+    // A new statement after the lock sees what the previous holder committed.
     if find_tombstone(work, parent.key()).await?.is_some() {
         return Err(gone().into());
     }
@@ -174,8 +173,7 @@ async fn answer(work: &Work, parent: Id<Comment>, named: Option<SubjectId>) -> R
     Ok(subject)
 }
 
-/// Whether a comment is so deep in its thread that no reply may stand below it. Reads so many levels
-/// and no more, however deep it is.
+/// Whether a comment is at the maximum depth, so that it accepts no reply. Reads at most that many levels.
 async fn is_deepest(work: &Work, comment: Id<Comment>) -> Result<bool, DbErr> {
     let (above, parent, level) = (Alias::new("above"), Alias::new("parent"), Alias::new("level"));
     let of = |column: &Alias| Expr::col((above.clone(), column.clone()));
@@ -207,10 +205,10 @@ async fn is_deepest(work: &Work, comment: Id<Comment>) -> Result<bool, DbErr> {
     Ok(depth.is_some_and(|depth| depth >= DEPTH_MAX))
 }
 
-/// Changes what a comment says.
+/// Changes the text of a comment.
 ///
 /// # Errors
-/// `Invalid` with what is wrong with the input, `Forbidden` when it is somebody else's.
+/// `Invalid` with the errors of the input, `Forbidden` if another user wrote it.
 pub async fn edit(work: &Work, input: &EditCommentInput) -> Result<Id<Comment>, Rejection> {
     let row = find(work, &input.id, LockType::NoKeyUpdate).await?;
     let mut problems = Problems::new();
@@ -227,7 +225,7 @@ pub async fn edit(work: &Work, input: &EditCommentInput) -> Result<Id<Comment>, 
     Ok(Id::new(row.id))
 }
 
-/// Whose it is says as well whether it is deleted: that takes its author away.
+/// The author also shows whether it is deleted: a deletion removes the author.
 static EDIT: LazyLock<SingleSql> = LazyLock::new(|| {
     let update = "done AS (
             UPDATE comments
@@ -248,11 +246,11 @@ pub fn edit_single(call: SingleCall, input: &EditCommentInput) -> Option<SingleS
     Some(EDIT.bind([id.key().into(), call.viewer.user.into(), text.into(), call.now.fixed_offset().into()]))
 }
 
-/// Deletes a comment, or empties it if it has replies. With the last reply go those above it that
-/// were emptied so.
+/// Deletes a comment, or empties it if it has replies. After the last reply is deleted, so are the emptied comments
+/// above it.
 ///
 /// # Errors
-/// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
+/// `Invalid` if it does not exist, `Forbidden` if another user wrote it.
 pub async fn delete(work: &Work, input: &DeleteCommentInput) -> Result<Id<Comment>, Rejection> {
     let row = find(work, &input.id, LockType::Update).await?;
     if is_answered(work, row.id).await? {
@@ -267,7 +265,7 @@ pub async fn delete(work: &Work, input: &DeleteCommentInput) -> Result<Id<Commen
     Ok(Id::new(row.id))
 }
 
-/// Removes a comment that is only there for its replies, if these are gone. Gives its parent.
+/// Removes an emptied comment if its replies are gone. Returns its parent.
 async fn remove_if_empty(work: &Work, id: i32) -> Result<Option<i32>, DbErr> {
     let parent: Option<Option<i32>> = comments::Entity::find_by_id(id)
         .select_only()
@@ -284,10 +282,10 @@ async fn remove_if_empty(work: &Work, id: i32) -> Result<Option<i32>, DbErr> {
     Ok(parent.flatten())
 }
 
-/// Empties a comment for good and marks it as hidden; it stays.
+/// Permanently empties a comment and marks it as hidden. It remains.
 ///
 /// # Errors
-/// `Invalid` when it is not there.
+/// `Invalid` if it does not exist.
 pub async fn hide(work: &Work, input: &HideCommentInput) -> Result<Id<Comment>, Rejection> {
     let row = find(work, &input.id, LockType::Update).await?;
     bury(work, row.id, true).await?;
@@ -306,13 +304,13 @@ async fn bury(work: &Work, id: i32, hidden: bool) -> Result<(), DbErr> {
 }
 
 /// A comment that the viewer may change and that is not deleted. Its row is locked.
-async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<comments::Model, Rejection> {
+async fn find(work: &Work, id: &InputId, lock: LockType) -> Result<comments::Model, Rejection> {
     let id = Id::<Comment>::parse(&path("id"), id)?;
     let shown = shows_with(comments::Column::PublicationId.into_expr(), "publications");
     let row = comments::Entity::find_by_id(id.key()).filter(shown).lock(lock).one(work.txn()).await?;
     let gone = || UserError::not_found(path("id"), "comment");
     let row = row.ok_or_else(gone)?;
-    // A statement after the lock sees what whoever held it before has left.
+    // A new statement after the lock sees what the previous holder committed.
     if find_tombstone(work, row.id).await?.is_some() {
         return Err(gone().into());
     }

@@ -1,11 +1,11 @@
-//! Subscriptions to comments: the root fields, and their events.
+//! Subscriptions to comments: the root fields and their events.
 //!
-//! All their types are views of the same rows, the feed's events.
+//! All event types are views of the same rows: the feed's events.
 
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID};
-use graphql::{Arguments, Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
+use graphql::{Arguments, Call, Column, Description, Engine, FieldError, NoArguments, Object, PreparedOperation};
 
 use super::Comment;
 use super::inputs::{CommentEventKind, EventArguments, EventsArguments};
@@ -82,7 +82,7 @@ fn cursor(sent: &EventWithCursor) -> Arc<str> {
     Arc::clone(&sent.cursor)
 }
 
-/// Adds the fields that tell which comment an event is about.
+/// Adds the fields with the comment of an event.
 fn with_comment(event: Object<EventWithCursor>, description: &'static str) -> Object<EventWithCursor> {
     event
         .value("subjectId", "The id of the movie or publication that the comment is about.", subject_id)
@@ -106,11 +106,11 @@ fn events<A: Arguments>(call: &Call<'_, EventWithCursor, A>, of: &'static str) -
     Column::rows(of, call.rows.clone())
 }
 
-/// Which events a subscription wants.
+/// Reads which events a subscription selects.
 ///
 /// # Errors
-/// An argument is not usable.
-pub fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {
+/// An argument is invalid.
+pub fn read_root_field(engine: &Engine, prepared: &PreparedOperation) -> Result<RootField, FieldError> {
     let kinds = match prepared.root_field() {
         EVENTS => {
             let EventsArguments { subject_id, after, kinds } = &*engine.root_arguments(prepared)?;

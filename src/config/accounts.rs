@@ -85,11 +85,11 @@ pub struct HashArgs {
 }
 
 impl HashArgs {
-    /// Hashes `at_once` passwords at the same time, while as many as `waiting` wait, and of one client
+    /// Hashes at most `at_once` passwords concurrently, while at most `waiting` wait, and of one client
     /// `waiting_per_client`.
     ///
     /// # Errors
-    /// argon2id refuses the settings.
+    /// argon2id rejects the settings.
     pub fn open(&self, at_once: u64, waiting: u64, waiting_per_client: u64) -> anyhow::Result<Passwords> {
         Passwords::new(self.password_memory_kib, self.password_passes, at_once, waiting, waiting_per_client)
             .context("--password-memory-kib, --password-passes")
@@ -97,7 +97,7 @@ impl HashArgs {
 }
 
 impl AccountArgs {
-    /// How many passwords are hashed at the same time.
+    /// The maximum number of passwords that are hashed concurrently.
     pub fn at_once(&self) -> u64 {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.passwords_at_once.map_or((processors as u64 / 2).max(1), u64::from)
@@ -106,7 +106,7 @@ impl AccountArgs {
     /// What log-ins need.
     ///
     /// # Errors
-    /// Passwords cannot be hashed so.
+    /// The settings of password hashing are invalid.
     pub fn open(&self) -> anyhow::Result<AccountServices> {
         let waiting = u64::from(self.passwords_waiting);
         let passwords = self.hashing.open(self.at_once(), waiting, self.passwords_waiting_per_client.into())?;

@@ -1,4 +1,4 @@
-//! The commands beside `serve`, with their arguments.
+//! The commands except `serve`, with their arguments.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub struct StatusCommand {
     pub sources: StatusArgs,
 }
 
-/// What can be done with the schema of a database.
+/// The commands for the schema of a database.
 #[derive(Debug, Subcommand)]
 pub enum MigrateCommand {
     /// Apply the pending steps.
@@ -116,13 +116,13 @@ pub struct WaitArgs {
 }
 
 impl WaitArgs {
-    /// The migration that waits so, and says what it waits for.
+    /// The migration with these timeouts. It reports what it waits for to `tell`.
     pub fn migration<'a>(self, tell: &'a (dyn Fn(&str) + Sync)) -> Migration<'a> {
         Migration { lock_timeout: Duration::from_millis(self.lock_timeout_ms), tell, ..Migration::default() }
     }
 }
 
-/// What can be done with roles. Each change is in the audit log.
+/// The commands for roles. Each change is in the audit log.
 #[derive(Debug, Subcommand)]
 pub enum RoleCommand {
     /// Grant a role to a user.
@@ -131,7 +131,7 @@ pub enum RoleCommand {
     Revoke(RoleArgs),
 }
 
-/// Whose role, and which.
+/// The user and the role.
 #[derive(Clone, Debug, Args)]
 pub struct RoleArgs {
     /// The user's name or e-mail address.
@@ -139,31 +139,31 @@ pub struct RoleArgs {
     pub user: String,
     /// The role.
     #[arg(value_name = "ROLE")]
-    pub role: GivenRole,
+    pub role: RoleArg,
     /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
 
-/// A role beyond that of a member.
+/// A role above a member's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GivenRole {
-    /// Changes the catalogue, and what others have written.
+pub enum RoleArg {
+    /// Changes the catalogue and other users' content.
     Editor,
-    /// Changes roles too, and removes accounts.
+    /// Also changes roles and deletes accounts.
     Admin,
 }
 
-impl From<GivenRole> for Role {
-    fn from(role: GivenRole) -> Self {
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
         match role {
-            GivenRole::Editor => Self::Editor,
-            GivenRole::Admin => Self::Admin,
+            RoleArg::Editor => Self::Editor,
+            RoleArg::Admin => Self::Admin,
         }
     }
 }
 
-/// What operators can do for users.
+/// The commands for users.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Set a user's password, and end all their sessions. The password is one line of standard input. If that is a

@@ -1,4 +1,4 @@
-//! The settings in force, as `kinoteka config` shows them, and what is doubtful about them.
+//! The effective settings, as `kinoteka config` prints them, and warnings about them.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use settings::Invocation;
 use super::{Cli, ServeArgs};
 
 impl ServeArgs {
-    /// The values that follow from other settings, by their flags.
+    /// The values derived from other settings, by flag.
     fn derived(&self) -> [(&'static str, String); 6] {
         [
             ("introspection", self.introspection().to_string()),
@@ -20,32 +20,30 @@ impl ServeArgs {
         ]
     }
 
-    /// Settings that are valid and probably wrong, each with its remedy.
+    /// Warnings about valid settings that are probably wrong, each with its solution.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.production && self.database.url().is_ok_and(|url| matches!(url, DatabaseUrl::Sqlite(_))) {
             warnings.push(
-                "--production on SQLite: one process, one disk, no failover; use PostgreSQL by --database-url"
+                "--production on SQLite: one process, one disk, no failover; use PostgreSQL with --database-url"
                     .to_owned(),
             );
         }
         if self.production && self.demo {
-            warnings.push(
-                "--production with --demo: everybody knows the password of the demo accounts; leave out --demo"
-                    .to_owned(),
-            );
+            warnings
+                .push("--production with --demo: the password of the demo accounts is public; omit --demo".to_owned());
         }
         if self.metrics_listen.is_none() && (self.production || !self.listen.ip().is_loopback()) {
             let listen = self.listen;
             warnings.push(format!(
-                "/metrics is open to all who can reach --listen ({listen}): move it to another address by --metrics-listen"
+                "/metrics is public: everyone who can reach --listen ({listen}) can read it; move it with --metrics-listen"
             ));
         }
         warnings
     }
 }
 
-/// The settings in force with their sources, a line each, below the headings of `--help`.
+/// The effective settings with their sources, one line each, under the headings of `--help`.
 pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
     let settings = invocation.settings();
     let derived = args.derived();
@@ -54,7 +52,7 @@ pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
         if setting.heading != heading {
             let gap = if heading.is_empty() { "" } else { "\n" };
             heading = &setting.heading;
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(written, "{gap}{heading}:");
         }
         let (value, source) = match derived.iter().find(|(flag, _)| *flag == setting.flag) {

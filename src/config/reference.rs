@@ -1,4 +1,4 @@
-//! `docs/configuration.md`, made from the program.
+//! `docs/configuration.md`, generated from the program.
 
 use std::fmt::Write as _;
 
@@ -20,13 +20,13 @@ with their sources, and warnings. `scripts/configuration` generates this page.
 
 ";
 
-/// The page: all flags and variables, and the codes of errors.
+/// The page: all flags and variables, and the error codes.
 pub fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str(&settings::reference(&settings::command::<Cli>(COMMON_FLAGS), "serve"));
     page.push_str("\n## Error codes\n\nTop-level errors have a stable `extensions.code`:\n\n| code | meaning | further extensions |\n|---|---|---|\n");
     for code in ERROR_CODES {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "| `{}` | {} | {} |", code.code, code.meaning, code.extensions);
     }
     page.push_str(

@@ -1,10 +1,10 @@
-//! The data of requests: what their operations read from.
+//! The data of requests: the services that their operations use.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use graphql::{Context, FoundRows, OperationKind, Prepared, SharedRows};
+use graphql::{Context, FoundRows, OperationKind, PreparedOperation, SharedRows};
 use quick_cache::sync::Cache;
 
 use super::Backends;
@@ -16,13 +16,13 @@ use crate::kit::rows::{RequestData, Services, Statement};
 use crate::position::{Position, ReadsFrom};
 use crate::viewer::{Caller, Viewer};
 
-/// Sessions of which it is known what they have to see.
+/// The maximum number of sessions with a known position.
 const SESSIONS_MAX: usize = 10_000;
 
-/// For how long it is known: replicas that lag so much are not read from.
+/// How long a position is remembered. Replicas that lag this much are not used.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
-/// How long rows are kept for the executions of events at most. They are gone before that if none runs.
+/// The maximum age of rows that executions for events share. The rows are dropped earlier if none runs.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
 /// Makes the contexts of operations.
@@ -31,12 +31,12 @@ pub struct DomainContexts {
     fresh_queries: Arc<Services>,
     changes: Arc<Services>,
     db: Db,
-    /// What sessions have to see, by their keys, and since when that is known.
+    /// The positions that sessions must see, by session key, and when they were recorded.
     positions: Cache<i32, (Position, Instant)>,
     event_rows: Mutex<EventRows>,
 }
 
-/// The rows that the executions of events have read lately.
+/// The rows that recent executions for events have read.
 struct EventRows {
     rows: Weak<FoundRows<Statement>>,
     begun: Instant,
@@ -74,7 +74,7 @@ impl DomainContexts {
         let Some(position) =
             caller.after.map(|after| self.known(caller.viewer).map_or(after, |known| known.max(after)))
         else {
-            // Of somebody who is signed in, the leader was asked.
+            // For a signed-in user, the leader was queried.
             return if caller.viewer.is_some() { Db::without_leader() } else { ReadsFrom::Replicas };
         };
         let (reads_from, position) = self.db.reads_after(position).await;
@@ -106,7 +106,7 @@ impl executor::Contexts for DomainContexts {
 
     fn query_context(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         reads_from: ReadsFrom,
         caller: Caller,
         budget: Arc<Budget>,
@@ -135,7 +135,7 @@ impl executor::Contexts for DomainContexts {
             if !self.db.has_replicas() {
                 return None;
             }
-            // Without a position the client would go on with an older one, and might not see its change.
+            // Without a position, the client would continue with an older one and might not see its change.
             let Some(position) = self.db.position().await else { return Some(Position::UNKNOWN) };
             self.note(viewer, position);
             Some(position)
@@ -149,8 +149,9 @@ impl executor::Contexts for DomainContexts {
     }
 }
 
-/// Whether a query reads the feed's cursor together with something else: what that shows, the cursor stands behind.
-fn joins_cursor(prepared: &Prepared) -> bool {
+/// Whether a query reads the feed's cursor together with other fields. The cursor must then be the position after what
+/// these show.
+fn joins_cursor(prepared: &PreparedOperation) -> bool {
     let is_cursor = |field: &str| field == CommentCursor::FIELD;
     prepared.kind() == OperationKind::Query
         && prepared.root_fields().any(is_cursor)

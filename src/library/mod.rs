@@ -150,25 +150,25 @@ pub fn sdl() -> String {
     Introspection::<Library>::new().sdl()
 }
 
-/// The mutations, and who may do them.
+/// The mutations and their rules.
 pub fn rules() -> Vec<(&'static str, Rule)> {
     let rules = DESCRIPTION.extensions::<Rule>("Mutation");
     rules.into_iter().map(|(mutation, rule)| (mutation, *rule)).collect()
 }
 
-/// Rows of the longest list that any field gives: one of `Comment.thread`.
+/// The maximum number of rows in a list of any field: that of `Comment.thread`.
 pub const LIST_SIZE_MAX: u64 = THREAD_SIZE_MAX.unsigned_abs() as u64;
 
 /// The sizes of this library's pages.
 const PAGES: PageSizes = PageSizes { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_MAX };
 
-/// Values of introspection. What tools ask for has about 60,000 by the measure of the plan.
+/// The limit of values of introspection. The query of common tools has about 60,000, as the plan counts them.
 const INTROSPECTION_MAX: u64 = 200_000;
 
-/// Levels of introspection from type to type: tools need one, and one more is for exploring.
+/// The limit of levels of introspection from type to type: tools need one, and another one is for exploring.
 const INTROSPECTION_LEVELS_MAX: u64 = 2;
 
-/// The server's limits, as the engine counts them.
+/// The server's limits in the engine's types.
 fn limits(limits: &http::Limits) -> (DocumentLimits, Cost) {
     let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let documents = DocumentLimits {
@@ -197,7 +197,7 @@ fn limits(limits: &http::Limits) -> (DocumentLimits, Cost) {
 /// An engine that executes operations of the library's schema within these limits.
 ///
 /// # Errors
-/// The description is no schema.
+/// The description is not a valid schema.
 pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, SchemaError> {
     let cache_bytes = limits.document_cache_bytes;
     let (limits, cost_max) = self::limits(limits);
@@ -209,11 +209,11 @@ pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, Sche
 pub struct Backends {
     /// For queries.
     pub queries: Services,
-    /// For queries that have to see what their session has changed. Cached rows may be older.
+    /// For queries that must see their session's changes. Cached rows may be older.
     pub fresh_queries: Services,
     /// For mutations and subscriptions, and for queries while replicas lag: reads see every committed change.
     pub changes: Services,
-    /// Tells what queries have to see.
+    /// Has the positions that queries must see.
     pub db: Db,
 }
 

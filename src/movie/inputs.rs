@@ -61,7 +61,7 @@ const TITLES: FoldedTexts<movie_titles::Entity> = FoldedTexts {
 };
 
 impl MovieFilter {
-    /// The rows that the filter leaves.
+    /// The rows that match the filter.
     pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<movies::Entity>> {
         let ranges = [
             (self.year, "filter.year", movies::Column::Year),
@@ -180,7 +180,7 @@ impl PageOrder for MovieOrder {
     }
 }
 
-/// The maximum length of a title in characters. Titles are in an index, which bounds them.
+/// The maximum length of a title in characters. Titles are in an index, which limits their length.
 const TITLE_LENGTH_MAX: usize = 256;
 
 fields! {

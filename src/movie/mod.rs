@@ -1,7 +1,7 @@
 //! Movies and series: the catalogue's centre.
 //!
-//! What hangs on a movie is a domain of its own: [`staff`](crate::staff),
-//! [`award`](crate::award), [`cinema`](crate::cinema).
+//! The parts of a movie are separate domains: [`staff`](crate::staff), [`award`](crate::award),
+//! [`cinema`](crate::cinema).
 
 mod inputs;
 pub mod mutations;

@@ -61,7 +61,7 @@ pub enum AgeRating {
 choice_cells!(AgeRating);
 graphql::enum_leaves!(AgeRating);
 
-/// The plot, read only if it is selected.
+/// The plot. It is read only if it is selected.
 struct Plot;
 
 impl WideColumn for Plot {

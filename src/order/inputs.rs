@@ -1,4 +1,4 @@
-//! What clients send: the input of the mutation of orders.
+//! The input of the mutation of orders.
 
 use async_graphql::{ID, InputObject};
 

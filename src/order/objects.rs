@@ -1,4 +1,4 @@
-//! Orders of movies. Only the user who made an order sees it.
+//! Orders of movies. Only the user who placed an order can see it.
 
 use entity::user_movie_orders;
 use graphql::{Context, Description, NoArguments, Object};

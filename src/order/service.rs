@@ -1,4 +1,4 @@
-//! Rules of orders: what one costs, and that nobody orders the same twice.
+//! Rules of orders: the price, and that a user orders a movie from a cinema only once.
 
 use std::sync::LazyLock;
 
@@ -30,8 +30,8 @@ const ORDERED: &str = "you have already ordered this movie from this cinema";
 /// Orders a movie for the viewer.
 ///
 /// # Errors
-/// `Invalid`: there is no such movie or cinema, the cinema does not show the movie, or the viewer
-/// has ordered it there already.
+/// `Invalid` if the movie or the cinema does not exist, if the cinema does not offer the movie, or if the viewer has
+/// already ordered it there.
 pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Rejection> {
     let OrderMovieInput { movie_id, cinema_id } = input.clone();
     let mut form = Form::new(work);
@@ -41,7 +41,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
     form.check()?;
     let not_shown = || UserError::missing(path(&cinema_id.name), "the cinema does not offer this movie");
     let (Some(movie), Some(cinema)) = (movie, cinema) else { return Err(not_shown().into()) };
-    // Its terms stay as they are until the order is made.
+    // The terms are locked until the order is inserted.
     let terms = presence::Entity::find()
         .filter(presence::Column::MovieId.eq(movie.key()))
         .filter(presence::Column::CinemaId.eq(cinema.key()))
@@ -49,7 +49,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
         .one(work.txn())
         .await?
         .ok_or_else(not_shown)?;
-    // The insertion would say so too, but take an id for each try.
+    // The insertion would detect this too, but each try would use up an id.
     let ordered = orders::Entity::find()
         .filter(orders::Column::UserId.eq(work.viewer()?.user))
         .filter(orders::Column::MovieId.eq(movie.key()))
@@ -71,7 +71,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
     Ok(Id::new(inserted.last_insert_id))
 }
 
-/// The terms are as [`order`] reads them, and so is the price: [`student_price`] in SQL.
+/// The terms and the price are the same as in [`order`]: [`student_price`] in SQL.
 static ORDER: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "terms AS (
             SELECT movie_id, cinema_id, price, discount FROM cinema_online_movie_presence

@@ -33,7 +33,7 @@ const NAMES: FoldedTexts<person_names::Entity> =
     FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name], by_words: true };
 
 impl PersonFilter {
-    /// The rows that the filter leaves.
+    /// The rows that match the filter.
     pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
         let name = has_text(db, persons::Column::Id, NAMES, "filter.name", self.name).await?;
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;

@@ -23,7 +23,7 @@ row! {
     }
 }
 
-/// The biography, read only if it is selected.
+/// The biography. It is read only if it is selected.
 struct PersonBio;
 
 impl WideColumn for PersonBio {

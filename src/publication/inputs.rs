@@ -1,4 +1,4 @@
-//! What clients send: filters and orders of publications, and the inputs of mutations.
+//! Inputs of publications: filters and orders, and those of mutations.
 
 use async_graphql::{Enum, ID, InputObject};
 use entity::{publication_tags, publication_titles, publications, publications_category, rating_totals, users};
@@ -12,7 +12,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::kit::constraint::Constraint;
 use crate::kit::edit::{Editable, References, Unique};
 use crate::kit::fields::fields;
-use crate::kit::form::{Given, line};
+use crate::kit::form::{Omittable, line};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, PageOrder, SortKey, check_time, choice_name};
 use crate::rating;
@@ -43,7 +43,7 @@ impl PublicationFilter {
         if from.zip(before).is_some_and(|(from, before)| from > before) {
             return Err(ApiError::bad_input("filter.createdBefore", "is before `createdFrom`; swap them"));
         }
-        // What a removed user wrote stays, but nobody learns which it was.
+        // A deleted user's publications remain, but nobody learns which they are.
         let by_author = author.map(|id| {
             let living = users::Entity::find()
                 .select_only()
@@ -132,7 +132,7 @@ pub struct CreatePublicationInput {
     /// The id of the category.
     pub(super) category_id: ID,
     /// The titles of the tags, at most 20. They must match the titles in `tags` exactly.
-    pub(super) tags: Given<Vec<String>>,
+    pub(super) tags: Omittable<Vec<String>>,
 }
 
 /// The changes to a publication. Omitted fields keep their values. If anything changes, `changedAt` is set to the
@@ -145,13 +145,13 @@ pub struct UpdatePublicationInput {
     /// `CONFLICT`, and the payload contains the current publication. If omitted, this is not checked.
     pub(super) expected_changed_at: Option<DateTime>,
     /// The headline, 1 to 256 characters.
-    pub(super) title: Given<String>,
+    pub(super) title: Omittable<String>,
     /// The text, 1 to 100,000 characters.
-    pub(super) text: Given<String>,
+    pub(super) text: Omittable<String>,
     /// The id of the category.
-    pub(super) category_id: Given<ID>,
+    pub(super) category_id: Omittable<ID>,
     /// The titles of all tags, at most 20. They must match the titles in `tags` exactly. Null removes all tags.
-    pub(super) tags: Given<Vec<String>>,
+    pub(super) tags: Omittable<Vec<String>>,
 }
 
 /// A publication to delete.
@@ -187,7 +187,7 @@ impl Editable for PublicationCategory {
     }
 }
 
-/// How long an excerpt is.
+/// The length of an excerpt.
 #[derive(Debug, InputObject)]
 pub struct ExcerptArguments {
     /// The maximum number of characters, 1 to 1000.

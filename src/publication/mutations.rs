@@ -7,7 +7,7 @@ use crate::kit::changes::{CatalogueObject, MutationObject, deleted, object};
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who edits and deletes a publication.
+/// The author and editors edit and delete a publication.
 pub(super) const EDIT: Rule = Rule::OwnerOr(Role::Editor);
 
 /// Adds the mutations of publications to their root.

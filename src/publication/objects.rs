@@ -93,7 +93,7 @@ fn can_edit(context: &Context, publication: &Publication) -> bool {
     EDIT.permits(context.viewer(), Some(publication.author_id.key()))
 }
 
-/// The text. It runs to hundreds of sentences: read only for those who select it.
+/// The text. It may be very long, so it is read only if it is selected.
 pub(super) struct PublicationText;
 
 impl WideColumn for PublicationText {
@@ -106,10 +106,10 @@ impl WideColumn for PublicationText {
     }
 }
 
-/// How many characters of the text snippets are made of.
+/// The number of characters of the text that snippets are made from.
 pub const SEARCHED_LENGTH_MAX: usize = 50_000;
 
-/// The part of the text that snippets are made of.
+/// The part of the text that snippets are made from.
 #[derive(Debug)]
 pub struct SearchText;
 
@@ -139,7 +139,7 @@ fn first_characters(count: usize) -> Expr {
 /// The maximum length of an excerpt in characters.
 const EXCERPT_LENGTH_MAX: i32 = 1_000;
 
-/// The part of the text that excerpts are made of.
+/// The part of the text that excerpts are made from.
 struct ExcerptText;
 
 impl WideColumn for ExcerptText {
@@ -150,7 +150,7 @@ impl WideColumn for ExcerptText {
     }
 
     fn expr() -> Expr {
-        // One character more tells whether the text goes on.
+        // One extra character shows whether the text continues.
         first_characters(EXCERPT_LENGTH_MAX.unsigned_abs() as usize + 1)
     }
 }
@@ -178,7 +178,7 @@ fn excerpt_size(length: i32) -> ApiResult<usize> {
     })
 }
 
-/// At most `size` characters of `text`, the last of them "…" if something is left out.
+/// At most `size` characters of `text`. The last one is "…" if the text continues.
 fn cut(text: &str, size: usize) -> String {
     if text.chars().count() <= size {
         return text.to_owned();

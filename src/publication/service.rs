@@ -1,4 +1,4 @@
-//! Rules of publications: what makes one, and who may change it.
+//! Rules of publications: what they contain, and who may change them.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use super::objects::{PublicationText, find_shown};
 use super::{Publication, PublicationCategory};
 use crate::account::User;
 use crate::kit::edit::reference;
-use crate::kit::form::{Form, GivenId, field, line, path, text as lines};
+use crate::kit::form::{Form, InputId, field, line, path, text as lines};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::Returning;
@@ -24,11 +24,11 @@ use crate::kit::upkeep::BATCH;
 use crate::kit::{Id, UserErrorReason};
 use crate::tag::service::{KnownTags, plain_titles};
 
-/// Characters of a headline at most.
+/// The maximum length of a headline in characters.
 const TITLE_LENGTH_MAX: usize = 256;
 
-/// Characters of a text at most. PostgreSQL's full-text search takes a megabyte of different words,
-/// which this many can never be.
+/// The maximum length of a text in characters. PostgreSQL's full-text search accepts a megabyte of different words,
+/// which this length cannot reach.
 const TEXT_LENGTH_MAX: usize = 100_000;
 
 fn title_rule() -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
@@ -39,10 +39,10 @@ fn text_rule() -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
     lines(TEXT_LENGTH_MAX)
 }
 
-/// Publishes a text of the viewer's.
+/// Creates a publication of the viewer.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
+/// `Invalid` with all errors of the input.
 pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Publication>, Rejection> {
     let CreatePublicationInput { title, text, category_id, tags } = input.clone();
     let mut form = Form::new(work);
@@ -62,8 +62,8 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
     Ok(Id::new(inserted.last_insert_id))
 }
 
-/// Category and tags stay until the statement ends. A tag that is spelled in another way than the stored one is for
-/// [`create`] to find.
+/// The category and the tags are locked until the statement ends. Only [`create`] finds a tag whose spelling differs
+/// from the stored one.
 static CREATE: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "known AS (
             SELECT title FROM tags WHERE title = ANY ($6) FOR KEY SHARE
@@ -98,11 +98,11 @@ pub fn create_single(call: SingleCall, input: &CreatePublicationInput) -> Option
     Some(statement.with_text::<PublicationText>(&text))
 }
 
-/// Changes a publication; its `changed_at` moves forward, unless everything is as it was.
+/// Changes a publication. Its `changed_at` increases, unless nothing changes.
 ///
 /// # Errors
-/// `Stale` when it has changed since the client read it, `Invalid` with all that is wrong with the
-/// input, `Forbidden` when it is somebody else's.
+/// `Stale` if it has changed since the client read it, `Invalid` with all errors of the input, `Forbidden` if another
+/// user wrote it.
 pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Publication>, Rejection> {
     let UpdatePublicationInput { id, expected_changed_at, title, text, category_id, tags } = input.clone();
     let row = find(work, &id, LockType::NoKeyUpdate).await?;
@@ -127,14 +127,14 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
     Ok(id)
 }
 
-/// Comments and ratings that are deleted with their publication at once. What has more is hidden, and emptied so that
-/// no search finds it; [`remove_deleted`] removes the rest.
+/// The maximum number of comments and ratings that are deleted in the same transaction as their publication. A
+/// publication with more is hidden, and emptied so that no search finds it; [`remove_deleted`] removes the rest.
 const DELETED_AT_ONCE_MAX: u64 = BATCH;
 
-/// Deletes a publication. Its comments, with their threads, and its ratings go with it.
+/// Deletes a publication with its ratings and its comments, including their threads.
 ///
 /// # Errors
-/// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
+/// `Invalid` if it does not exist, `Forbidden` if another user wrote it.
 pub async fn delete(work: &Work, input: &DeletePublicationInput) -> Result<Id<Publication>, Rejection> {
     let row = find(work, &input.id, LockType::Update).await?;
     if count_some(work, row.id).await? <= DELETED_AT_ONCE_MAX {
@@ -153,7 +153,7 @@ pub async fn delete(work: &Work, input: &DeletePublicationInput) -> Result<Id<Pu
     Ok(Id::new(row.id))
 }
 
-/// The number of comments and ratings, or one more than are deleted at once: it counts no further.
+/// The number of comments and ratings, counted up to one more than are deleted in one transaction.
 async fn count_some(work: &Work, publication: i32) -> Result<u64, DbErr> {
     let ratings = Query::select()
         .expr(Expr::val(1))
@@ -172,11 +172,12 @@ async fn count_some(work: &Work, publication: i32) -> Result<u64, DbErr> {
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 
-/// Removes a batch of what hangs on publications that are being deleted, and at last these; says how many rows.
-/// Several instances may do it at once, and any may go on where another has ended: each statement stands alone.
+/// Deletes a batch of the rows that belong to publications that are being deleted, and finally the publications.
+/// Returns the number of rows. Several instances may run it simultaneously, and any may continue after another: each
+/// statement is independent.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn remove_deleted(db: &DatabaseConnection) -> Result<u64, DbErr> {
     let deleted = publications::Entity::find().filter(publications::Column::DeletedAt.is_not_null());
     let deleted = deleted.select_only().column(publications::Column::Id).order_by_asc(publications::Column::Id);
@@ -184,7 +185,7 @@ pub async fn remove_deleted(db: &DatabaseConnection) -> Result<u64, DbErr> {
     let comments = || comments::Entity::find().filter(comments::Column::PublicationId.eq(id));
     let ratings = || users_rating::Entity::find().filter(users_rating::Column::PublicationId.eq(id));
 
-    // Replies before what they answer, which has a lower id.
+    // Replies before their parents, which have lower ids.
     let batch = comments().select_only().column(comments::Column::Id).order_by_desc(comments::Column::Id).limit(BATCH);
     let rows = comments::Entity::delete_many().filter(comments::Column::Id.in_subquery(batch.into_query()));
     let removed = rows.exec(db).await?.rows_affected;
@@ -197,7 +198,7 @@ pub async fn remove_deleted(db: &DatabaseConnection) -> Result<u64, DbErr> {
     if removed > 0 {
         return Ok(removed);
     }
-    // What another instance removes at this moment is left to it.
+    // Skips rows that another instance is deleting.
     let row = publications::Entity::delete_many()
         .filter(publications::Column::Id.eq(id))
         .filter(Expr::not_exists(comments().into_query()))
@@ -205,8 +206,8 @@ pub async fn remove_deleted(db: &DatabaseConnection) -> Result<u64, DbErr> {
     Ok(row.exec(db).await?.rows_affected)
 }
 
-/// A publication that the viewer may change, which nobody else changes until the transaction ends.
-async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<publications::Model, Rejection> {
+/// A publication that the viewer may change. It is locked until the transaction ends.
+async fn find(work: &Work, id: &InputId, lock: LockType) -> Result<publications::Model, Rejection> {
     let id = Id::<Publication>::parse(&path("id"), id)?;
     let row = find_shown().filter(publications::Column::Id.eq(id.key())).lock(lock).one(work.txn()).await?;
     let row = row.ok_or_else(|| UserError::not_found(path("id"), "publication"))?;

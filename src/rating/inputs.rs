@@ -1,4 +1,4 @@
-//! What clients send: the inputs of mutations of ratings, and what other lists need to be ordered by ratings.
+//! Inputs of ratings: those of mutations, and the order of other lists by ratings.
 
 use async_graphql::{ID, InputObject};
 use entity::rating_totals;
@@ -22,17 +22,17 @@ pub struct RemoveRatingInput {
     pub(super) subject_id: ID,
 }
 
-/// The keys of an order by users' average rating; `subject` is the listed table's key in the totals.
+/// The keys of an order by average user rating. `subject` is the listed table's key in the totals.
 pub fn order_keys(subject: rating_totals::Column) -> Vec<SortKey> {
     vec![SortKey::column(rating_totals::Column::Average), SortKey::present(subject)]
 }
 
-/// Joins the totals of the listed rows, to which `relation` leads from the totals.
+/// Joins the totals of the listed rows. `relation` leads to the rows from the totals.
 pub fn join_totals<E: EntityTrait>(
     rows: Select<E>,
     relation: RelationDef,
     subject: rating_totals::Column,
 ) -> Select<E> {
-    // Only where it is certain that the subject is there do the databases use the partial index.
+    // The databases use the partial index only if the subject is certainly not null.
     rows.join_rev(JoinType::InnerJoin, relation).filter(subject.is_not_null())
 }

@@ -37,7 +37,7 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
         )
 }
 
-/// What the rating of a payload is about.
+/// The subject of a payload's rating.
 async fn rated_subject(call: Call<'_, Payload<Id<Rating>>>) -> Column {
     let mut subjects = Vec::new();
     for payload in call.iter() {

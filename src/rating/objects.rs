@@ -1,4 +1,4 @@
-//! Ratings: single ones, and the totals of movies and publications.
+//! Ratings, and the totals of movies and publications.
 
 use entity::{publications, users_rating};
 use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object, One, Row, TypeName};
@@ -87,7 +87,7 @@ fn subjects_of(numbers: &[i32]) -> Vec<SubjectId> {
     numbers.iter().map(|number| SubjectId::of_number(*number)).collect()
 }
 
-/// `userRating`: the ratings of a subject by all users. One statement reads those of movies and of publications.
+/// `userRating`: all users' ratings of a subject. One statement reads those of movies and of publications.
 #[derive(Debug)]
 pub struct RatingTotals;
 
@@ -116,7 +116,7 @@ impl<T: AsSubject> Batch<T> for ViewerRating {
 
     async fn find(call: Call<'_, T>) -> Result<Vec<Option<i16>>, FieldError> {
         let Some(viewer) = call.context.viewer() else { return Ok(vec![None; call.rows.len()]) };
-        // Requests share statements: the viewer is part of it.
+        // Requests share statements, so the viewer is a part of the statement.
         let user = planted::reader(viewer.user);
         let statement = Statement { name: "viewerRating", parameters: user.to_string() };
         let given = look_up(call.context, &statement, &numbers_of(&call), async |db, numbers| {

@@ -1,4 +1,4 @@
-//! Batch reads of ratings: the totals of movies and publications, and what one user gave them.
+//! Batch reads of ratings: the totals of movies and publications, and one user's ratings.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 use super::UserRating;
 use crate::subject::SubjectId;
 
-/// The ratings of all users, of those subjects that have ratings.
+/// The ratings by all users, for the subjects that have any.
 pub async fn read_totals(
     db: &impl ConnectionTrait,
     subjects: &[SubjectId],
@@ -23,7 +23,7 @@ pub async fn read_totals(
     Ok(rows.iter().filter_map(total).collect())
 }
 
-/// The ratings that one user gave, of those subjects that the user rated.
+/// The ratings by one user, for the subjects that the user has rated.
 pub async fn read_given(
     db: &impl ConnectionTrait,
     user: i32,

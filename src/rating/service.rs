@@ -1,4 +1,4 @@
-//! Rules of ratings. Triggers keep the totals, in the same transaction.
+//! Rules of ratings. Triggers update the totals in the same transaction.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -31,10 +31,10 @@ fn parse(input: &RateInput, problems: &mut Problems) -> Result<Option<SubjectId>
     Ok(subject)
 }
 
-/// Gives a subject a rating of the viewer's, in place of an earlier one.
+/// Sets the viewer's rating of a subject. It replaces an earlier one.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
+/// `Invalid` with all errors of the input.
 pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejection> {
     let mut problems = Problems::new();
     let subject = parse(input, &mut problems)?;
@@ -65,7 +65,7 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
     Ok(Id::new(row.try_get_by_index(0)?))
 }
 
-/// The update comes first, as in [`rate`]. The subject of a new rating stays until the statement ends.
+/// The update comes first, as in [`rate`]. The subject of a new rating is locked until the statement ends.
 static RATE: LazyLock<SubjectSql> = LazyLock::new(|| {
     let upsert = "changed AS (
             UPDATE users_rating SET rating = $3, created_at = $4
@@ -108,8 +108,8 @@ pub fn remove_single(call: SingleCall, input: &RemoveRatingInput) -> Option<Sing
     Some(sql.bind([key.into(), call.viewer.user.into()]).with_outcome(outcome))
 }
 
-/// Changes an earlier rating, if there is one. The insertion could do that too, but takes an id for each
-/// try, and ids are 31 bits.
+/// Changes an earlier rating, if any. The insertion could do that too, but each try would use up an id, and ids have 31
+/// bits.
 async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<Id<Rating>>, Rejection> {
     let (own, key) = subject.column(users_rating::Column::MovieId, users_rating::Column::PublicationId);
     let update = Query::update()
@@ -125,10 +125,10 @@ async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<I
     Ok(changed.map(|row| row.try_get_by_index(0)).transpose()?.map(Id::new))
 }
 
-/// Takes back the viewer's rating of a subject.
+/// Deletes the viewer's rating of a subject.
 ///
 /// # Errors
-/// `Invalid` when there is none.
+/// `Invalid` if it does not exist.
 pub async fn remove(work: &Work, input: &RemoveRatingInput) -> Result<SubjectId, Rejection> {
     let subject = SubjectId::parse(&path("subjectId"), &input.subject_id)?;
     let (own, key) = subject.column(users_rating::Column::MovieId, users_rating::Column::PublicationId);

@@ -1,5 +1,5 @@
-//! Exclusions that PostgreSQL's index of texts cannot tell: it leaves out the words that its own list says are too
-//! common, such as "три". These are looked for in the texts of what was found.
+//! Exclusions that PostgreSQL's text index cannot check: it omits the words that its own list considers too common,
+//! such as "три". They are searched for in the texts of the hits.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
@@ -9,10 +9,10 @@ use super::sql::HITS_MAX;
 use super::terms::Terms;
 use crate::db::ReadPool;
 
-/// Texts that are looked through at most: some milliseconds for each of the longest.
+/// The maximum number of texts that are searched: some milliseconds for each of the longest.
 const LOOKED_THROUGH_MAX: usize = 2 * HITS_MAX;
 
-/// What one search excludes that the index does not know.
+/// The exclusions of one search that the index does not know.
 #[derive(Debug, Default)]
 pub struct ExtraExclusions {
     /// What texts must not match, as a regular expression.
@@ -20,10 +20,10 @@ pub struct ExtraExclusions {
 }
 
 impl ExtraExclusions {
-    /// Takes the phrases with such words out of `terms`, whose statements would look for the other words alone.
+    /// Takes the phrases with such words out of `terms`, whose statements would only find the other words.
     ///
     /// # Errors
-    /// What the database answers.
+    /// The database failed.
     pub async fn take_from(terms: &mut Terms, db: &ReadPool) -> Result<Self, DbErr> {
         if db.get_database_backend() == DbBackend::Sqlite {
             return Ok(Self::default());
@@ -45,22 +45,22 @@ impl ExtraExclusions {
         terms.excluded_phrases = indexed;
         let phrases = Vec::into_iter(unindexed).map(|phrase| phrase.join("[^[:alnum:]]+"));
         let alone = forms.into_iter().filter(|form| common.contains(form));
-        // Of letters and digits alone, and folded.
+        // They contain only letters and digits, and are folded.
         let all: Vec<_> = alone.chain(phrases).map(|text| text.replace('е', "[её]")).collect();
         let pattern = (!all.is_empty()).then(|| format!("(^|[^[:alnum:]])({})([^[:alnum:]]|$)", all.join("|")));
         Ok(Self { pattern })
     }
 
-    /// Removes the publications that have what is excluded from the best of `hits`, and all behind these.
+    /// Removes the publications with excluded words from the best of `hits`, and all hits after these.
     ///
     /// # Errors
-    /// What the database answers.
+    /// The database failed.
     pub async fn rule_out(&self, hits: &mut Vec<Hit>, db: &ReadPool) -> Result<(), DbErr> {
         let Some(pattern) = &self.pattern else { return Ok(()) };
         hits.truncate(LOOKED_THROUGH_MAX);
         let publications = hits.iter().filter(|hit| hit.kind == SearchType::Publication);
         let keys: Vec<i32> = publications.map(|hit| hit.key).collect();
-        // The locale of the database may know no Cyrillic letters.
+        // The database's locale may not support Cyrillic letters.
         let sql = "SELECT id FROM publications
                    WHERE id = ANY($1) AND (title || ' ' || text) COLLATE \"und-x-icu\" ~* $2";
         let values = [keys.into(), pattern.as_str().into()];

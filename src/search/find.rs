@@ -1,8 +1,8 @@
-//! What is found, ranked.
+//! Finds and ranks hits.
 //!
-//! One statement over the titles and names of all kinds, one over texts. Where both find nothing,
-//! one more looks for titles and names with typos. Each reads a bounded number of candidates through an
-//! index. Titles and names are scored here, so that both databases rank them alike.
+//! One statement searches the titles and names of all types, and one the texts. If both find nothing, another one
+//! searches titles and names for typos. Each reads a bounded number of candidates through an index. Titles and names
+//! are scored here, so that both databases rank them alike.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::titles::{select_titles, select_typos};
 use crate::db::ReadPool;
 use crate::error::ApiResult;
 
-/// What is found for `query` among `kinds`, or for what it was meant to be, and the terms that found it.
+/// The hits for `query` among `kinds`, or for what was probably meant, and the terms that found them.
 ///
 /// # Errors
-/// `BadInput` for an unusable query, else what the database answers.
+/// `BadInput` for an invalid query, or the database failed.
 pub async fn find_meant(
     db: &ReadPool,
     query: &str,
@@ -44,10 +44,10 @@ pub async fn find_meant(
     Ok((Arc::new(terms), hits))
 }
 
-/// What is found among `kinds`, the best first; equally good ones by kind, then the newest first.
+/// The hits among `kinds`, best first. Equal scores are sorted by type, then newest first.
 ///
 /// # Errors
-/// What the database answers.
+/// The database failed.
 async fn find(db: &ReadPool, terms: &Terms, kinds: &[SearchType]) -> ApiResult<Vec<Hit>> {
     if terms.is_empty() || kinds.is_empty() {
         return Ok(Vec::new());
@@ -92,12 +92,12 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[SearchType]) -> ApiResult<V
     Ok(hits)
 }
 
-/// The better of a row's two texts, and nearly as good when only both together have all.
+/// The score of the better of a row's two texts; slightly less if only both together contain all words.
 fn rate(row: &QueryResult, terms: &Terms, typos: bool) -> Result<(SearchType, i32, f64), DbErr> {
     let (number, key): (i32, i32) = (row.try_get("", "kind")?, row.try_get("", "id")?);
     let (text, second): (String, Option<String>) = (row.try_get("", "text")?, row.try_get("", "second")?);
     let kind = SearchType::ALL.into_iter().find(|kind| *kind as i32 == number);
-    let kind = kind.ok_or_else(|| DbErr::Type(format!("{number} is no kind of hits")))?;
+    let kind = kind.ok_or_else(|| DbErr::Type(format!("{number} is not a type of hits")))?;
     let texts = [Some(text.as_str()), second.as_deref()];
     if texts.iter().flatten().any(|text| is_ruled_out(terms, text)) {
         return Ok((kind, key, 0.0));

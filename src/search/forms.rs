@@ -1,20 +1,19 @@
-//! The forms of words: what a title or a text may say where something else was typed.
+//! Word forms: a title or a text may contain another form of a word than the query.
 //!
-//! Stems are Snowball's (<https://snowballstem.org>), as PostgreSQL's `russian` finds them. Its rules know
-//! no dictionary and take the end of many roots for an ending, but not in every case: "экран" has
-//! the stem "экра", "экраном" has "экран"; likewise "герой" and "героя", "остров" and "острова".
-//! Nor do they know vowels that come and go, as in "съемка" and "съемок". So a word that is looked for
-//! has several stems: its own, and those of the nouns that it may be a case of. What is no word among
-//! them finds nothing.
+//! Stems are Snowball's (<https://snowballstem.org>), as in PostgreSQL's `russian` dictionary. Its rules use no word
+//! list and mistake the end of many roots for an ending, but not in every case: "экран" has the stem "экра", "экраном"
+//! has "экран"; likewise "герой" and "героя", "остров" and "острова". Nor do they cover fleeting vowels, as in "съемка"
+//! and "съемок". So a word in a query has several stems: its own, and those of the nouns of which it may be a case.
+//! Stems that belong to no word find nothing.
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-/// Endings of the cases of nouns.
+/// Case endings of nouns.
 const CASES: &str = "а ам ами ах е ев ей ем ею и й о ов ой ом ою у ы ь ью ю я ям ями ях";
 /// Other endings of Russian and English words.
 const ENDINGS: &str = "ая его ее ему ет ешь ие ий им ими ит их иям ию ия л ла ли ло ого ое ому т ти ть ует уют ую ут \
     ые ый ым ыми ых ье ьев ьей ьем ьи ья ьям ьями ьях ют юю ят яя s es ed ing er ers";
-/// Frequent nouns that change within, which no rule here finds.
+/// Frequent nouns with irregular stems, which no rule here finds.
 const IRREGULAR: [&str; 19] = [
     "время времени временем времена времен временам временами временах",
     "имя имени именем имена имен именам именами именах",
@@ -36,24 +35,23 @@ const IRREGULAR: [&str; 19] = [
     "заяц зайца зайцу зайцем зайце зайцы зайцев зайцам зайцами зайцах",
     "чудо чуда чуду чудом чуде чудеса чудес чудесам чудесами чудесах",
 ];
-/// Letters of a root at least: with fewer, too many words begin alike.
+/// The minimum number of letters of a root: with fewer, too many words begin alike.
 const ROOT_LENGTH_MIN: usize = 3;
-/// Stems of a word at most. With very many, PostgreSQL would rather read all texts than its index.
+/// The maximum number of stems of a word. With very many, PostgreSQL would read all texts instead of its index.
 const STEMS_MAX: usize = 9;
-/// Letters from which on all words that begin with a stem, or with what was typed, are taken for its forms.
+/// From this many letters on, all words that begin with a stem, or with the word, count as its forms.
 const LONG: usize = 5;
 
-/// A folded word that is looked for. Hundreds of candidates are compared with it.
+/// A folded word of a query. Hundreds of candidates are compared with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// The word as it was typed.
+    /// The word as typed.
     pub text: String,
     /// The stems of its forms, its own first.
     pub stems: Vec<String>,
-    /// Words that begin so are taken for its forms: what a long word has in common with its stem, or the word
-    /// itself.
+    /// Words with this prefix count as its forms: what a long word has in common with its stem, or the word itself.
     pub prefix: Option<String>,
-    /// How its forms may begin as they are written, the word itself among them.
+    /// The beginnings of its written forms, including the word itself.
     roots: Vec<String>,
 }
 
@@ -83,23 +81,23 @@ impl Word {
         word
     }
 
-    /// Whether it may be a name's first letter.
+    /// Whether it may be an initial.
     pub fn is_initial(&self) -> bool {
         self.text.chars().count() == 1 && self.text.chars().all(char::is_alphabetic)
     }
 
-    /// Adds the cases of the nouns that it may be a case of.
+    /// Adds the cases of the nouns of which it may be a case.
     fn add_cases(&mut self) {
         let text = self.text.clone();
         let plain = ["ами", "ями"].into_iter().find(|ending| text.ends_with(ending));
         let endings =
             CASES.split(' ').chain(["", "ым", "ых"]).filter(|ending| plain.is_none_or(|plain| *ending == plain));
         for (root, ending) in endings.filter_map(|ending| text.strip_suffix(ending).map(|root| (root, ending))) {
-            // "мировой" is no case of "миров", but "Ежовым" is one of "Ежов".
+            // "мировой" is not a case of "миров", but "Ежовым" is one of "Ежов".
             let is_name = ["ов", "ев", "ин"].iter().any(|end| root.ends_with(end));
             let is_no_case = match ending {
                 "ой" | "ею" | "ей" | "ою" => root.ends_with("ов") || root.ends_with("ев"),
-                // Long names are found by their beginnings.
+                // Long names are found by their prefix.
                 "ым" | "ых" => !is_name || root.chars().count() >= LONG,
                 _ => false,
             };
@@ -117,7 +115,7 @@ impl Word {
         }
     }
 
-    /// Adds what is written so, if it is one of the forms.
+    /// Adds this form, if it is one of the word.
     fn add_form(&mut self, form: String) {
         if self.stems.contains(&stem(&form)) {
             self.add(form, Vec::new());
@@ -142,7 +140,7 @@ impl Word {
         }
     }
 
-    /// The shortest texts of which one is in each of its forms.
+    /// The shortest texts such that each form contains one of them.
     pub fn needles(&self) -> Vec<&str> {
         let all = || self.prefix.iter().chain(&self.roots).map(String::as_str);
         let mut needles: Vec<_> =
@@ -152,7 +150,7 @@ impl Word {
         needles
     }
 
-    /// Its forms as they are written.
+    /// Its written forms.
     pub fn forms(&self) -> Vec<String> {
         let all = self.roots.iter().flat_map(|root| endings().map(move |ending| format!("{root}{ending}")));
         let mut forms: Vec<_> = all.filter(|form| self.stems.contains(&stem(form))).collect();
@@ -163,12 +161,12 @@ impl Word {
     }
 }
 
-/// All endings, none among them.
+/// All endings, including the empty one.
 fn endings() -> impl Iterator<Item = &'static str> {
     CASES.split(' ').chain(ENDINGS.split(' ')).chain([""])
 }
 
-/// The stem of a folded word by Snowball's rules, as PostgreSQL finds it.
+/// The stem of a folded word by Snowball's rules, as in PostgreSQL.
 pub fn stem(word: &str) -> String {
     let algorithm = match word {
         word if word.contains(char::is_numeric) => return word.to_owned(),
@@ -178,7 +176,7 @@ pub fn stem(word: &str) -> String {
     Stemmer::create(algorithm).stem(word).into_owned()
 }
 
-/// The different stems that the cases of a noun have.
+/// The different stems of a noun's cases.
 fn stems_of_noun(root: &str) -> Vec<String> {
     match root.ends_with(is_vowel) {
         true => vec![stem(&format!("{root}й")), stem(&format!("{root}ям"))],
@@ -186,10 +184,10 @@ fn stems_of_noun(root: &str) -> Vec<String> {
     }
 }
 
-/// Last letters of roots with a vowel that comes and goes.
+/// The last letters of roots with a fleeting vowel.
 const AFTER_VOWEL: &str = "бклмнрц";
 
-/// A root before an ending, as it may be without one: "съемк" and "съемок", "чайк" and "чаек".
+/// The forms that a root before an ending may have without one: "съемк" and "съемок", "чайк" and "чаек".
 fn with_vowel(root: &str) -> Vec<String> {
     let mut letters = root.chars().rev();
     let (Some(last), Some(before)) = (letters.next(), letters.next()) else { return Vec::new() };
@@ -207,7 +205,7 @@ fn with_vowel(root: &str) -> Vec<String> {
     vowels.iter().map(|vowel| format!("{head}{vowel}{last}")).collect()
 }
 
-/// A root without an ending, as it may be before one: "съемок" and "съемк", "писем" and "письм".
+/// The forms that a root without an ending may have before one: "съемок" and "съемк", "писем" and "письм".
 fn without_vowel(root: &str) -> Vec<String> {
     let mut letters = root.chars().rev();
     let (Some(last), Some(vowel), third) = (letters.next(), letters.next(), letters.next()) else { return Vec::new() };
@@ -229,7 +227,7 @@ fn is_vowel(letter: char) -> bool {
 mod tests {
     use super::*;
 
-    /// Words in forms that find each other.
+    /// Words whose forms find each other.
     const WORDS: [&str; 55] = [
         "фильм фильма фильму фильмом фильме фильмы фильмов фильмам фильмами фильмах",
         "сериал сериала сериалу сериалом сериале сериалы сериалов сериалам сериалами сериалах",

@@ -1,4 +1,4 @@
-//! What a search is asked.
+//! Inputs of searches.
 
 use async_graphql::{Enum, InputObject};
 
@@ -20,7 +20,7 @@ impl SearchType {
     /// All types.
     pub const ALL: [Self; 4] = [Self::Movie, Self::Person, Self::Publication, Self::Cinema];
 
-    /// The table of folded texts, its key, and its columns of texts.
+    /// The table of folded texts, its key, and its text columns.
     pub fn table(self) -> (&'static str, &'static str, &'static [&'static str]) {
         match self {
             Self::Movie => ("movie_titles", "movie_id", &["title", "original"]),

@@ -1,4 +1,5 @@
-//! What was meant where the keyboard was in the other language, or lent a letter that looks alike.
+//! Guesses what was meant if the query was typed in the wrong keyboard layout, or with look-alike letters of the other
+//! script.
 
 use crate::kit::fold::fold;
 
@@ -6,13 +7,13 @@ use crate::kit::fold::fold;
 const ENGLISH: &str = "`qwertyuiop[]asdfghjkl;'zxcvbnm,.~QWERTYUIOP{}ASDFGHJKL:\"ZXCVBNM<>";
 const RUSSIAN: &str = "ёйцукенгшщзхъфывапролджэячсмитьбюЁЙЦУКЕНГШЩЗХЪФЫВАПРОЛДЖЭЯЧСМИТЬБЮ";
 
-/// Latin letters that look like Cyrillic ones, in lower case, and these.
+/// Lower-case Latin letters that look like Cyrillic ones, and these.
 const LATIN: &str = "aceopxykmtbh";
 const CYRILLIC: &str = "асеорхукмтвн";
 
-/// What may have been meant where nothing is found as typed, the likelier first.
+/// What may have been meant if the query finds nothing, the likeliest first.
 pub fn meant(text: &str) -> Vec<String> {
-    // Single letters would be found in many titles.
+    // Single letters would match many titles.
     if text.split(|letter: char| !letter.is_alphanumeric()).all(|word| word.chars().nth(1).is_none()) {
         return Vec::new();
     }
@@ -20,8 +21,8 @@ pub fn meant(text: &str) -> Vec<String> {
     others.into_iter().flatten().collect()
 }
 
-/// Words without the letters of the other script that only look alike: "мaтрица" with a Latin "a",
-/// "cccp" in Latin letters. `None` if there is no such word.
+/// Replaces look-alike letters of the other script in words: "мaтрица" with a Latin "a", "cccp" in Latin letters.
+/// `None` if there is no such word.
 fn in_one_script(text: &str) -> Option<String> {
     let mut changed = String::with_capacity(text.len());
     let mut rest = text;
@@ -31,7 +32,7 @@ fn in_one_script(text: &str) -> Option<String> {
             rest.split_at(rest.find(|other: char| other.is_alphanumeric() != is_letter).unwrap_or(rest.len()));
         let cyrillic = exchange_all(word, LATIN, CYRILLIC, |letter| matches!(letter, 'а'..='я'));
         let latin = || exchange_all(word, CYRILLIC, LATIN, |letter| letter.is_ascii_alphabetic());
-        // Single letters may be of either.
+        // Single letters may belong to either script.
         let is_word = word.chars().nth(1).is_some();
         changed += &cyrillic.or_else(latin).filter(|_| is_word).unwrap_or_else(|| word.to_owned());
         rest = behind;
@@ -39,14 +40,12 @@ fn in_one_script(text: &str) -> Option<String> {
     (changed != text).then_some(changed)
 }
 
-/// The word with the letters of `from` exchanged for those of `to`. `None` if other ones than those that are
-/// `right` remain.
+/// The word with the letters of `from` replaced with those of `to`. `None` if letters remain that are not `right`.
 fn exchange_all(word: &str, from: &str, to: &str, is_right: impl Fn(char) -> bool) -> Option<String> {
     word.chars().map(|letter| if is_right(letter) { Some(letter) } else { exchange(letter, from, to) }).collect()
 }
 
-/// The same keys in the other language: "vfnhbwf" is "матрица". `None` if the letters are of both or
-/// of neither.
+/// The same keys in the other layout: "vfnhbwf" is "матрица". `None` if the letters are of both scripts or of neither.
 fn in_other_layout(text: &str) -> Option<String> {
     let has = |letters: &str| text.chars().any(|letter| letter.is_alphabetic() && letters.contains(letter));
     let (from, to) = match (has(ENGLISH), has(RUSSIAN)) {
@@ -54,7 +53,7 @@ fn in_other_layout(text: &str) -> Option<String> {
         (false, true) => (RUSSIAN, ENGLISH),
         _ => return None,
     };
-    // A quote's key has a letter too; pairs are meant as they are.
+    // The quote's key has a Russian letter too. Paired quotes are quotes.
     let is_quoted = text.matches('"').count().is_multiple_of(2);
     let other = |letter| match letter {
         '"' if is_quoted => '"',
@@ -64,7 +63,7 @@ fn in_other_layout(text: &str) -> Option<String> {
     Some(text.chars().map(other).collect())
 }
 
-/// The letter of `to` at the place that this one has in `from`.
+/// The letter of `to` at the same position as this one in `from`.
 fn exchange(letter: char, from: &str, to: &str) -> Option<char> {
     from.chars().zip(to.chars()).find_map(|(known, other)| (known == letter).then_some(other))
 }

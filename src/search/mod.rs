@@ -1,12 +1,12 @@
 //! Search over movies, persons, publications and cinemas, ranked together.
 //!
-//! - `terms`: what the client typed, parsed into words, phrases and exclusions;
-//! - `forms`: the forms that a word may stand in;
-//! - `layout`: what was meant where the keyboard was in the other language;
-//! - `find`: what is found, ranked; `titles` and `texts`: the statements, per database; `sql`: what they share;
-//! - `common`: exclusions that PostgreSQL's index does not know;
-//! - `score`: how well a title, a name or a text meets what was typed;
-//! - `snippet`: where a text meets it;
+//! - `terms`: the query, parsed into words, phrases and exclusions;
+//! - `forms`: the forms of a word;
+//! - `layout`: guesses for the wrong keyboard layout;
+//! - `find`: finds and ranks hits; `titles` and `texts`: the statements, by database; `sql`: what they share;
+//! - `exclusions`: exclusions that PostgreSQL's index does not know;
+//! - `score`: how well a title, a name or a text matches the query;
+//! - `snippet`: the excerpt of a text around the match;
 //! - [`objects`]: the hits as API clients see them, and the root field.
 
 mod exclusions;

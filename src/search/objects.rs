@@ -35,7 +35,7 @@ use crate::quota::{Quota, QuotaNames};
 struct SearchHit {
     hit: Hit,
     terms: Arc<Terms>,
-    /// Made once, however often it is selected.
+    /// Made once, even if it is selected several times.
     snippet: OnceCell<Option<Arc<str>>>,
 }
 
@@ -105,7 +105,7 @@ impl Resolve<SearchHit> for SnippetOfHit {
 
     async fn resolve(call: Call<'_, SearchHit>) -> Column {
         let (mut snippets, mut errors) = (Vec::new(), Vec::new());
-        // Texts that are asked for at once are read together.
+        // Snippets for the same field are made concurrently.
         let made = join_all(call.iter().map(|hit| hit.snippet(call.context))).await;
         let cells = made.into_iter().map(|made| match made {
             Ok(snippet) => {
@@ -135,9 +135,9 @@ impl SearchHit {
     }
 }
 
-/// Snippets that are made at the same time, each on a thread of its own.
+/// The limit of concurrent snippets, each on its own thread.
 static MADE_AT_ONCE: LazyLock<Arc<Quota>> = LazyLock::new(|| {
-    // No flag: a request that waits too long is stopped by its timeout.
+    // It has no flag: a request that waits too long times out.
     let names = QuotaNames { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: 1 };
     let max = available_parallelism().map_or(1, NonZero::get) as u64;
     // A single client may have all.
@@ -146,7 +146,7 @@ static MADE_AT_ONCE: LazyLock<Arc<Quota>> = LazyLock::new(|| {
 
 /// Makes a snippet on another thread, so that it does not delay other requests.
 async fn make_snippet(address: IpAddr, terms: &Arc<Terms>, text: Arc<str>) -> ApiResult<Option<Arc<str>>> {
-    // A request that is stopped while it waits has made nothing. Addresses take turns.
+    // A request that is stopped while it waits has done no work. Addresses take turns.
     let _turn = MADE_AT_ONCE.wait(address).await;
     let terms = Arc::clone(terms);
     let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;

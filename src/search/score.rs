@@ -1,32 +1,32 @@
-//! How well a title, a name or a text meets what was typed, from 0 to 1.
+//! How well a title, a name or a text matches the query, from 0 to 1.
 //!
-//! A title or name that holds all that is wanted scores 0.5 to 1, the higher the more exactly
-//! and the more of it is meant; with typos 0.25 to 0.5. A text scores up to 0.5, by the rank
-//! that its database gives. So what is named like the query comes before what mentions it.
+//! A title or name with all words of the query scores 0.5 to 1: more for exact matches, and the more of it is matched.
+//! With typos it scores 0.25 to 0.5. A text scores up to 0.5, by its rank in the database. So titles and names that
+//! match come before texts that mention the words.
 
 use super::forms::{Word, stem};
 use super::inputs::SearchType;
 use super::terms::{Terms, split_words};
 
-/// Something found.
+/// A hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// From 0 to 10,000, the greatest first.
     pub score: i64,
-    /// What it is.
+    /// Its type.
     pub kind: SearchType,
     /// Its primary key.
     pub key: i32,
 }
 
 impl Hit {
-    /// Its place among others, in ascending order.
+    /// Its sort keys, in ascending order.
     pub fn rank(&self) -> [i64; 3] {
         [-self.score, self.kind as i64, -i64::from(self.key)]
     }
 }
 
-/// Whether a folded title or name has what was excluded.
+/// Whether a folded title or name contains an excluded word or phrase.
 pub fn is_ruled_out(terms: &Terms, title: &str) -> bool {
     let words: Vec<_> = split_words(title).collect();
     let has = |wanted: &Word| words.iter().any(|word| wanted.stems.contains(&stem(word)));
@@ -37,8 +37,8 @@ fn has_phrase(words: &[&str], phrase: &[String]) -> bool {
     words.windows(phrase.len()).any(|stretch| stretch == phrase)
 }
 
-/// The score of a folded title or name; 0 if it lacks something that is wanted. Words behind the
-/// first `essential` ones count only if they are wanted: a patronymic is seldom typed.
+/// The score of a folded title or name; 0 if it lacks something. Words after the first `essential` ones count only if
+/// they match: patronymics are rarely typed.
 pub fn rate_title(terms: &Terms, title: &str, essential: usize, typos: bool) -> f64 {
     let words: Vec<_> = split_words(title).collect();
     if terms.is_stop_words() {
@@ -82,8 +82,7 @@ pub fn rate_title(terms: &Terms, title: &str, essential: usize, typos: bool) -> 
     if typos { 0.25 + 0.25 * quality } else { 0.5 + 0.5 * quality }
 }
 
-/// How well a word with this stem meets the wanted one. A single letter is an initial if there are
-/// names beside it.
+/// How well a word with this stem matches the wanted one. A single letter is an initial if there are names with it.
 fn rate_word(wanted: &Word, word: &str, stem: &str, has_names: bool, typos: bool) -> f64 {
     let text = wanted.text.as_str();
     let edits = if typos { edits_allowed(text) } else { 0 };
@@ -112,10 +111,10 @@ fn rate_word(wanted: &Word, word: &str, stem: &str, has_names: bool, typos: bool
     }
 }
 
-/// Letters that may differ in a word with typos.
+/// The number of letters that may differ in a word with typos.
 pub fn edits_allowed(word: &str) -> usize {
     match word.chars().count() {
-        // Longer ones are no words, and dear to compare.
+        // Longer strings are not words, and are expensive to compare.
         31.. => 0,
         _ if word.contains(char::is_numeric) => 0,
         0..5 => 0,
@@ -124,8 +123,8 @@ pub fn edits_allowed(word: &str) -> usize {
     }
 }
 
-/// Whether one word becomes the other by at most `edits` letters inserted, left out, exchanged or
-/// swapped with their neighbour (optimal string alignment).
+/// Whether one word becomes the other with at most `edits` letters inserted, deleted, replaced or swapped with a
+/// neighbour (optimal string alignment).
 fn is_within(edits: usize, left: &str, right: &str) -> bool {
     let (left, right): (Vec<_>, Vec<_>) = (left.chars().collect(), right.chars().collect());
     if left.len().abs_diff(right.len()) > edits {
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wanted_must_be_there() {
+    fn all_wanted_words_must_match() {
         assert_eq!(rate("война мир", "война", false), 0.0);
         assert_eq!(rate("\"мир и война\"", "война и мир", false), 0.0);
         assert_eq!(rate("война -мир", "война и мир", false), 0.0);

@@ -1,22 +1,23 @@
-//! Where a text meets what was typed: a stretch of it with the words marked.
+//! Snippets: the part of a text that matches the query best, with the words marked.
 
 use super::forms::{Word, stem};
 use super::terms::{Terms, is_stop_word};
 use crate::kit::fold::{fold, is_left_out};
 use crate::publication::SEARCHED_LENGTH_MAX;
 
-/// Characters of a snippet at most, without marks and ellipses.
+/// The maximum length of a snippet in characters, without marks and ellipses.
 const LENGTH_MAX: usize = 240;
-/// Characters before the first word that is marked.
+/// The number of characters before the first marked word.
 const LEAD: usize = 60;
-/// Bytes within which words stand close together. Two bytes a letter are usual; this only weighs.
+/// The distance in bytes within which words count as close. It assumes two bytes for each letter, and is only used for
+/// ranking.
 const NEAR: usize = 2 * (LENGTH_MAX - LEAD);
 
-/// Bytes of a word that are looked at: nothing that can be typed is as long.
+/// The number of bytes of a word that are examined: longer words cannot be typed.
 const WORD_BYTES_MAX: usize = 1_024;
 
-/// The stretch of `text` with the most of the wanted words, as HTML: the words in `<mark>`, all
-/// else escaped. `None` if none of them is in it.
+/// The part of `text` with the most wanted words, as HTML: the words in `<mark>`, everything else escaped. `None` if it
+/// contains none of them.
 pub fn cut(terms: &Terms, text: &str) -> Option<String> {
     let in_phrases = terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(|word| Word::new(word));
     let wanted: Vec<_> = terms.words.iter().cloned().chain(in_phrases).collect();
@@ -40,15 +41,15 @@ pub fn cut(terms: &Terms, text: &str) -> Option<String> {
     Some(html)
 }
 
-/// A word of the text that is wanted, by bytes.
+/// A wanted word in the text, by byte positions.
 struct WordMatch {
     start: usize,
     end: usize,
     wanted: usize,
 }
 
-/// The wanted words of `text`, at least up to where a snippet with all of them ends: a long text is
-/// seldom read to its end.
+/// Finds the wanted words of `text`, at least up to the end of a snippet with all of them: a long text is rarely read
+/// to its end.
 fn find(wanted: &[Word], text: &str) -> Vec<WordMatch> {
     let mut found: Vec<WordMatch> = Vec::new();
     let mut last = text.len();
@@ -60,7 +61,7 @@ fn find(wanted: &[Word], text: &str) -> Vec<WordMatch> {
         if start > last {
             break;
         }
-        // Stress marks and soft hyphens are no letters, but parts of their words.
+        // Stress marks and soft hyphens are not letters, but parts of their words.
         let is_part = |letter: char| letter.is_alphanumeric() || is_left_out(letter);
         let end = text[start..].find(|letter| !is_part(letter)).map_or(text.len(), |length| start + length);
         at = end;
@@ -89,7 +90,7 @@ fn find(wanted: &[Word], text: &str) -> Vec<WordMatch> {
     found
 }
 
-/// How many of the wanted words stand in a stretch that is moved along a text.
+/// Counts the wanted words in a window that moves along a text.
 struct MatchCounts {
     counts: Vec<usize>,
     different: usize,
@@ -111,7 +112,7 @@ impl MatchCounts {
     }
 }
 
-/// The place in `found` from which on the most different words stand close together.
+/// The index in `found` from which the most different words are close together.
 fn best_start(found: &[WordMatch], wanted: usize) -> Option<usize> {
     let mut near = MatchCounts::new(wanted);
     let mut end = 0;
@@ -137,7 +138,7 @@ fn first_characters(text: &str, count: usize) -> &str {
     text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The beginning of a word some way before `at`.
+/// The beginning of a word somewhat before `at`.
 fn step_back(text: &str, at: usize) -> usize {
     let Some((begin, _)) = text[..at].char_indices().rev().nth(LEAD) else { return 0 };
     let blank = text[begin..at].find(char::is_whitespace).map_or(0, |length| begin + length);
@@ -145,7 +146,7 @@ fn step_back(text: &str, at: usize) -> usize {
     begin + (text[begin..].len() - text[begin..].trim_start().len())
 }
 
-/// The end of a word before the snippet is too long.
+/// The end of a word before the snippet becomes too long.
 fn step_on(text: &str, begin: usize) -> usize {
     let Some((far, _)) = text[begin..].char_indices().nth(LENGTH_MAX) else { return text.len() };
     let stretch = &text[begin..begin + far];
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_between_words_where_most_is_found() {
+    fn long_texts_are_cut_between_words_around_most_matches() {
         let text = format!("{0} кино {0} кино и театр {0}", "слово дело ".repeat(60));
         let html = snippet("театр кино", &text).unwrap_or_default();
         assert!(html.contains("<mark>кино</mark> и <mark>театр</mark>"), "{html}");
@@ -194,15 +195,15 @@ mod tests {
         assert!(html.chars().count() < LENGTH_MAX + 40, "{html}");
     }
 
-    /// The same words all over a text of the greatest length, none of them often enough.
+    /// The same words throughout a text of the maximum length, all of them too far apart.
     #[test]
-    fn long_texts_take_no_longer_the_more_is_found() {
+    fn more_matches_take_no_longer() {
         let text = "кино ".repeat(20_000);
         let started = std::time::Instant::now();
         assert!(snippet("кино театр сцена", &text).is_some());
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
         let far = format!("{} театр", "слово ".repeat(SEARCHED_LENGTH_MAX / 6));
-        assert_eq!(snippet("театр", &far), None, "it is not looked through to its end");
+        assert_eq!(snippet("театр", &far), None, "the search does not reach its end");
         assert!(snippet("театр", &far["слово слово ".len()..]).is_some());
         assert_eq!(snippet("театр", &"т".repeat(100_000)), None);
     }

@@ -1,45 +1,44 @@
-//! What the client typed, parsed into words, phrases and exclusions.
+//! The query, parsed into words, phrases and exclusions.
 
 use super::forms::Word;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::fold::fold;
 
-/// Characters of a query at most.
+/// The maximum length of a query in characters.
 const QUERY_LENGTH_MAX: usize = 200;
-/// Words of a query at most, those of phrases and exclusions too.
+/// The maximum number of words in a query, including those of phrases and exclusions.
 const WORDS_MAX: usize = 16;
 
-/// Words too common to be looked for by themselves: they narrow nothing down. PostgreSQL leaves
-/// out some more by its own list.
+/// Words that are too common to search for alone. PostgreSQL ignores some more, by its own list.
 const STOP_WORDS: &str = "а без бы был была были было быть в вам вас весь во вот все всего всех вы да для до его ее \
     если есть еще же за и из или им их к как ко когда кто ли либо мне мы на над не него нее нет ни них но о об однако \
     он она они оно от очень по под при с со так также такой там те тем то того тоже той только том ты у уже хотя чего \
     чей чем что чтобы эта эти это этот я a an and are as at be but by for from had has have he her his i in is it its \
     no not of on or our she that the their they this to was we were which with you";
 
-/// What stands between the letters of an abbreviation in a title: "E.T.", "M*A*S*H", "V/H/S", "Q & A".
+/// The separators between the letters of an abbreviation in a title: "E.T.", "M*A*S*H", "V/H/S", "Q & A".
 const BETWEEN_LETTERS: [&str; 10] = [".", ". ", " ", "*", "-", "/", " / ", "&", " & ", "'"];
 
 /// A parsed query. All texts are folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Words that must be found, without stop words.
+    /// Words that must match, without stop words.
     pub words: Vec<Word>,
-    /// Phrases that must be found, not of stop words alone.
+    /// Phrases that must match, except those with only stop words.
     pub phrases: Vec<Vec<String>>,
-    /// Words that must not be found.
+    /// Words that must not match.
     pub excluded_words: Vec<Word>,
-    /// Phrases that must not be found.
+    /// Phrases that must not match.
     pub excluded_phrases: Vec<Vec<String>>,
-    /// All that is wanted, stop words too, joined by blanks: what a whole title may be.
+    /// All wanted words, including stop words, joined with spaces: they may be a whole title.
     pub plain: String,
 }
 
 impl Terms {
-    /// Parses the input `field`. Anything can be typed: quotes may stay open, signs are ignored.
+    /// Parses the input `field`. Every text is valid: unclosed quotes and other signs are ignored.
     ///
     /// # Errors
-    /// `BadInput` when it is too long, or only says what to leave out.
+    /// `BadInput` if it is too long or contains only exclusions.
     pub fn parse(field: &str, text: &str) -> ApiResult<Self> {
         if text.chars().nth(QUERY_LENGTH_MAX).is_some() {
             let text = format!("must be at most {QUERY_LENGTH_MAX} characters long");
@@ -51,7 +50,7 @@ impl Terms {
         let mut has_abbreviation = false;
         let mut rest = text.as_str();
         while !rest.is_empty() {
-            // Some keyboards make a longer dash of it.
+            // Some keyboards turn it into a longer dash.
             let behind_sign = rest.strip_prefix(['-', '–', '−']);
             let excluded = behind_sign.is_some();
             let unsigned = behind_sign.unwrap_or(rest);
@@ -85,7 +84,7 @@ impl Terms {
             return Err(ApiError::bad_input(field, format!("has too many words; the limit is {WORDS_MAX}")));
         }
         if wanted.is_empty() && unwanted > 0 {
-            return Err(ApiError::bad_input(field, "says only what to leave out; add a word to look for"));
+            return Err(ApiError::bad_input(field, "contains only exclusions; add a word to search for"));
         }
         terms.plain = wanted.join(" ");
         let is_meant = |phrase: &Vec<String>| phrase.iter().any(|word| !is_stop_word(word));
@@ -96,7 +95,7 @@ impl Terms {
         Ok(terms)
     }
 
-    /// Letters alone are an abbreviation, such as "E.T.": a phrase. Beside names they are initials.
+    /// Letters alone are an abbreviation, such as "E.T.": a phrase. With names, they are initials.
     fn join_letters(&mut self, has_abbreviation: bool) {
         let are_letters = self.words.len() > 1 && self.words.iter().all(Word::is_initial);
         if are_letters && (has_abbreviation || self.words.iter().any(|word| !is_stop_word(&word.text))) {
@@ -104,29 +103,29 @@ impl Terms {
         }
     }
 
-    /// Nothing is wanted: blank, or signs alone.
+    /// Whether nothing is wanted: the query is blank, or has only signs.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty()
     }
 
-    /// Only stop words are wanted. They can be a whole title, such as "Оно".
+    /// Whether only stop words are wanted. They can be a whole title, such as "Оно".
     pub fn is_stop_words(&self) -> bool {
         !self.is_empty() && self.words.is_empty() && self.phrases.is_empty()
     }
 
-    /// Words that texts must have: initials narrow nothing down.
+    /// The words that texts must contain, without initials.
     pub fn words_of_texts(&self) -> Vec<&Word> {
         self.words.iter().filter(|word| !word.is_initial() || self.words.len() == 1).collect()
     }
 
-    /// What a title or name must hold: one of each group, which the forms of a word, or the words of
-    /// phrases, have in them. First what trigrams find, three letters and more, then what is shorter.
+    /// What a title or name must contain: one of each group, which every form of a word, or of a phrase's words,
+    /// contains. First those that trigrams find, with three letters and more, then shorter ones.
     pub fn needles(&self) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
         let (abbreviations, phrases): (Vec<_>, Vec<_>) =
             self.phrases.iter().partition(|phrase| phrase.iter().all(|word| is_letter(word)));
         let in_phrases = phrases.into_iter().flatten().filter(|word| !is_stop_word(word));
         let in_words = self.words.iter().map(|word| word.needles().into_iter().map(str::to_owned).collect());
-        // A single letter is everywhere: they are looked for with what stands between them.
+        // Single letters are everywhere, so they are searched for with their separators.
         let in_abbreviations =
             abbreviations.iter().map(|letters| BETWEEN_LETTERS.map(|signs| letters.join(signs)).into());
         let all = in_words.chain(in_phrases.map(|word| vec![word.clone()])).chain(in_abbreviations);
@@ -138,7 +137,7 @@ fn is_letter(word: &str) -> bool {
     word.chars().nth(1).is_none()
 }
 
-/// Whether letters were typed with signs between them alone: "A.I.", "M*A*S*H".
+/// Whether letters were typed with only signs between them: "A.I.", "M*A*S*H".
 fn is_abbreviation(piece: &str, words: &[&str]) -> bool {
     words.len() > 1 && words.iter().all(|word| is_letter(word)) && !piece.trim().contains(' ')
 }
@@ -148,7 +147,7 @@ pub fn split_words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// Whether a word narrows nothing down.
+/// Whether a word is a stop word.
 pub fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.split_ascii_whitespace().any(|stop| stop == word)
 }
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn words_phrases_and_exclusions_are_told_apart() {
+    fn words_phrases_and_exclusions_are_distinguished() {
         let terms = parse("Ёлки «Война и мир» -матрица -\"войне машин\" человек-паук -спайдер-мен и");
         assert_eq!(terms.words, words(&["елки", "человек", "паук"]));
         assert_eq!(terms.phrases, [texts(&["война", "и", "мир"])]);

@@ -1,4 +1,4 @@
-//! The statement that looks for texts.
+//! The statement that searches texts.
 
 use sea_orm::{DbBackend, Statement};
 
@@ -8,30 +8,30 @@ use super::sql::HITS_MAX;
 use super::sql::{CANDIDATES_MAX, Sql, match_excluded, match_forms, match_phrases};
 use super::terms::{Terms, is_stop_word};
 
-/// Stems that are looked up in the index of texts at once. With more than some forty, PostgreSQL would
-/// rather read 20,000 texts.
+/// The maximum number of stems that are looked up in the text index. With more than about forty, PostgreSQL would read
+/// 20,000 texts instead.
 const INDEXED_MAX: usize = 24;
-/// Texts found by the index in which phrases and further words are tested, divided by the number of these
-/// tests: 10 microseconds for each.
+/// The maximum number of texts found by the index that are tested for phrases and further words, divided by the number
+/// of these tests: 10 microseconds for each.
 const TESTED_MAX: usize = 10_000;
 
-/// Texts that have all words: with the score that their rank makes.
+/// Finds texts with all words, scored by their rank.
 pub fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> Option<Statement> {
     let mut words = terms.words_of_texts();
-    // Long ones are the rarer.
+    // Long words are rarer.
     words.sort_by_key(|word| std::cmp::Reverse(word.text.len()));
     if (words.is_empty() && terms.phrases.is_empty()) || !kinds.contains(&SearchType::Publication) {
         return None;
     }
     match backend {
         DbBackend::Sqlite => Some(on_sqlite(terms, &words)),
-        // Phrases of words that the index leaves out, such as "A.I.", cannot be looked for.
+        // Phrases of words that the index omits, such as "A.I.", cannot be searched for.
         _ if words.is_empty() && terms.phrases.iter().flatten().all(|word| is_stop_word(word)) => None,
         _ => Some(on_postgres(terms, &words)),
     }
 }
 
-/// A text is scored by its rank among those that FTS5 finds.
+/// Scores a text by its rank in FTS5.
 fn on_sqlite(terms: &Terms, words: &[&Word]) -> Statement {
     let mut sql = Sql::new(DbBackend::Sqlite);
     let wanted = words.iter().map(|word| match_forms(word, word.prefix.as_deref()));
@@ -50,7 +50,7 @@ fn on_sqlite(terms: &Terms, words: &[&Word]) -> Statement {
     ))
 }
 
-/// Those that the index finds are tested for what it cannot tell, and ranked.
+/// Texts from the index are tested for what it cannot check, and ranked.
 fn on_postgres(terms: &Terms, words: &[&Word]) -> Statement {
     let mut sql = Sql::new(DbBackend::Postgres);
     let mut queries: Vec<_> =
@@ -58,7 +58,7 @@ fn on_postgres(terms: &Terms, words: &[&Word]) -> Statement {
     for word in terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)) {
         queries.push((format!("to_tsquery('pg_catalog.russian', {})", sql.bind(word.as_str())), 1));
     }
-    // Ranking by && compares all pairs of places; by || it divides by the number of stems.
+    // Ranking with && compares all pairs of positions; with || it divides by the number of stems.
     let any = queries.iter().map(|(query, _)| query.as_str()).collect::<Vec<_>>().join(" || ");
     let factor = queries.iter().map(|(_, stems)| stems).sum::<usize>() as f64 / queries.len() as f64;
     let excluded = terms.excluded_words.iter().map(|word| (format!("!!({})", sql.excluded(word)), word.stems.len()));
@@ -80,7 +80,7 @@ fn on_postgres(terms: &Terms, words: &[&Word]) -> Statement {
     tests.extend(terms.excluded_phrases.iter().map(|phrase| format!("NOT {}", sql.has_phrase(phrase))));
     let (candidates, held) = match tests.len() {
         0 => (CANDIDATES_MAX as usize, "found".to_owned()),
-        // One after the other, until there are enough.
+        // One after another, until there are enough.
         count => (
             TESTED_MAX / count,
             format!(
@@ -90,7 +90,7 @@ fn on_postgres(terms: &Terms, words: &[&Word]) -> Statement {
             ),
         ),
     };
-    // The order stands apart, or the planner would walk along it instead of using the index.
+    // The order is separate, or the planner would scan in that order instead of using the index.
     sql.finish(&format!(
         "WITH matching AS MATERIALIZED (
              SELECT publication_id FROM publication_words WHERE words @@ ({}) AND numnode({any}) > 0

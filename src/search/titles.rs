@@ -1,4 +1,4 @@
-//! The statements that look for titles and names.
+//! The statements that search titles and names.
 
 use sea_orm::{DbBackend, Statement};
 
@@ -8,12 +8,12 @@ use super::sql::HITS_MAX;
 use super::sql::{CANDIDATES_MAX, Sql, any_of};
 use super::terms::Terms;
 
-/// Titles and names that begin with all that is wanted, or hold its parts.
+/// Titles and names that begin with the query, or contain its parts.
 pub fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> Statement {
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
     let (long, short) = terms.needles();
-    // Without a longer word there are only beginnings to go by, of the whole or of a word.
+    // Without a longer word, only prefixes can be searched for: of the whole, or of a word.
     let mut starts = vec![terms.plain.as_str()];
     if long.is_empty() && !terms.is_stop_words() {
         starts.extend(terms.plain.split(' '));
@@ -23,7 +23,7 @@ pub fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) ->
     for kind in kinds {
         let (table, key, texts) = kind.table();
         let second = texts.get(1).copied().unwrap_or("CAST(NULL AS text)");
-        // What a publication's title says, its text may still rule out.
+        // A publication whose title matches may still be excluded by its text.
         let allowed = if *kind == SearchType::Publication { sql.rules_out(terms) } else { None };
         let head = format!(
             "SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table} WHERE{}",
@@ -51,20 +51,20 @@ pub fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) ->
         if !short.is_empty() {
             holds += &format!(" AND {}", sql.holds(texts, &short));
         }
-        // Not the key as it is: PostgreSQL would rather walk along it, and test row after row.
+        // An expression instead of the key: PostgreSQL would otherwise scan by key, and test row after row.
         let newest = if backend == DbBackend::Sqlite { key.to_owned() } else { format!("{key} + 0") };
         parts.push(format!("{head} {holds} ORDER BY {newest} DESC LIMIT {CANDIDATES_MAX}"));
     }
     sql.finish(&union(&parts))
 }
 
-/// The different rows of all `parts`. SQLite orders and limits the parts of a union only as subqueries.
+/// The different rows of all `parts`. SQLite allows an order and a limit in parts of a union only as subqueries.
 fn union(parts: &[String]) -> String {
     let parts: Vec<_> = parts.iter().map(|part| format!("SELECT * FROM ({part}) AS part")).collect();
     parts.join(" UNION ")
 }
 
-/// Titles and names that hold a piece of each long word, those with the most of their trigrams first.
+/// Titles and names that contain a piece of each long word, those with the most of their trigrams first.
 pub fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> Option<Statement> {
     let (long, short): (Vec<_>, Vec<_>) = terms.words.iter().partition(|word| edits_allowed(&word.text) > 0);
     if long.is_empty() {
@@ -107,10 +107,9 @@ pub fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> 
     Some(sql.finish(&union(&parts)))
 }
 
-/// What a text with at most the allowed edits of the word has one of: one piece more than there may be
-/// edits, each of three letters at least, since trigrams find no less. Of a word of five letters they
-/// overlap, so what has another letter in the middle is missed. Two letters exchanged may be in
-/// two pieces, so short words are also looked for with each two exchanged.
+/// Pieces of a word such that a text within the allowed edits contains one: one more piece than edits, each of at least
+/// three letters, the minimum for trigrams. In a word of five letters they overlap, so another letter in the middle is
+/// missed. Two swapped letters may be in two pieces, so short words are also searched for with each pair swapped.
 fn pieces(word: &str) -> Vec<String> {
     let letters: Vec<_> = word.chars().collect();
     let count = edits_allowed(word) + 1;
@@ -128,7 +127,7 @@ fn pieces(word: &str) -> Vec<String> {
     pieces
 }
 
-/// Each three letters in a row.
+/// All sequences of three letters.
 fn trigrams(word: &str) -> Vec<String> {
     let letters: Vec<_> = word.chars().collect();
     letters.windows(3).map(|three| three.iter().collect()).collect()

@@ -7,7 +7,7 @@ use crate::kit::changes::CatalogueObject;
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who changes staff and positions.
+/// Editors change staff and positions.
 const EDITORS: Rule = Rule::Has(Role::Editor);
 
 /// Adds the mutations to their root.

@@ -12,7 +12,7 @@ use crate::movie::Movie;
 use crate::person::Person;
 
 row! {
-    /// One person's part in making one movie.
+    /// A person's part in a movie.
     StaffMember of movie_staff_m2m {
         id: Id<StaffMember>,
         character: Option<String>,
@@ -24,7 +24,7 @@ row! {
 }
 
 row! {
-    /// What a person does in a production: director, actor, composer.
+    /// A position in a production: director, actor, composer.
     PersonPosition of person_position [registry: true] {
         id: Id<PersonPosition>,
         title: String,

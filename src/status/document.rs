@@ -1,74 +1,74 @@
-//! The document: what is known at one moment. Its JSON is described in `docs/monitoring.md`.
+//! The document: the status at one moment. `docs/monitoring.md` describes its JSON.
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
-/// What is known at one moment.
+/// The status at one moment.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusDocument {
     /// The moment.
     pub at: DateTime<Utc>,
-    /// Whether every source answers and nothing is wrong.
+    /// Whether every source responds and nothing is wrong.
     pub is_well: bool,
     /// What is wrong, the worst first.
     pub symptoms: Vec<Symptom>,
-    /// Where this comes from.
+    /// The sources.
     pub sources: Vec<SourceReport>,
-    /// What Patroni says; none without Patroni.
+    /// Patroni's data. `None` without Patroni.
     pub cluster: Option<ClusterReport>,
     /// The servers of the API.
     pub instances: Vec<InstanceReport>,
-    /// What PostgreSQL says of itself; none without its URL.
+    /// PostgreSQL's statistics. `None` without its URL.
     pub database: Option<DatabaseReport>,
 }
 
-/// How bad a symptom is.
+/// The severity of a symptom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// Requests fail, or are about to.
     Critical,
-    /// One failure less is survived, or answers are old.
+    /// One failure less can be survived, or reads are outdated.
     Warning,
 }
 
-/// Something that is wrong.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Symptom {
-    /// As the alert is called.
+    /// The name of the alert.
     pub name: &'static str,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// The member or the server; none if it is the whole.
+    /// The member or the server. `None` if it concerns the whole.
     pub subject: Option<String>,
-    /// What is seen.
+    /// The observation.
     pub text: String,
-    /// What it means for clients.
+    /// The effect on clients.
     pub effect: &'static str,
-    /// For how many seconds it has been seen.
+    /// How long it has been seen, in seconds.
     pub for_s: u64,
-    /// What to do: a file of the repository and a section in it.
+    /// The instructions: a file of the repository and a section in it.
     pub guide: String,
 }
 
-/// Where a part of the document comes from.
+/// A source of a part of the document.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceReport {
     /// `patroni`, `monitor` or `instances`.
     pub name: &'static str,
-    /// Its address, without a password; none if it is not configured.
+    /// Its address, without a password. `None` if it is not configured.
     pub address: Option<String>,
-    /// Why it says nothing, or not all.
+    /// Why it does not respond, or not completely.
     pub trouble: Option<String>,
-    /// What to do about that.
+    /// The solution.
     pub remedy: Option<String>,
 }
 
-/// A cluster of Patroni.
+/// A Patroni cluster.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterReport {
@@ -76,13 +76,13 @@ pub struct ClusterReport {
     pub scope: String,
     /// The identifier of its database system, as `patronictl list` shows it.
     pub system_identifier: Option<String>,
-    /// Whether Patroni leaves it alone (maintenance mode).
+    /// Whether it is in maintenance mode: Patroni does not manage it.
     pub is_paused: bool,
     /// Its members by name.
     pub members: Vec<MemberReport>,
 }
 
-/// A server of PostgreSQL with its Patroni.
+/// A PostgreSQL server with its Patroni.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberReport {
@@ -96,25 +96,25 @@ pub struct MemberReport {
     pub state: String,
     /// Its timeline.
     pub timeline: Option<i64>,
-    /// The leader's position, or what a replica has received.
+    /// The leader's position, or the position that a replica has received.
     pub receive_lsn: Option<String>,
-    /// Bytes that a replica has not received.
+    /// The number of bytes that a replica has not received.
     pub receive_lag_bytes: Option<u64>,
-    /// What a replica has replayed.
+    /// The position that a replica has replayed.
     pub replay_lsn: Option<String>,
-    /// Bytes that a replica has not replayed.
+    /// The number of bytes that a replica has not replayed.
     pub replay_lag_bytes: Option<u64>,
-    /// Whether somebody has paused its replay.
+    /// Whether its replay is paused.
     pub is_replay_paused: bool,
-    /// When the last transaction was committed that it has replayed.
+    /// The commit time of the last transaction that it has replayed.
     pub replayed_at: Option<String>,
-    /// Whether settings wait for its restart.
+    /// Whether changed settings require its restart.
     pub is_restart_pending: bool,
     /// The version of its PostgreSQL.
     pub postgres_version: Option<String>,
     /// The version of its Patroni.
     pub patroni_version: Option<String>,
-    /// Why its own Patroni says nothing; what is known is then from another one, and may be old.
+    /// Why its own Patroni does not respond. The data is then from another one, and may be outdated.
     pub silence: Option<String>,
 }
 
@@ -124,51 +124,51 @@ pub struct MemberReport {
 pub struct InstanceReport {
     /// Its address.
     pub name: String,
-    /// `full`, `read-only` or `down`; none if it does not answer.
+    /// `full`, `read-only` or `down`. `None` if it does not respond.
     pub readiness: Option<String>,
-    /// Why it is not `full`, or does not answer.
+    /// Why it is not `full`, or does not respond.
     pub reason: Option<String>,
     /// Its version.
     pub version: Option<String>,
     /// `PostgreSQL` or `SQLite`.
     pub database: Option<&'static str>,
-    /// When it was started, in Unix time.
+    /// When it started, in Unix time.
     pub started_s: Option<f64>,
     /// Its memory.
     pub memory_bytes: Option<f64>,
-    /// Whether it sees a leader; none on SQLite.
+    /// Whether it sees a leader. `None` on SQLite.
     pub is_leader_known: Option<bool>,
     /// The timeline of the leader that it sees.
     pub timeline: Option<i64>,
-    /// How far its replica is behind; none on SQLite.
+    /// The lag of its replica. `None` on SQLite.
     pub replica_lag_s: Option<f64>,
     /// Operations since its start.
     pub operations: f64,
-    /// The time that they took.
+    /// Their total duration.
     pub operations_s: f64,
     /// Errors in responses since its start.
     pub errors: f64,
-    /// Requests that are being answered.
+    /// Requests in flight.
     pub requests_in_flight: f64,
-    /// Its feed of comments.
+    /// Its comment feed.
     pub feed: Option<FeedReport>,
     /// Its pools of database connections.
     pub pools: Vec<PoolReport>,
 }
 
-/// The feed of comments, as one server has it.
+/// The comment feed of one server.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeedReport {
     /// Whether it can read the database.
     pub is_connected: bool,
-    /// Whether ticks order its events.
+    /// Whether its events are ordered by ticks.
     pub is_by_tick: bool,
-    /// Who listens.
+    /// The number of listeners.
     pub listeners: f64,
-    /// Results that were handed to listeners since the start.
+    /// Results that were delivered to listeners since the start.
     pub deliveries: f64,
-    /// For how long a transaction that has not ended has held comments back.
+    /// How long an open transaction has delayed comments.
     pub held_back_s: f64,
 }
 
@@ -178,15 +178,15 @@ pub struct FeedReport {
 pub struct PoolReport {
     /// `write`, `read` or `sessions`.
     pub name: String,
-    /// Connections at most.
+    /// The maximum number of connections.
     pub max: f64,
     /// Open connections.
     pub open: f64,
-    /// Open connections that somebody holds.
+    /// Open connections that are in use.
     pub in_use: f64,
 }
 
-/// What PostgreSQL says of itself.
+/// PostgreSQL's statistics.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseReport {
@@ -196,55 +196,55 @@ pub struct DatabaseReport {
     pub name: String,
     /// Its size.
     pub size_bytes: i64,
-    /// Whether it is a standby, which knows of no replicas.
+    /// Whether it is a standby, which does not know its replicas.
     pub is_standby: bool,
     /// Its connections.
     pub connections: ConnectionsReport,
-    /// Those who receive its changes.
+    /// Its replicas.
     pub replicas: Vec<ReplicaReport>,
-    /// For whom it keeps WAL.
+    /// Its replication slots.
     pub slots: Vec<SlotReport>,
-    /// The statements that took the most time; none if they cannot be read.
+    /// The statements that took the most time. `None` if they cannot be read.
     pub statements: Option<Vec<StatementReport>>,
 }
 
-/// Connections of clients, by what they do.
+/// The connections of clients, by state.
 #[derive(Clone, Debug, Default, FromQueryResult, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionsReport {
-    /// At most.
+    /// The maximum number.
     pub max: i32,
-    /// All.
+    /// All of them.
     pub total: i64,
     /// Those that execute a statement.
     pub active: i64,
-    /// Those that do nothing.
+    /// Idle ones.
     pub idle: i64,
-    /// Those that do nothing in a transaction.
+    /// Those that are idle in a transaction.
     pub idle_in_transaction: i64,
     /// Those that wait for a lock.
     pub waiting_for_locks: i64,
 }
 
-/// Who receives PostgreSQL's changes.
+/// A replica of PostgreSQL.
 #[derive(Clone, Debug, FromQueryResult, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicaReport {
-    /// Its name, which for a member of Patroni is the member's.
+    /// Its name. For a member of Patroni, it is the member's.
     pub name: String,
     /// `streaming`, `catchup`, `startup` or `backup`.
     pub state: String,
     /// `quorum`, `sync`, `potential` or `async`.
     pub sync_state: String,
-    /// What it has received and written to its disk.
+    /// The position that it has received and written to its disk.
     pub receive_lsn: Option<String>,
-    /// Bytes that it has not received.
+    /// The number of bytes that it has not received.
     pub receive_lag_bytes: Option<i64>,
-    /// What it has replayed.
+    /// The position that it has replayed.
     pub replay_lsn: Option<String>,
-    /// Bytes that it has not replayed.
+    /// The number of bytes that it has not replayed.
     pub replay_lag_bytes: Option<i64>,
-    /// How old what it replays is.
+    /// Its replay lag.
     pub replay_lag_s: Option<f64>,
 }
 
@@ -254,13 +254,13 @@ pub struct ReplicaReport {
 pub struct SlotReport {
     /// Its name.
     pub name: String,
-    /// Whether somebody reads from it.
+    /// Whether it is in use.
     pub is_active: bool,
-    /// Bytes of WAL that are kept for it.
+    /// The number of bytes of WAL that are retained for it.
     pub kept_bytes: i64,
 }
 
-/// A statement with the time that it took.
+/// A statement with its duration.
 #[derive(Clone, Debug, FromQueryResult, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatementReport {
@@ -268,10 +268,10 @@ pub struct StatementReport {
     pub query: String,
     /// How often it was executed.
     pub calls: i64,
-    /// The time that all executions took.
+    /// The total duration of all executions.
     pub total_s: f64,
-    /// The time of one execution.
+    /// The mean duration.
     pub mean_ms: f64,
-    /// Rows that it has returned or changed.
+    /// The number of rows that it has returned or changed.
     pub rows: i64,
 }

@@ -1,4 +1,4 @@
-//! Asking other programs over HTTP, each for a second at most.
+//! Queries other programs over HTTP, each with a timeout of a second.
 
 use std::error::Error;
 use std::time::Duration;
@@ -7,36 +7,36 @@ use reqwest::redirect::Policy;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-/// How long a source may take to answer.
+/// The timeout of a source.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is read of an answer at most.
+/// The maximum size of a response that is read.
 const BYTES_MAX: usize = 4 << 20;
 
-/// Asks over HTTP. Cloning is cheap.
+/// An HTTP client. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Fetch(reqwest::Client);
 
-/// An answer: status and body.
-pub(super) struct Fetched {
+/// A response: status and body.
+pub(super) struct FetchedResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
 impl Fetch {
     /// # Errors
-    /// No client can be made.
+    /// The client cannot be created.
     pub(super) fn new() -> anyhow::Result<Self> {
         let client =
             reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().pool_max_idle_per_host(1);
         Ok(Self(client.build()?))
     }
 
-    /// What is found there.
+    /// Returns what is at this URL.
     ///
     /// # Errors
-    /// Why there is no answer, in a few words.
-    pub(super) async fn get(&self, url: Url) -> Result<Fetched, String> {
+    /// Why there is no response, in a few words.
+    pub(super) async fn get(&self, url: Url) -> Result<FetchedResponse, String> {
         let mut response = self.0.get(url).send().await.map_err(|error| explain(&error))?;
         let (status, mut body) = (response.status().as_u16(), Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
@@ -45,15 +45,15 @@ impl Fetch {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Fetched { status, body })
+        Ok(FetchedResponse { status, body })
     }
 
-    /// The same as JSON, whatever the status.
+    /// Returns the JSON, whatever the status.
     ///
     /// # Errors
-    /// Why there is no answer, or none of this form.
+    /// Why there is no response, or no valid one.
     pub(super) async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, String> {
-        let Fetched { status, body } = self.get(url).await?;
+        let FetchedResponse { status, body } = self.get(url).await?;
         serde_json::from_slice(&body)
             .map_err(|error| format!("its answer (status {status}) is not as expected: {error}"))
     }
@@ -66,7 +66,7 @@ pub(super) fn below(address: &Url, path: &str) -> Url {
     url
 }
 
-/// The innermost reason: those around it repeat the URL.
+/// The innermost reason: the outer ones repeat the URL.
 fn explain(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", TIMEOUT.as_secs());

@@ -1,4 +1,4 @@
-//! What servers of the API say of themselves: `/readyz` and `/metrics`.
+//! What API servers report about themselves: `/readyz` and `/metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use super::document::{FeedReport, InstanceReport, PoolReport};
 use super::fetch::{Fetch, below};
 use crate::http::Status;
 
-/// The servers to ask.
+/// The servers to query.
 #[derive(Clone)]
 pub enum InstanceSources {
     /// These, over HTTP.
     At(Vec<Url>),
-    /// This process, which is called so.
+    /// This process, with this name.
     Own(String, Arc<dyn Status>),
 }
 
@@ -28,7 +28,7 @@ impl std::fmt::Debug for InstanceSources {
     }
 }
 
-/// Asks all of them at once.
+/// Queries all of them concurrently.
 pub(super) async fn ask(fetch: &Fetch, sources: &InstanceSources) -> Vec<InstanceReport> {
     match sources {
         InstanceSources::At(addresses) => join_all(addresses.iter().map(|address| ask_one(fetch, address))).await,
@@ -54,7 +54,7 @@ async fn ask_one(fetch: &Fetch, address: &Url) -> InstanceReport {
     read(&name, &String::from_utf8_lossy(&ready.body), &String::from_utf8_lossy(&metrics.body))
 }
 
-/// A server by the line of `/readyz`, the state and its reason, and the text of `/metrics`.
+/// A server's report, from the line of `/readyz` (the state and its reason) and the text of `/metrics`.
 fn read(name: &str, ready: &str, metrics: &str) -> InstanceReport {
     let (state, reason) = match ready.trim().split_once(": ") {
         Some((state, reason)) => (state, Some(reason.to_owned())),
@@ -62,13 +62,13 @@ fn read(name: &str, ready: &str, metrics: &str) -> InstanceReport {
     };
     let known = matches!(state, "full" | "read-only" | "down");
     let metrics = Metrics::read(metrics);
-    // Only on PostgreSQL is there a pool for sessions.
+    // Only PostgreSQL has a pool for sessions.
     let is_postgres = metrics.of("kinoteka_pool_connections_max").any(|(labels, _)| labels.contains("\"sessions\""));
     let on_postgres = |value: Option<f64>| value.filter(|_| is_postgres);
     InstanceReport {
         name: name.to_owned(),
         readiness: known.then(|| state.to_owned()),
-        reason: if known { reason } else { Some("its /readyz is not that of this program".to_owned()) },
+        reason: if known { reason } else { Some("its /readyz is not Kinoteka's".to_owned()) },
         version: metrics.of("kinoteka_build_info").find_map(|(labels, _)| label(labels, "version")).map(str::to_owned),
         database: Some(if is_postgres { "PostgreSQL" } else { "SQLite" }),
         started_s: metrics.one("process_start_time_seconds"),
@@ -108,14 +108,14 @@ fn pools(metrics: &Metrics<'_>) -> Vec<PoolReport> {
     pools
 }
 
-/// The samples of an OpenMetrics text by their names, each with its labels as they stand there.
+/// The samples of an OpenMetrics text by name, each with its raw labels.
 struct Metrics<'t>(BTreeMap<&'t str, Vec<(&'t str, f64)>>);
 
 impl<'t> Metrics<'t> {
     fn read(text: &'t str) -> Self {
         let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            // A label may have spaces, a value has none, and our servers write no times.
+            // A label may have spaces, but a value has none, and our servers write no timestamps.
             let Some((series, value)) = line.rsplit_once(' ') else { continue };
             let Ok(value) = value.parse() else { continue };
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
@@ -137,7 +137,7 @@ impl<'t> Metrics<'t> {
     }
 }
 
-/// A label whose value has no quotes, as all that is read here.
+/// A label whose value has no quotes, as with all labels that are read here.
 fn label<'t>(labels: &'t str, name: &str) -> Option<&'t str> {
     let (_, rest) = labels.split_once(&format!("{name}=\""))?;
     rest.split('"').next()

@@ -1,7 +1,7 @@
-//! What is wrong. The names are those of the alerts, so that one section of `docs/monitoring.md` is for both.
+//! Finds faults. They have the names of the alerts, so that one section of `docs/monitoring.md` serves both.
 //!
-//! Each finding has a time for which it has to be seen before it counts: a commit may wait for a moment, and a program may
-//! answer late once.
+//! Each finding must be seen for some time before it counts: a commit may wait for a moment, and a program may respond
+//! late once.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use super::document::{ClusterReport, DatabaseReport, InstanceReport, MemberRepor
 use super::patroni::NodeAnswer;
 use super::units::show_bytes;
 
-/// Bytes that a replica may lack: HAProxy of `deploy/local` reads from it up to there.
+/// The number of bytes that a replica may lack. HAProxy of `deploy/local` uses it up to this lag.
 const LAG_BYTES_MAX: u64 = 16 << 20;
 
-/// Seconds that a replica's contents may be old.
+/// The maximum age of a replica's data in seconds.
 const LAG_S_MAX: f64 = 10.0;
 
-/// WAL that may be kept for a replica.
+/// The maximum size of WAL that is retained for a replica.
 const KEPT_BYTES_MAX: i64 = 1 << 30;
 
-/// For how long comments may wait behind a transaction.
+/// The maximum time in seconds for which a transaction may delay comments.
 const HELD_BACK_S_MAX: f64 = 10.0;
 
 const AT_ONCE: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_secs(2);
 
-/// The longest time for which something has to be seen.
+/// The longest time for which a finding must be seen.
 const LATER: Duration = Duration::from_secs(3);
 
-/// Something that looks wrong now.
+/// A possible fault.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) name: &'static str,
@@ -35,9 +35,9 @@ pub(super) struct Finding {
     pub(super) subject: Option<String>,
     pub(super) text: String,
     pub(super) effect: &'static str,
-    /// For how long it has to be seen.
+    /// How long it must be seen.
     pub(super) after: Duration,
-    /// What stays the same as long as it lasts, beside name and subject.
+    /// What stays the same while it lasts, in addition to name and subject.
     pub(super) mark: String,
 }
 
@@ -62,13 +62,13 @@ impl Finding {
         Self { after, ..self }
     }
 
-    /// Where to read what to do.
+    /// The instructions for it.
     pub(super) fn guide(&self) -> String {
         format!("docs/monitoring.md#{}", self.name.to_lowercase())
     }
 }
 
-/// Looks at the cluster; `nodes` are the members' own answers.
+/// Checks the cluster. `nodes` are the members' own responses.
 pub(super) fn judge_cluster(
     cluster: &ClusterReport,
     nodes: &[Option<NodeAnswer>],
@@ -77,17 +77,17 @@ pub(super) fn judge_cluster(
 ) {
     let leads = |member: &MemberReport| matches!(&*member.role, "leader" | "standby_leader");
     if !cluster.members.iter().any(|member| leads(member) && member.state == "running") {
-        let effect = "Queries go on from replicas. Changes wait, and then fail with UNAVAILABLE.";
+        let effect = "Queries continue on replicas. Changes wait, and then fail with UNAVAILABLE.";
         found.push(Finding::critical("NoLeader", "No member leads.", effect).after(SOON));
     }
     let writable = |node: &NodeAnswer| node.state == "running" && matches!(&*node.role, "primary" | "master");
     if nodes.iter().flatten().filter(|node| writable(node)).count() > 1 {
-        let effect = "Both may acknowledge changes, and those of one will be lost.";
-        found.push(Finding::critical("TwoLeaders", "Several members take changes.", effect).after(SOON));
+        let effect = "Both may acknowledge changes, and one side's changes will be lost.";
+        found.push(Finding::critical("TwoLeaders", "Several members accept changes.", effect).after(SOON));
     }
     if nodes.iter().flatten().any(|node| node.failsafe_mode_is_active) {
-        let text = "Patroni cannot reach etcd. The leader goes on as long as it reaches all members.";
-        let effect = "Nothing yet. If a member fails now, there is no leader.";
+        let text = "Patroni cannot reach etcd. The leader continues as long as it reaches all members.";
+        let effect = "None yet. If a member fails now, the cluster loses its leader.";
         found.push(Finding::critical("FailsafeActive", text, effect));
     }
     for (member, node) in cluster.members.iter().zip(nodes) {
@@ -109,7 +109,8 @@ pub(super) fn judge_cluster(
 
 fn judge_member(member: &MemberReport, node: Option<&NodeAnswer>, found: &mut Vec<Finding>) {
     let name = &member.name;
-    let one_less = "If it led, another member is promoted. If it was a replica, one failure less is survived.";
+    let one_less =
+        "If it led, another member is promoted. If it was a replica, the cluster tolerates one failure less.";
     let Some(node) = node else {
         let why = member.silence.as_deref().unwrap_or_default();
         let text = format!("Patroni of {name} does not answer: {why}.");
@@ -123,18 +124,18 @@ fn judge_member(member: &MemberReport, node: Option<&NodeAnswer>, found: &mut Ve
         || node.role == "replica" && node.replication_state.is_none() && member.state != "streaming" && is_new(member)
     {
         let text = format!("{name} receives nothing from the leader: it is \"{}\".", member.state);
-        let effect = "Reads from it are old. It cannot be promoted without loss.";
+        let effect = "Reads from it are outdated. It cannot be promoted without loss.";
         found.push(Finding::warning("ReplicaNotStreaming", text, effect).of(name).after(LATER));
     }
 }
 
-/// Whether its Patroni tells what a replica does.
+/// Whether its Patroni reports what a replica does.
 fn is_new(member: &MemberReport) -> bool {
     let major = member.patroni_version.as_deref().and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     major.is_some_and(|major| major >= 4)
 }
 
-/// Where a replica is.
+/// The replay position of a replica.
 struct Replay<'r> {
     received: Option<&'r str>,
     replayed: Option<&'r str>,
@@ -144,7 +145,7 @@ struct Replay<'r> {
 }
 
 fn judge_replay(name: &str, replay: &Replay<'_>, found: &mut Vec<Finding>) {
-    let old = "Reads from it are old. It still counts for commits, since it receives.";
+    let old = "Reads from it are outdated. It still counts for commits, because it receives changes.";
     if replay.is_paused {
         let text = format!("Replay of {name} is paused.");
         found.push(Finding::warning("ReplayStopped", text, old).of(name));
@@ -158,18 +159,18 @@ fn judge_replay(name: &str, replay: &Replay<'_>, found: &mut Vec<Finding>) {
         let finding = Finding::warning("ReplayStopped", text, old).of(name).after(LATER);
         found.push(Finding { mark: replayed.to_owned(), ..finding });
     }
-    let late = "Reads from it are old.";
+    let late = "Reads from it are outdated.";
     if let Some(bytes) = replay.lag_bytes.filter(|bytes| *bytes > LAG_BYTES_MAX) {
         let text = format!("{name} is {} behind the leader.", show_bytes(bytes as f64));
         found.push(Finding::warning("ReplicaLaggingBytes", text, late).of(name).after(LATER));
     }
     if let Some(seconds) = replay.lag_s.filter(|seconds| *seconds > LAG_S_MAX) {
-        let text = format!("What {name} replays is {seconds:.0} s old.");
+        let text = format!("The data of {name} is {seconds:.0} s old.");
         found.push(Finding::warning("ReplicaLaggingSeconds", text, late).of(name).after(LATER));
     }
 }
 
-/// Looks at PostgreSQL's statistics. Replicas are looked at here if Patroni does not tell of them.
+/// Checks PostgreSQL's statistics. Replicas are checked here if Patroni does not report them.
 pub(super) fn judge_database(database: &DatabaseReport, has_patroni: bool, found: &mut Vec<Finding>) {
     for replica in database.replicas.iter().filter(|_| !has_patroni) {
         let replay = Replay {
@@ -188,7 +189,7 @@ pub(super) fn judge_database(database: &DatabaseReport, has_patroni: bool, found
     }
 }
 
-/// Looks at the servers of the API.
+/// Checks the API servers.
 pub(super) fn judge_instances(instances: &[InstanceReport], found: &mut Vec<Finding>) {
     for instance in instances {
         judge_instance(instance, found);
@@ -227,7 +228,7 @@ fn judge_instance(instance: &InstanceReport, found: &mut Vec<Finding>) {
     if let Some(feed) = &instance.feed {
         if !feed.is_connected {
             let text = format!("The feed of {name} cannot read the database.");
-            let effect = "Its listeners get nothing new. They miss nothing: they get it later.";
+            let effect = "Its listeners get no new events now. They get all of them later.";
             found.push(Finding::critical("FeedAway", text, effect).of(name).after(SOON));
         }
         if feed.held_back_s > HELD_BACK_S_MAX {

@@ -1,8 +1,8 @@
-//! How the cluster, the servers and the database are, gathered into one [document](StatusDocument).
+//! The status of the cluster, the servers and the database, gathered into one [document](StatusDocument).
 //!
-//! Sources are Patroni, PostgreSQL's statistics and the servers' own addresses. Each may be away: the document then names
-//! it with the remedy, and has the rest. [`Gatherer::look`] asks them all, [`print`] shows the document in a terminal,
-//! `http` gives it to admins at `/status.json`, and the page `/status` draws it.
+//! The sources are Patroni, PostgreSQL's statistics and the servers' own addresses. If one does not respond, the
+//! document names it with the solution, and contains the rest. [`Gatherer::look`] queries all of them, [`print`] shows
+//! the document in a terminal, `http` returns it to admins at `/status.json`, and the page `/status` draws it.
 
 mod document;
 mod fetch;
@@ -34,30 +34,30 @@ pub use self::document::{
 };
 pub use self::instances::InstanceSources;
 
-/// A look that is not older serves others too.
+/// A look that is at most this old is reused.
 const FRESH: Duration = Duration::from_millis(900);
 
-/// What is not looked at for so long was not seen all the time.
+/// A finding without a look for this long counts as interrupted.
 const GAP_MAX: Duration = Duration::from_secs(15);
 
-/// Between two looks at what is not certain yet.
+/// The pause between two looks at an uncertain finding.
 const SETTLE_GAP: Duration = Duration::from_millis(500);
 
-/// When enough was looked.
+/// When to stop looking.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
-/// Where to look.
+/// The sources of the status.
 #[derive(Debug)]
 pub struct StatusSources {
     /// Addresses of Patroni.
     pub patroni: Vec<Url>,
-    /// PostgreSQL, as a role that may see statistics.
+    /// PostgreSQL, with a role that may read statistics.
     pub monitor: Option<DatabaseUrl>,
     /// The servers.
     pub instances: InstanceSources,
 }
 
-/// Asks the sources, and remembers for how long something has been wrong.
+/// Queries the sources, and remembers how long each fault has been seen.
 #[derive(Debug)]
 pub struct Gatherer {
     fetch: Fetch,
@@ -68,23 +68,23 @@ pub struct Gatherer {
     last: tokio::sync::Mutex<Option<(Instant, Arc<StatusDocument>)>>,
 }
 
-/// What was found in the last look, and since when.
+/// The findings of the last look, with their start.
 #[derive(Debug, Default)]
 struct History {
     looked: Option<Instant>,
     since: HashMap<FindingKey, Instant>,
-    /// Since when something has been there that does not count yet.
+    /// The start of the oldest finding that does not count yet.
     pending: Option<Instant>,
 }
 
-/// Name, subject and mark of a finding.
+/// The name, subject and mark of a finding.
 type FindingKey = (&'static str, Option<String>, String);
 
 impl Gatherer {
-    /// Asks nobody yet.
+    /// Does not query anything yet.
     ///
     /// # Errors
-    /// There can be no HTTP client.
+    /// The HTTP client cannot be created.
     pub fn new(sources: StatusSources) -> anyhow::Result<Self> {
         let StatusSources { patroni, monitor, instances } = sources;
         Ok(Self {
@@ -97,7 +97,7 @@ impl Gatherer {
         })
     }
 
-    /// Asks all sources, at most once a second however many want to know.
+    /// Queries all sources, at most once a second for all callers.
     pub async fn look(&self) -> Arc<StatusDocument> {
         let mut last = self.last.lock().await;
         if let Some((at, document)) = &*last
@@ -110,12 +110,12 @@ impl Gatherer {
         document
     }
 
-    /// The same for one who looks once: looks again, for some seconds at most, as long as something may be wrong that has to
-    /// be seen for a while.
+    /// The same for a single status: looks again for some seconds, while a finding has not been seen long enough to
+    /// count.
     pub async fn look_until_settled(&self) -> StatusDocument {
         let mut document = self.gather().await;
         let first = Instant::now();
-        // What comes later is new, such as the next position of a replica that replays.
+        // Later findings are new, such as the next position of a replica that replays.
         while self.history().pending.is_some_and(|since| since <= first) && first.elapsed() < SETTLED_AFTER {
             tokio::time::sleep(SETTLE_GAP).await;
             document = self.gather().await;
@@ -152,7 +152,7 @@ impl Gatherer {
         }
     }
 
-    /// Those findings that have been there for long enough.
+    /// The findings that were seen long enough.
     fn remember(&self, found: Vec<Finding>) -> Vec<Symptom> {
         let (mut history, now) = (self.history(), Instant::now());
         if history.looked.replace(now).is_some_and(|looked| now.duration_since(looked) > GAP_MAX) {
@@ -170,7 +170,7 @@ impl Gatherer {
                 history.pending = Some(history.pending.map_or(first, |pending| pending.min(first)));
                 continue;
             }
-            // A replica that does not replay lags for that reason.
+            // A replica that does not replay lags because of that.
             let is_explained = finding.name.starts_with("ReplicaLagging")
                 && symptoms.iter().any(|other| other.name == "ReplayStopped" && other.subject == finding.subject);
             if !is_explained {
@@ -200,7 +200,7 @@ impl Gatherer {
         source("monitor", self.monitor.as_ref().map(Monitor::name), trouble)
     }
 
-    /// A server that does not answer is a symptom, and the others are there.
+    /// A server that does not respond is a symptom, and the others are still shown.
     fn instances_source(&self) -> SourceReport {
         let address = match &self.instances {
             InstanceSources::At(addresses) => {
@@ -230,7 +230,7 @@ impl Overview for Gatherer {
         Box::pin(async {
             let document = self.look().await;
             serde_json::to_vec(&*document)
-                .map_err(|error| ApiError::Internal(format!("the status is no JSON: {error}")))
+                .map_err(|error| ApiError::Internal(format!("the status cannot be written as JSON: {error}")))
         })
     }
 }

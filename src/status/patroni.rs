@@ -1,5 +1,5 @@
-//! What Patroni says: `GET /cluster` of the first that answers, and `GET /patroni` of each member. The second one is of
-//! this moment; the first one may be as old as Patroni's `loop_wait`.
+//! What Patroni reports: `GET /cluster` of the first address that responds, and `GET /patroni` of each member. The
+//! second is current; the first may be as old as Patroni's `loop_wait`.
 
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use url::Url;
 use super::document::{ClusterReport, MemberReport};
 use super::fetch::{Fetch, below};
 
-/// What `/cluster` answers.
+/// The response of `/cluster`.
 #[derive(Debug, Deserialize)]
 struct ClusterAnswer {
     members: Vec<MemberAnswer>,
@@ -18,7 +18,7 @@ struct ClusterAnswer {
     pause: bool,
 }
 
-/// A member in it. A lag that is not known is a word.
+/// A member in it. An unknown lag is a string.
 #[derive(Debug, Deserialize)]
 struct MemberAnswer {
     name: String,
@@ -33,16 +33,16 @@ struct MemberAnswer {
     receive_lag: Option<Json>,
     replay_lsn: Option<String>,
     replay_lag: Option<Json>,
-    /// Before Patroni 4.1 the only one.
+    /// The only one before Patroni 4.1.
     lag: Option<Json>,
     #[serde(default)]
     pending_restart: bool,
 }
 
-/// What `/patroni` answers.
+/// The response of `/patroni`.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct NodeAnswer {
-    /// `running` or why not.
+    /// `running`, or why not.
     #[serde(default)]
     pub(super) state: String,
     /// `primary` or `replica`.
@@ -74,18 +74,18 @@ struct PatroniAnswer {
     scope: Option<String>,
 }
 
-/// The cluster, and what each member says itself, in the same order.
+/// The cluster, and each member's own report, in the same order.
 pub(super) struct PatroniAnswers {
     pub(super) cluster: ClusterReport,
     pub(super) nodes: Vec<Option<NodeAnswer>>,
 }
 
-/// Asks Patroni.
+/// Queries Patroni.
 ///
 /// # Errors
-/// Why none of these answers.
+/// Why none of the addresses responds.
 pub(super) async fn ask(fetch: &Fetch, addresses: &[Url]) -> Result<PatroniAnswers, String> {
-    // All at once: one that hangs takes a second.
+    // Concurrently, so that hanging ones take one second in total.
     let asked = addresses.iter().map(|address| fetch.get_json::<ClusterAnswer>(below(address, "cluster")));
     let mut silent = Vec::new();
     let mut found = None;
@@ -152,12 +152,12 @@ fn report(member: &MemberAnswer, node: &Result<NodeAnswer, String>, leader: Opti
     }
 }
 
-/// As Patroni lists it: what a replica does, if it runs.
+/// The state as Patroni lists it: what a replica does, if it runs.
 fn state_of(member: &MemberAnswer, own: &NodeAnswer) -> String {
     match (&own.replication_state, &*own.state) {
         (Some(replication), "running") if member.role != "leader" => replication.clone(),
         (_, "") => member.state.clone(),
-        // What Patroni of 4.1 calls streaming, others call running.
+        // Patroni 4.1 and later call it "streaming", earlier ones "running".
         (None, "running") => member.state.clone(),
         (_, state) => state.to_owned(),
     }
@@ -171,7 +171,7 @@ fn show_lsn(position: u64) -> String {
     format!("{:X}/{:X}", position >> 32, position & 0xffff_ffff)
 }
 
-/// 150020 is 15.20.
+/// Formats a version: 150020 is 15.20.
 fn show_version(number: u32) -> String {
     format!("{}.{}", number / 10_000, number % 10_000)
 }

@@ -1,4 +1,4 @@
-//! The document as text for a terminal. Whoever writes it leaves the colours out where there is no terminal.
+//! The document as text for a terminal. The caller removes the colours if the output is not a terminal.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const QUIET: Style = Style::new().dimmed();
 const PLAIN: Style = Style::new();
 
-/// Characters of a statement that are shown.
+/// The number of characters of a statement that are shown.
 const QUERY_LENGTH: usize = 90;
 
 /// A cell with its style.
@@ -25,7 +25,7 @@ fn cell(text: impl ToString) -> Cell {
     Cell(text.to_string(), PLAIN)
 }
 
-/// What is not known is left empty.
+/// An unknown value is an empty cell.
 fn maybe(value: Option<impl ToString>) -> Cell {
     cell(value.map(|value| value.to_string()).unwrap_or_default())
 }
@@ -59,7 +59,7 @@ fn print_cluster(cluster: &ClusterReport, text: &mut String) {
     let rows = cluster.members.iter().map(member_row).collect();
     table(text, &title, &headers, rows);
     if cluster.is_paused {
-        line(text, DOUBTFUL, "Maintenance mode: Patroni promotes nobody. `patronictl resume` ends it.");
+        line(text, DOUBTFUL, "Maintenance mode: Patroni does not promote replicas. `patronictl resume` ends it.");
     }
 }
 
@@ -190,7 +190,7 @@ fn print_symptom(symptom: &Symptom, text: &mut String) {
     line(text, PLAIN, &format!("    what to do: {}", symptom.guide));
 }
 
-/// A table as `patronictl` draws it; none if it has no rows.
+/// A table as `patronictl` draws it. Omitted if it has no rows.
 fn table(text: &mut String, title: &str, headers: &[&str], rows: Vec<Vec<Cell>>) {
     if rows.is_empty() {
         return;
@@ -226,12 +226,12 @@ fn line(text: &mut String, style: Style, words: &str) {
     let _ = writeln!(text, "{style}{}{style:#}", plain(words));
 }
 
-/// Without what a terminal would obey: names and statements come from elsewhere.
+/// Removes control sequences: names and statements come from other programs.
 fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-/// `quorum_standby` is Quorum Standby, as `patronictl` says.
+/// `quorum_standby` becomes "Quorum Standby", as in `patronictl`.
 fn title_case(role: &str) -> String {
     let words = role.split('_').map(|word| {
         let mut letters = word.chars();

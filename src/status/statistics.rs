@@ -1,5 +1,5 @@
-//! What PostgreSQL says of itself, to a role with `pg_monitor`: connections, replicas, slots, the statements that take the
-//! most time.
+//! PostgreSQL's statistics, read with `pg_monitor`: connections, replicas, slots, and the statements that take the most
+//! time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::document::{DatabaseReport, StatementReport};
 use super::fetch::TIMEOUT;
 
-/// What the database is, and what its role may see.
+/// The database, and what its role may read.
 const FACTS: &str = "
     SELECT current_setting('server_version') AS version, current_database()::text AS name,
         pg_database_size(current_database()) AS size_bytes, pg_is_in_recovery() AS is_standby,
@@ -19,7 +19,7 @@ const FACTS: &str = "
         (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
             WHERE e.extname = 'pg_stat_statements') AS statements_schema";
 
-/// Those of clients, without this one. A role without rights does not see which ones they are.
+/// Connections of clients, without this one. A role without rights does not see which these are.
 const CONNECTIONS: &str = "
     SELECT current_setting('max_connections')::int AS max, count(*) AS total,
         count(*) FILTER (WHERE state = 'active') AS active, count(*) FILTER (WHERE state = 'idle') AS idle,
@@ -27,7 +27,7 @@ const CONNECTIONS: &str = "
         count(*) FILTER (WHERE state = 'active' AND wait_event_type = 'Lock') AS waiting_for_locks
     FROM pg_stat_activity WHERE coalesce(backend_type = 'client backend', datname IS NOT NULL) AND pid <> pg_backend_pid()";
 
-/// What a role without rights sees has no state.
+/// Without rights, the role sees no state.
 const REPLICAS: &str = "
     SELECT application_name AS name, coalesce(state, 'unknown') AS state, coalesce(sync_state, 'unknown') AS sync_state,
         flush_lsn::text AS receive_lsn, pg_wal_lsn_diff(at, flush_lsn)::bigint AS receive_lag_bytes,
@@ -42,9 +42,9 @@ const SLOTS: &str = "
         THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END, restart_lsn), 0)::bigint AS kept_bytes
     FROM pg_replication_slots ORDER BY slot_name";
 
-/// The statements of this database by their time, without this role's own. Utility statements are left out, since
-/// CREATE ROLE and ALTER ROLE can hold passwords: a statement has to begin with a word of queries and changes.
-/// The extension's schema is put in for `SCHEMA`.
+/// The statements of this database by duration, without this role's own. Utility statements are excluded, because
+/// CREATE ROLE and ALTER ROLE can contain passwords: a statement must begin with a keyword of queries or changes.
+/// `SCHEMA` is replaced with the extension's schema.
 const STATEMENTS: &str = r"
     SELECT left(regexp_replace(query, '\s+', ' ', 'g'), 300) AS query, calls, total_exec_time / 1000 AS total_s,
         mean_exec_time AS mean_ms, rows
@@ -54,17 +54,17 @@ const STATEMENTS: &str = r"
         AND query ~* '^\s*(select|insert|update|delete|with|merge)\M'
     ORDER BY total_exec_time DESC LIMIT 10";
 
-/// PostgreSQL, as a monitoring role. It is connected to when somebody asks, and holds one connection.
+/// PostgreSQL with a monitoring role. It is connected on demand, with one connection.
 #[derive(Debug)]
 pub(super) struct Monitor {
     url: DatabaseUrl,
     db: Mutex<Option<DatabaseConnection>>,
 }
 
-/// What there is, and what is missing of it.
+/// The statistics, and what is missing.
 pub(super) struct Statistics {
     pub(super) database: Option<DatabaseReport>,
-    /// Why something is missing, and the remedy.
+    /// Why something is missing, and the solution.
     pub(super) trouble: Option<(String, String)>,
 }
 
@@ -84,12 +84,12 @@ impl Monitor {
         Self { url, db: Mutex::default() }
     }
 
-    /// How it is called, without its password.
+    /// Its name, without the password.
     pub(super) fn name(&self) -> String {
         self.url.to_string()
     }
 
-    /// Asks it, for a second at most to connect and for another one to answer.
+    /// Queries it, with a timeout of one second for the connection and another one for the response.
     pub(super) async fn ask(&self) -> Statistics {
         let mut held = self.db.lock().await;
         let db = match held.take() {
@@ -105,7 +105,7 @@ impl Monitor {
                 *held = Some(db);
                 statistics
             }
-            // The connection is not kept: it may be to a server that leads no more.
+            // The connection is not reused: its server may no longer be the leader.
             Ok(Err(error)) => {
                 tracing::warn!("the statistics of the {} cannot be read: {error}", self.url);
                 let remedy = "the log has the reason; a server that was just started or replaced answers soon";
@@ -137,7 +137,7 @@ async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection, connect::Conne
 async fn read(db: &DatabaseConnection) -> Result<Statistics, DbErr> {
     let facts: Facts = one(db, FACTS).await?;
     let statements = match &facts.statements_schema {
-        // If it was not loaded at the start, it says so by an error.
+        // If it was not loaded at start, reading it fails.
         Some(schema) if facts.is_monitor => {
             all::<StatementReport>(db, &STATEMENTS.replace("SCHEMA", schema)).await.map_err(|error| {
                 tracing::debug!("pg_stat_statements cannot be read: {error}");

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 /// Bytes with a unit.
 pub(super) fn show_bytes(bytes: f64) -> String {

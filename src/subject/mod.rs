@@ -1,4 +1,4 @@
-//! What comments and ratings are about.
+//! The subjects of comments and ratings.
 
 pub mod objects;
 
@@ -18,7 +18,7 @@ use crate::kit::{Id, NodeType, id};
 use crate::movie::Movie;
 use crate::publication::Publication;
 
-/// Which movie or publication a comment or a rating is about.
+/// The movie or publication of a comment or a rating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SubjectId {
     /// A movie.
@@ -27,11 +27,11 @@ pub enum SubjectId {
     Publication(Id<Publication>),
 }
 
-/// Whether a row is to be seen that may refer to a publication: that is not being deleted.
+/// Whether a row that may refer to a publication is visible: the publication is not being deleted.
 pub const SHOWS: &str =
     "coalesce(publication_id, 0) NOT IN (SELECT id FROM publications WHERE publications.deleted_at IS NOT NULL)";
 
-/// A single statement for each kind of subject.
+/// A single statement for each type of subject.
 #[derive(Debug)]
 pub struct SubjectSql {
     movie: SingleSql,
@@ -39,9 +39,9 @@ pub struct SubjectSql {
 }
 
 impl SubjectSql {
-    /// The statements of these common table expressions, in which `{table}` has the subjects and `{column}` refers to
-    /// them. `{is_shown}` says of a row of `{table}`, `{shows}` of one that refers to it, that the subject is not being
-    /// deleted.
+    /// The statements with these common table expressions. `{table}` is the subjects' table, and `{column}` refers to
+    /// it. `{is_shown}` is the condition that a row of `{table}` is not being deleted, and `{shows}` the same for a row
+    /// that refers to it.
     pub fn new<N: Table>(with: &str, returning: impl Fn() -> Returning<N>) -> Self {
         let about = |table, column, [is_shown, shows]: [&str; 2]| {
             let with = with.replace("{table}", table).replace("{column}", column);
@@ -60,10 +60,10 @@ impl SubjectSql {
 }
 
 impl SubjectId {
-    /// Reads the id that a client gave as `field`.
+    /// Parses the id that a client passed as `field`.
     ///
     /// # Errors
-    /// `BadInput` when it is malformed or the id of another type.
+    /// `BadInput` if it is malformed or of another type.
     pub fn parse(field: &str, given: &ID) -> ApiResult<Self> {
         match id::split(given) {
             Some((name, key)) if name == Movie::TYPE => Ok(Self::Movie(Id::new(key))),
@@ -82,7 +82,8 @@ impl SubjectId {
         movie.or(publication.map(|key| Self::Publication(Id::new(key))))
     }
 
-    /// The subject as a number, for look-ups by number: a movie's key, or a publication's negated. Keys are positive.
+    /// The subject as a number, for look-ups by number: a movie's key, or a publication's negated one. Keys are
+    /// positive.
     pub fn number(self) -> i32 {
         match self {
             Self::Movie(id) => id.key(),
@@ -95,7 +96,7 @@ impl SubjectId {
         if number < 0 { Self::Publication(Id::new(-number)) } else { Self::Movie(Id::new(number)) }
     }
 
-    /// Of two columns that refer to movies and publications, this one's, and its key.
+    /// The column for this subject, of the two that refer to movies and publications, and its key.
     pub fn column<C>(self, movie: C, publication: C) -> (C, i32) {
         match self {
             Self::Movie(id) => (movie, id.key()),
@@ -103,7 +104,7 @@ impl SubjectId {
         }
     }
 
-    /// One of `subjects`, in a table with two columns that refer to movies and publications.
+    /// Matches one of `subjects`, in a table with two columns that refer to movies and publications.
     pub fn one_of<C: ColumnTrait>(backend: DbBackend, subjects: &[Self], movie: C, publication: C) -> Condition {
         let (mut movies, mut publications) = (Vec::new(), Vec::new());
         for subject in subjects {
@@ -118,8 +119,8 @@ impl SubjectId {
         Condition::any().add_option(one_of(movie, &movies)).add_option(one_of(publication, &publications))
     }
 
-    /// Inserts a row of `E` about the subject, which then stays until the transaction ends; inserts
-    /// nothing if it is not there. `own` is the column that refers to it.
+    /// Inserts a row of `E` about the subject, and locks the subject until the transaction ends. Inserts nothing if the
+    /// subject does not exist. `own` is the column that refers to it.
     #[expect(clippy::expect_used, reason = "there is a value for each column")]
     pub fn insert<E: EntityTrait>(self, own: E::Column, values: Vec<(E::Column, Expr)>) -> InsertStatement {
         let (columns, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
@@ -132,7 +133,7 @@ impl SubjectId {
                 .column(publications::Column::Id)
                 .from(publications::Entity)
                 .and_where(publications::Column::Id.eq(id.key()))
-                // Looked at again after whoever holds the row.
+                // Checked again after a wait for the row's lock.
                 .and_where(publications::Column::DeletedAt.is_null()),
         };
         row.exprs(values).lock(LockType::KeyShare);

@@ -1,4 +1,4 @@
-//! The union of what comments and ratings are about, and the fields that show it.
+//! The union of the subjects of comments and ratings, and the fields that show it.
 
 use graphql::{Abstract, Call, Column, Description, FieldError, NoArguments, Object, Registry};
 
@@ -21,7 +21,7 @@ pub fn describe(description: &mut Description) {
     );
 }
 
-/// Rows that comments and ratings can be about.
+/// Rows that can be the subject of comments and ratings.
 pub trait AsSubject: Table {
     /// The row as a subject.
     fn as_subject(&self) -> SubjectId;
@@ -39,7 +39,7 @@ impl AsSubject for Publication {
     }
 }
 
-/// Rows about a subject: of two columns that refer to movies and publications, one is set.
+/// Rows with a subject: of two columns that refer to movies and publications, one is set.
 pub trait SubjectObject<T>: Sized {
     /// The field `subject`.
     #[must_use]
@@ -79,7 +79,7 @@ impl<T: Table> SubjectObject<T> for Object<T> {
     }
 }
 
-/// A payload of a mutation with the subject that it is about.
+/// A payload of a mutation with its subject.
 pub fn payload(description: &'static str) -> Object<Payload<SubjectId>> {
     let of = |_: &mut Registry| "Subject".to_owned();
     changes::payload().resolve_by::<NoArguments>("subject", description, of, |call: Call<'_, Payload<SubjectId>>| {
@@ -114,7 +114,7 @@ async fn find<T: Send + Sync + 'static>(
         match name {
             Movie::TYPE => by_key::<Movie>(context, keys, columns, missing).await,
             Publication::TYPE => by_key::<Publication>(context, keys, columns, missing).await,
-            _ => Err(ApiError::Internal(format!("{name} is no subject")).into()),
+            _ => Err(ApiError::Internal(format!("{name} is not a subject")).into()),
         }
     })
     .await

@@ -1,4 +1,4 @@
-//! What clients send: the inputs of mutations of tags, and filters by tags.
+//! Inputs of tags: those of mutations, and filters by tags.
 
 use async_graphql::InputObject;
 use sea_orm::{ColumnTrait, Condition, EntityTrait};
@@ -44,11 +44,11 @@ pub struct TagFilter {
 }
 
 impl TagFilter {
-    /// The row whose key is `own` has the tags that the input `field` asks for, by a table `E` of
-    /// tags with their owners.
+    /// The row with the key `own` has the tags that the input `field` requires. `E` is a table of tags with their
+    /// owners.
     ///
     /// # Errors
-    /// `BadInput` for too many titles and for one that no database takes.
+    /// `BadInput` for too many titles, or for one that a database does not accept.
     pub fn condition<E: EntityTrait>(
         self,
         field: &str,

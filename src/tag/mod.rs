@@ -1,4 +1,4 @@
-//! Tags of movies and publications: the list of them, and filters by them.
+//! Tags of movies and publications: their list, and filters by them.
 
 mod inputs;
 pub mod mutations;

@@ -11,7 +11,7 @@ use crate::kit::rows::ContextExt;
 use crate::policy::Rule;
 use crate::viewer::Role;
 
-/// Who changes tags.
+/// Editors change tags.
 const EDITORS: Rule = Rule::Has(Role::Editor);
 
 /// Adds the mutations to their root.
@@ -42,7 +42,7 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
         )
 }
 
-/// The tag of a payload, as it is now.
+/// The present tag of a payload.
 struct TagByTitle;
 
 impl Batch<Payload<String>> for TagByTitle {

@@ -1,4 +1,4 @@
-//! Rules of tags: which there are, and which are in use.
+//! Rules of tags: which exist, and which are in use.
 
 use entity::{movie_tags, publication_tags, tags};
 use sea_orm::prelude::Json;
@@ -15,17 +15,17 @@ use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::reason::UserErrorReason;
 use crate::kit::spelling::{closest, spellings};
 
-/// Characters of a title at most.
+/// The maximum length of a title in characters.
 const TITLE_LENGTH_MAX: usize = 56;
 
-/// Tags of one object at most.
+/// The maximum number of tags of one object.
 const TAGS_MAX: usize = 20;
 
 const TITLE: Constraint =
     Constraint::unique("tags_title_key", "tags.title", "input.title", "another tag has this title; choose another");
 const NEW_TITLE: Constraint = Constraint { field: "input.newTitle", ..TITLE };
 
-/// Checks that a field names tags, each once, which then stay until the transaction ends.
+/// Checks that a field contains existing tags without duplicates, and locks them until the transaction ends.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownTags;
 
@@ -42,14 +42,14 @@ impl Check<Vec<String>, Json> for KnownTags {
     }
 }
 
-/// Titles for a statement that looks them up as they are spelled; none if [`KnownTags`] has something to say.
+/// Titles for a statement that looks them up as they are spelled. `None` if [`KnownTags`] has to report an error.
 pub fn plain_titles(titles: &[String]) -> Option<Vec<String>> {
     let is_plain = |title: &String| !title.contains('\0');
     (titles.len() <= TAGS_MAX && titles.iter().all(is_plain)).then(|| titles.to_vec())
 }
 
-/// Passes titles of tags that exist, each once, which then stay until the transaction ends. Gives them as they are
-/// stored.
+/// Checks that tags exist and have no duplicates, and locks them until the transaction ends. Returns their stored
+/// titles.
 async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Vec<String>, DbErr> {
     if titles.len() > TAGS_MAX {
         let text = format!("has {} tags; the limit is {TAGS_MAX}", titles.len());
@@ -77,17 +77,17 @@ async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Ve
 
 /// The stored titles that are spellings of these.
 async fn find(work: &Work, titles: &[String], lock: LockType) -> Result<Vec<String>, DbErr> {
-    // PostgreSQL takes no NUL, and no tag has one.
+    // PostgreSQL does not accept NUL, and no tag contains one.
     let titles = titles.iter().filter(|title| !title.contains('\0'));
     let rows = tags::Entity::find().select_only().column(tags::Column::Title);
     let rows = rows.filter(tags::Column::Title.is_in(titles.flat_map(|title| spellings(title)))).lock(lock);
     rows.into_tuple().all(work.txn()).await
 }
 
-/// Adds a tag.
+/// Creates a tag.
 ///
 /// # Errors
-/// `Invalid`: an unusable title, or one that there is.
+/// `Invalid` if the title is invalid or exists already.
 pub async fn create(work: &Work, input: &CreateTagInput) -> Result<String, Rejection> {
     let title = check_title("title", &input.title)?;
     if !find(work, std::slice::from_ref(&title), LockType::KeyShare).await?.is_empty() {
@@ -99,10 +99,10 @@ pub async fn create(work: &Work, input: &CreateTagInput) -> Result<String, Rejec
     Ok(title)
 }
 
-/// Renames a tag that nothing carries.
+/// Renames an unused tag.
 ///
 /// # Errors
-/// `Invalid`: no such tag, one in use, an unusable new title.
+/// `Invalid` if the tag does not exist or is in use, or if the new title is invalid.
 pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejection> {
     let mut problems = Problems::new();
     let title = problems.take(check_title("newTitle", &input.new_title))?;
@@ -123,10 +123,10 @@ pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejec
     Ok(title)
 }
 
-/// Deletes a tag that nothing carries.
+/// Deletes an unused tag.
 ///
 /// # Errors
-/// `Invalid`: no such tag, or one in use.
+/// `Invalid` if the tag does not exist or is in use.
 pub async fn delete(work: &Work, input: &DeleteTagInput) -> Result<String, Rejection> {
     let title = find_unused(work, &input.title).await?;
     tags::Entity::delete_by_id(title.as_str()).exec(work.txn()).await?;
@@ -134,7 +134,7 @@ pub async fn delete(work: &Work, input: &DeleteTagInput) -> Result<String, Rejec
     Ok(title)
 }
 
-/// The audit log knows a tag by the title that it had.
+/// The audit log identifies a tag by its previous title.
 async fn record(work: &Work, before: Option<&String>, after: Option<&String>) -> Result<(), Rejection> {
     let name = before.or(after).map_or("", String::as_str);
     audit::record(work, audit::AuditSubject::named("Tag", name), Changes::new().field("title", before, after)).await
@@ -147,7 +147,7 @@ fn check_title(field: &str, given: &str) -> Result<String, Rejection> {
     Ok(title)
 }
 
-/// The stored title of a tag that nothing carries, and that nothing will until the transaction ends.
+/// The stored title of an unused tag, which stays unused until the transaction ends.
 async fn find_unused(work: &Work, title: &String) -> Result<String, Rejection> {
     let found = find(work, std::slice::from_ref(title), LockType::Update).await?;
     let Some(stored) = closest(title, found, |found| found) else {

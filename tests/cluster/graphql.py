@@ -1,4 +1,4 @@
-"""A server of a test's own, and clients: single requests, comments as events, a writer of comments."""
+"""A test's own server and its clients: single requests, comments as events, a writer of comments."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from .support import wait_for
 
 WITHIN_S = 60
 MARK = "backup "
-# Ids and texts.
+# The id and text of each comment.
 Comments = list[tuple[str, str]]
 Server = subprocess.Popen[bytes]
 LOG_IN = "mutation($input: LogInInput!) { logIn(input: $input) { token } }"
@@ -53,13 +53,13 @@ class Client:
         return added["comment"]["id"]
 
     def text(self, comment: str) -> str | None:
-        """The text of a comment, if there is one with this id."""
+        """The text of a comment, or None if no comment has this id."""
         return (self.ask(TEXT, {"id": comment})["node"] or {}).get("text")
 
     def added(self, after: str) -> Iterator[tuple[str, str]]:
         """Cursor and text of each comment after a cursor, as a listener receives them.
 
-        Raises `Refused` if it ends with an error.
+        Raises `Refused` if the stream ends with an error.
         """
         with urlopen(self._request(ADDED, {"after": after}, "text/event-stream"), timeout=WITHIN_S) as stream:
             for line in stream:
@@ -90,7 +90,7 @@ class Writer:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.movie = client.ask("{ movies(first: 1) { nodes { id } } }")["movies"]["nodes"][0]["id"]
-        # Those that were acknowledged.
+        # The acknowledged comments.
         self.added: Comments = []
         self.numbers = count()
         self.failure: BaseException | None = None
@@ -121,7 +121,7 @@ class Writer:
 
 
 def serve(program: str, database_url: str, address: str, log: Path, identity: dict[str, Any]) -> Server:
-    """Starts a server as a user (of `Popen`), and waits until it is ready. The caller ends it."""
+    """Starts a server as a user (`identity` is for `Popen`) and waits until it is ready. The caller stops it."""
     env = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, "KINOTEKA_LISTEN": address}
     env["KINOTEKA_MUTATIONS_PER_USER"] = "1000000"
     with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""The walk of docs/cluster.md: seeded, loaded, configured, switched over; the leader killed, and back again."""
+"""The steps of docs/cluster.md: seed, load, configuration, switchover, a killed leader and its return."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ FRONT = f"http://{SUBNET}.1:8510"
 
 
 class Walk(ClusterCase):
-    """In this order."""
+    """The tests run in this order."""
 
     def ask(self, query: str) -> dict:
         request = Request(
@@ -20,8 +20,8 @@ class Walk(ClusterCase):
         with urlopen(request, timeout=20) as response:
             return json.load(response)["data"]
 
-    def test_1_the_members_are_listed_as_patroni_lists_them(self) -> None:
-        leader = self.wait_whole()
+    def test_1_status_lists_the_members_as_patroni_does(self) -> None:
+        leader = self.wait_complete()
         listed = self.members()
         self.assertEqual([m["name"] for m in listed], ["n1", "n2", "n3"])
         self.assertEqual({frozenset(m) for m in listed}, {frozenset(("name", "role", "state", "timeline", "lag"))})
@@ -32,7 +32,7 @@ class Walk(ClusterCase):
         self.assertRegex(table, rf"\| {leader} +\| {SUBNET}\.1\d +\| Leader")
         self.assertIn("k2 " + SUBNET, table)
 
-    def test_2_the_database_is_that_of_the_write_up(self) -> None:
+    def test_2_the_database_matches_the_write_up(self) -> None:
         owner = "SELECT pg_get_userbyid(datdba), shobj_description(oid, 'pg_database') FROM pg_database"
         self.assertRegex(self.sql(owner + " WHERE datname = 'kinoteka'"), r"^dba\|БД КИНОТЕКА - Каталог данных")
         not_owned = (
@@ -68,11 +68,11 @@ class Walk(ClusterCase):
             done = cluster("psql", "-U", role, "--", "-X", "-c", statement)
             self.assertRegex(done.stderr, "permission denied|must be owner", f"{role}: {statement}")
 
-    def test_4_whoever_may_not_change_the_schema_hears_that_it_is_current(self) -> None:
+    def test_4_migrate_without_rights_reports_a_current_schema(self) -> None:
         passwords = json.loads(Path(STATE, "passwords.json").read_text())
         self.assertIn("nothing to apply", self.migrate("up", "kinoteka_app", passwords, 5000))
-        # A standby is asked by name: the read port may lead to the leader.
-        replica = "n2" if self.wait_whole() != "n2" else "n3"
+        # A standby by its own address: the read port may lead to the leader.
+        replica = "n2" if self.wait_complete() != "n2" else "n3"
         for command, role in [("up", "kinoteka_app"), ("down", "dba")]:
             said = self.migrate(command, role, passwords, 5432, replica)
             self.assertIn("is a standby, which cannot be written to: name the leader", said)
@@ -100,23 +100,23 @@ class Walk(ClusterCase):
         self.run_ok("load", "--seconds", "4")
 
     @takes_long
-    def test_7_configuration_changes_by_edit_config(self) -> None:
+    def test_7_edit_config_changes_the_configuration(self) -> None:
         self.run_ok("edit-config", "--", "--pg", "work_mem=8MB", "--pg", "max_connections=101", "--force", "--quiet")
         pending = "SELECT count(*) FROM pg_settings WHERE pending_restart"
         wait_for("pending restart", lambda: self.sql(pending, "postgres") != "0")
         self.run_ok("restart")
-        self.wait_whole()
+        self.wait_complete()
         self.assertEqual(self.sql("SELECT current_setting('work_mem') || current_setting('max_connections')"), "8MB101")
 
     def test_8_leadership_is_handed_over(self) -> None:
-        before = self.wait_whole()
+        before = self.wait_complete()
         self.assertIn("Successfully switched over", self.run_ok("switchover"))
-        after = self.wait_whole()
+        after = self.wait_complete()
         self.assertNotEqual(after, before)
         wait_for("answer", lambda: self.ask("{ movies(first: 1) { nodes { id } } }")["movies"]["nodes"])
 
-    def test_9_a_replica_that_does_not_replay_falls_behind_until_it_resumes(self) -> None:
-        leader = self.wait_whole()
+    def test_9_a_replica_without_replay_falls_behind_until_it_resumes(self) -> None:
+        leader = self.wait_complete()
         replica = "n1" if leader != "n1" else "n2"
         self.run_ok("lag", replica)
         try:
@@ -126,17 +126,17 @@ class Walk(ClusterCase):
         finally:
             self.run_ok("lag", replica, "--resume")
         wait_for("replay", lambda: self.sql(lag.format(replica), "postgres") == "f")
-        self.assert_refused(["lag", leader], f"{leader} replays nothing: it is the leader")
+        self.assert_refused(["lag", leader], f"{leader} does not replay: it is the leader")
 
-    def test_9_then_a_killed_leader_is_replaced_and_comes_back(self) -> None:
-        leader = self.wait_whole()
+    def test_9_then_a_killed_leader_is_replaced_and_rejoins(self) -> None:
+        leader = self.wait_complete()
         self.sql("CREATE TABLE walked (id int)")
         self.run_ok("kill", leader, "--with-etcd")
         new = wait_for("new leader", lambda: self.leader() not in (None, leader) and self.leader())
         self.assertEqual(wait_for("write", lambda: self.try_write()), "INSERT 0 1")
         self.assertIn(f"{leader} {SUBNET}", self.run_ok("status"))
         self.run_ok("start", leader)
-        self.assertEqual(self.wait_whole(), new)
+        self.assertEqual(self.wait_complete(), new)
         self.sql("DROP TABLE walked")
         wait_for("ready servers", lambda: self.run_ok("status").count("/readyz 200") == 2)
         self.run_ok("load", "--seconds", "3")

@@ -1,4 +1,4 @@
-"""What the cluster program says when it cannot do what it is asked to, beside a cluster that runs."""
+"""The cluster program's errors, next to a running cluster."""
 
 import os
 import shutil
@@ -15,29 +15,29 @@ OTHER = "127.0.22"
 
 
 class BadInput(ClusterCase):
-    """Each has a folder for a state of its own."""
+    """Each test has its own state folder."""
 
     def setUp(self) -> None:
-        # The user that the cluster runs as has to reach it.
+        # The cluster's user must be able to reach it.
         self.folder = tempfile.mkdtemp(prefix="kinoteka-cluster-")
         os.chmod(self.folder, 0o755)
         self.other = self.folder + "/state"
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def test_ports_that_are_taken_are_named_with_their_holder(self) -> None:
+    def test_ports_in_use_are_named_with_their_process(self) -> None:
         with socket.create_server((f"{OTHER}.1", 9090)), socket.create_server((f"{OTHER}.12", 8008)):
-            # Not by the shared cluster, which listens at the same ports of its addresses.
+            # The shared cluster does not count: it uses the same ports at other addresses.
             me = "by a process of another user" if os.geteuid() == 0 else f"by process {os.getpid()} "
             taken = [f"{OTHER}.1:9090 (prometheus) {me}", f"{OTHER}.12:8008 (patroni of n2) {me}", "--port NAME=PORT"]
             self.assert_refused(["up", "--subnet", OTHER, "--monitoring"], *taken, state=self.other)
         self.assertEqual(holds(self.other), [])
 
-    def test_a_second_cluster_at_the_same_addresses_is_told_whose_they_are(self) -> None:
+    def test_a_second_cluster_at_the_same_addresses_names_the_first(self) -> None:
         self.assert_refused(
             ["up", "--subnet", SUBNET], f"of the cluster in {STATE}", "--subnet 127.0.7", state=self.other
         )
 
-    def test_up_says_that_it_is_up(self) -> None:
+    def test_up_reports_that_the_cluster_is_already_up(self) -> None:
         before = self.members()
         self.assert_refused(["up", "--subnet", SUBNET], "is already up", "`cluster down` stops it")
         self.assertEqual(self.members(), before)
@@ -49,26 +49,26 @@ class BadInput(ClusterCase):
             (["--port", "writes=5000"], "--port writes=5000 is invalid"),
             (["--port", "write=65536"], "--port write=65536 is invalid"),
             (["--port", "write=5001"], "write and read have the same port, 5001"),
-            (["--monitoring", "--no-servers"], "leave out --no-servers"),
+            (["--monitoring", "--no-servers"], "remove --no-servers"),
             (["--bin-dir", "/"], "cargo build"),
             (["--postgres-bin-dir", "/"], "apt-get install postgresql-15"),
-            (["--state", "/tmp/" + "x" * 90], "--state with at most 80 characters"),
-            (["--state", "/tmp/a b"], "characters that configuration files would misread"),
-            (["--state", "/proc/state"], "--state names another folder"),
+            (["--state", "/tmp/" + "x" * 90], "--state of at most 80 characters"),
+            (["--state", "/tmp/a b"], "characters that are not allowed in configuration files"),
+            (["--state", "/proc/state"], "use --state with another folder"),
         ]:
             with self.subTest(flags=flags):
                 self.assert_refused(["up", *flags], words, state=self.other)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
-    def test_root_has_to_become_somebody(self) -> None:
+    def test_root_must_become_another_user(self) -> None:
         self.assert_refused(["up", "--user", "root"], "PostgreSQL refuses to run as root", state=self.other)
-        self.assert_refused(["up", "--user", "no-such-user"], "--user NAME, an ordinary user", state=self.other)
+        self.assert_refused(["up", "--user", "no-such-user"], "--user NAME with a normal user", state=self.other)
         os.makedirs(self.folder + "/closed", mode=0o700)
         self.assert_refused(["up"], "cannot read", "chmod a+rx", state=self.folder + "/closed/state")
 
-    def test_a_command_on_a_cluster_that_is_not_there_says_so(self) -> None:
-        self.assert_refused(["status"], "there is no cluster in", "`cluster up` makes one", state=self.other)
-        self.assert_refused(["down"], "there is no cluster in", state=self.other)
+    def test_a_command_on_a_missing_cluster_is_refused(self) -> None:
+        self.assert_refused(["status"], "no cluster in", "`cluster up` creates one", state=self.other)
+        self.assert_refused(["down"], "no cluster in", state=self.other)
 
     def test_an_up_that_is_killed_leaves_nothing(self) -> None:
         command = [PROGRAM, "up", "--no-seed", "--no-servers", "--subnet", OTHER, "--state", self.other]
@@ -82,19 +82,19 @@ class BadInput(ClusterCase):
         wait_for("end of all processes", lambda: not holds(self.other))
         self.assert_refused(["status"], "is not up", state=self.other)
         if LONG:
-            # Patroni cannot go on with half a data directory.
+            # Patroni cannot continue from half a data directory.
             again = cluster(*command[1:])
             self.assertEqual(again.returncode, 0, again.stderr)
-            self.assertIn("starting anew", again.stdout)
+            self.assertIn("starting from scratch", again.stdout)
             self.assertEqual(cluster("down", "--wipe", state=self.other).returncode, 0)
 
     @takes_long
-    def test_the_schema_by_psql_is_that_of_migrate(self) -> None:
+    def test_psql_and_migrate_create_the_same_schema(self) -> None:
         flags = ["--schema", "psql", "--no-seed", "--no-servers", "--subnet", OTHER, "--load", "0"]
         try:
             done = cluster("up", *flags, state=self.other)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            self.assertIn("the schema by psql -f", done.stdout)
+            self.assertIn("schema with psql -f", done.stdout)
             tables = "SELECT string_agg(relname || ' ' || relkind::text, ' ' ORDER BY relname) FROM pg_class"
             tables += " WHERE relnamespace = 'public'::regnamespace"
             other = cluster("psql", "--", "-X", "-Atc", tables, state=self.other)
@@ -103,8 +103,8 @@ class BadInput(ClusterCase):
             cluster("down", "--wipe", state=self.other)
 
     def test_leaders_and_names_are_checked(self) -> None:
-        leader = self.wait_whole()
-        self.assert_refused(["switchover", "--to", leader], f"{leader} is the leader already")
-        self.assert_refused(["logs", "n9"], "there is no log n9", "patroni-n1")
-        self.assertIn("runs already", self.run_ok("start", "n1"))
+        leader = self.wait_complete()
+        self.assert_refused(["switchover", "--to", leader], f"{leader} is already the leader")
+        self.assert_refused(["logs", "n9"], "unknown log: n9", "patroni-n1")
+        self.assertIn("is already running", self.run_ok("start", "n1"))
         self.assertEqual(cluster("kill", "n9").returncode, 2)

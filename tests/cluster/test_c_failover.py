@@ -1,4 +1,4 @@
-"""The failover test: its arithmetic, what it makes of servers that answer nonsense, and its short form."""
+"""The failover test: its arithmetic, its handling of malformed responses, and its short form."""
 
 import asyncio
 import json
@@ -18,9 +18,9 @@ sys.path.insert(0, str(ROOT / "deploy" / "local"))
 from failovertest import measure, report, wire  # noqa: E402
 from failovertest.events import EVENTS, SHORT  # noqa: E402
 from failovertest.judge import EventReport, Targets  # noqa: E402
-from failovertest.measure import Hearing, KindReport, Losses, Shot, Turn  # noqa: E402
+from failovertest.measure import Delivery, KindReport, Losses, ProbeRequest, LeaderChange  # noqa: E402
 from failovertest.probe import Probe, read_answer  # noqa: E402
-from failovertest.watch import read_node, wait_whole  # noqa: E402
+from failovertest.watch import read_node, wait_complete  # noqa: E402
 from localcluster.problem import Problem  # noqa: E402
 from localcluster.settings import Settings  # noqa: E402
 
@@ -36,62 +36,71 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(measure.longest_gap([9, 11, 11.5, 13, 20], 10, 14), 1.5)
         self.assertEqual(measure.longest_gap([10.5], 10, 14), 3.5)
 
-    def test_requests_count_where_they_were_due_and_from_then_on(self) -> None:
-        shots = [
-            Shot("keyed", 1, due=9.9, end=10.1),
-            Shot("keyed", 2, due=10.5, end=10.7, code="UNAVAILABLE"),
-            Shot("keyed", 3, due=11.0, end=13.0),
-            Shot("keyed", 4, due=12.0, end=14.5),
+    def test_requests_count_from_the_moment_they_were_due(self) -> None:
+        requests = [
+            ProbeRequest("keyed", 1, due=9.9, end=10.1),
+            ProbeRequest("keyed", 2, due=10.5, end=10.7, code="UNAVAILABLE"),
+            ProbeRequest("keyed", 3, due=11.0, end=13.0),
+            ProbeRequest("keyed", 4, due=12.0, end=14.5),
         ]
-        of = measure.report_kind(shots, 10, 14)
+        of = measure.report_kind(requests, 10, 14)
         self.assertEqual((of.sent, of.errors), (3, {"UNAVAILABLE": 1}))
-        # A request that waits is no error, and no success before its end.
+        # A waiting request is not an error, and not a success before its end.
         self.assertAlmostEqual(of.outage_s, 2.9)
         self.assertAlmostEqual(of.longest_s, 2.5)
 
     def test_the_listener_that_waits_longest_counts(self) -> None:
-        hearings = [Hearing(0, 1, 11), Hearing(0, 2, 12), Hearing(0, 3, 13), Hearing(1, 1, 11), Hearing(1, 3, 13)]
-        of = measure.report_feed(hearings, 2, 10, 14)
+        deliveries = [Delivery(0, 1, 11), Delivery(0, 2, 12), Delivery(0, 3, 13), Delivery(1, 1, 11), Delivery(1, 3, 13)]
+        of = measure.report_feed(deliveries, 2, 10, 14)
         self.assertEqual((of.sent, of.outage_s), (5, 2))
         self.assertEqual(measure.report_feed([], 2, 10, 14).outage_s, 4)
 
-    def test_what_is_lost_and_what_is_there_twice_is_found(self) -> None:
+    def test_lost_and_duplicated_comments_are_found(self) -> None:
         codes = {1: "", 2: "", 3: "UNAVAILABLE (NOTHING)", 4: "UNAVAILABLE (UNKNOWN)", 5: "", 6: "connection closed"}
-        shots = [Shot("unkeyed", number, number, number, code) for number, code in codes.items()]
+        requests = [ProbeRequest("unkeyed", number, number, number, code) for number, code in codes.items()]
         found = Counter({2: 2, 3: 1, 4: 1, 5: 1})
-        heard = [Hearing(0, 2, 1), Hearing(0, 3, 1), Hearing(0, 4, 1), Hearing(0, 4, 1)]
-        losses = measure.find_losses(shots, found, heard, 1, 0, 99)
+        heard = [Delivery(0, 2, 1), Delivery(0, 3, 1), Delivery(0, 4, 1), Delivery(0, 4, 1)]
+        losses = measure.find_losses(requests, found, heard, 1, 0, 99)
         self.assertEqual(
             losses, Losses(lost=[1], twice=[2], refused_present=[3], unheard=[5], heard_twice=[4])
         )
         self.assertEqual(losses.total(), 5)
-        # Reads, and what was due at another time, are not asked for.
-        self.assertEqual(measure.find_losses(shots, found, heard, 1, 50, 99).total(), 0)
-        self.assertEqual(measure.find_losses([Shot("anonymous", 1, 1, 1)], found, heard, 1, 0, 99).total(), 0)
+        # Reads and requests that were due at another time do not count.
+        self.assertEqual(measure.find_losses(requests, found, heard, 1, 50, 99).total(), 0)
+        self.assertEqual(measure.find_losses([ProbeRequest("anonymous", 1, 1, 1)], found, heard, 1, 0, 99).total(), 0)
 
-    def test_outcomes_are_known_or_not(self) -> None:
+    def test_unknown_outcomes_are_told_from_known_ones(self) -> None:
         for code in ("UNAVAILABLE (UNKNOWN)", "TIMEOUT (UNKNOWN)", "INTERNAL", "no answer", "connection closed", "HTTP 503"):
             self.assertTrue(measure.is_unknown(code), code)
         for code in ("UNAVAILABLE", "UNAVAILABLE (NOTHING)", "TIMEOUT", "payload NOT_FOUND"):
             self.assertFalse(measure.is_unknown(code), code)
 
     def test_a_time_without_a_leader_lasts_until_the_next_one(self) -> None:
-        turns = [Turn(1, "n1", True), Turn(10, "n1", False), Turn(13, "n2", True), Turn(20, "n2", False)]
-        self.assertEqual(measure.longest_without_leader(turns, 5, 15), 3)
-        self.assertEqual(measure.longest_without_leader(turns, 11, 15), 2)
-        self.assertEqual(measure.longest_without_leader(turns, 5, 12), 2)
-        self.assertEqual(measure.longest_without_leader(turns, 14, 25), 5)
-        self.assertEqual(measure.longest_without_leader(turns[:1], 5, 15), 0)
-        # Two at once are a leader all the time.
-        both = [Turn(1, "n1", True), Turn(9, "n2", True), Turn(10, "n1", False)]
+        changes = [
+            LeaderChange(1, "n1", True),
+            LeaderChange(10, "n1", False),
+            LeaderChange(13, "n2", True),
+            LeaderChange(20, "n2", False),
+        ]
+        self.assertEqual(measure.longest_without_leader(changes, 5, 15), 3)
+        self.assertEqual(measure.longest_without_leader(changes, 11, 15), 2)
+        self.assertEqual(measure.longest_without_leader(changes, 5, 12), 2)
+        self.assertEqual(measure.longest_without_leader(changes, 14, 25), 5)
+        self.assertEqual(measure.longest_without_leader(changes[:1], 5, 15), 0)
+        # With two leaders at the same time, there is always a leader.
+        both = [LeaderChange(1, "n1", True), LeaderChange(9, "n2", True), LeaderChange(10, "n1", False)]
         self.assertEqual(measure.longest_without_leader(both, 5, 15), 0)
 
     def test_the_first_success_after_a_moment_counts(self) -> None:
-        shots = [Shot("keyed", 1, 1, 9), Shot("keyed", 2, 9, 11, "INTERNAL"), Shot("unkeyed", 3, 5, 12)]
-        self.assertEqual(measure.first_success(shots, measure.MUTATIONS, 10), 2)
-        self.assertIsNone(measure.first_success(shots, measure.MUTATIONS, 13))
+        requests = [
+            ProbeRequest("keyed", 1, 1, 9),
+            ProbeRequest("keyed", 2, 9, 11, "INTERNAL"),
+            ProbeRequest("unkeyed", 3, 5, 12),
+        ]
+        self.assertEqual(measure.first_success(requests, measure.MUTATIONS, 10), 2)
+        self.assertIsNone(measure.first_success(requests, measure.MUTATIONS, 13))
 
-    def test_patroni_says_who_takes_writes_and_who_can_commit(self) -> None:
+    def test_patroni_reports_who_accepts_writes_and_who_can_commit(self) -> None:
         leader = '{"state": "running", "xlog": {"location": 1}, "replication": [{"state": "%s", "sync_state": "%s"}]}'
         self.assertEqual(read_node(leader % ("streaming", "quorum")), (True, True))
         self.assertEqual(read_node(leader % ("catchup", "quorum")), (True, False))
@@ -122,13 +131,13 @@ class Judgement(unittest.TestCase):
             (lambda e: e.losses.heard_twice.append(7), "1 heard twice", ()),
             (lambda e: e.kinds["anonymous"].errors.update(UNAVAILABLE=2), "anonymous: 2 failed", ()),
             (lambda e: e.kinds["keyed"].errors.update(INTERNAL=2), "keyed: 2 INTERNAL", ()),
-            (lambda e: setattr(e.kinds["signed-in"], "longest_s", 2.1), "signed-in: one took 2.1 s", ()),
-            (lambda e: setattr(e.kinds["unkeyed"], "longest_s", 11.1), "unkeyed: one took 11.1 s", ()),
-            (lambda e: setattr(e.kinds["feed"], "outage_s", 22.1), "feed: away for 22.1 s", ("dies",)),
-            (lambda e: setattr(e, "recovery_s", {"feed": None}), "feed: back never after the new leader could commit", ("dies",)),
-            (lambda e: setattr(e, "recovery_s", {"feed": 1.1}), "feed: back 1.1 s after the new leader could commit", ("dies",)),
+            (lambda e: setattr(e.kinds["signed-in"], "longest_s", 2.1), "signed-in: a request took 2.1 s", ()),
+            (lambda e: setattr(e.kinds["unkeyed"], "longest_s", 11.1), "unkeyed: a request took 11.1 s", ()),
+            (lambda e: setattr(e.kinds["feed"], "outage_s", 22.1), "feed: outage of 22.1 s", ("dies",)),
+            (lambda e: setattr(e, "recovery_s", {"feed": None}), "feed: first success never after the new leader could commit", ("dies",)),
+            (lambda e: setattr(e, "recovery_s", {"feed": 1.1}), "feed: first success 1.1 s after the new leader could commit", ("dies",)),
             (lambda e: e.kinds["keyed"].errors.update(UNAVAILABLE=1), "keyed: 1 failed", ("planned",)),
-            (lambda e: setattr(e.kinds["keyed"], "longest_s", 1.1), "keyed: one took 1.1 s", ("planned",)),
+            (lambda e: setattr(e.kinds["keyed"], "longest_s", 1.1), "keyed: a request took 1.1 s", ("planned",)),
         ]
         for change, words, how in cases:
             event = self.event()
@@ -141,7 +150,7 @@ class Judgement(unittest.TestCase):
         event.kinds["unkeyed"].errors["UNAVAILABLE (UNKNOWN)"] = 3
         self.assertEqual(self.missed(event, dies=True, planned=True), [])
 
-    def test_slack_is_added_to_times_alone(self) -> None:
+    def test_slack_is_only_added_to_times(self) -> None:
         event = self.event()
         event.kinds["signed-in"].longest_s = 4.9
         self.assertEqual(Targets(20, slack_s=3).missed(event, False, False), [])
@@ -161,10 +170,10 @@ class Judgement(unittest.TestCase):
 
 
 class Nonsense(unittest.TestCase):
-    """Servers that are not what the probe expects."""
+    """Servers that do not respond as the probe expects."""
 
     def answer(self, said: bytes) -> tuple[str, int]:
-        """A server that says this to everybody."""
+        """The address of a server that sends this to every client."""
         loop, started = asyncio.new_event_loop(), threading.Event()
         address: list[tuple[str, int]] = []
 
@@ -187,7 +196,7 @@ class Nonsense(unittest.TestCase):
         self.assertTrue(started.wait(10))
         return address[0]
 
-    def test_answers_that_are_not_those_of_the_server_are_errors(self) -> None:
+    def test_responses_of_other_servers_are_errors(self) -> None:
         for status, body, code in [
             (200, b"<html>", "not JSON"),
             (503, b"<html>", "HTTP 503"),
@@ -203,11 +212,11 @@ class Nonsense(unittest.TestCase):
             for data in (None, [], {}, {"movies": None, "viewer": None, "addComment": None}):
                 self.assertEqual(probe._judge(kind, 1, data), "wrong data")
 
-    def test_a_probe_does_not_begin_where_nothing_sensible_answers(self) -> None:
+    def test_a_probe_does_not_start_against_another_server(self) -> None:
         for said, words in [
-            (b"", "closed without an answer"),
+            (b"", "closed without a response"),
             (b"220 mail.example\r\n\r\n", "not HTTP"),
-            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", "closed within an answer"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", "closed during a response"),
             (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "not HTTP"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "not JSON of GraphQL"),
         ]:
@@ -215,10 +224,10 @@ class Nonsense(unittest.TestCase):
                 Probe(self.answer(said), 1, measure.READS, 1).start("load1", "x")
             self.assertIn(words, caught.exception.what)
 
-    def test_a_cluster_that_does_not_become_whole_is_told_with_what_is_away(self) -> None:
+    def test_an_incomplete_cluster_is_reported_with_its_missing_parts(self) -> None:
         with self.assertRaises(Problem) as caught:
-            wait_whole(Settings(state="/nowhere", subnet="127.0.99"), within_s=0.1)
-        for words in ("not whole", "etcd-n1: ", "no Patroni answers", "k2: /readyz silent", "the front does not answer"):
+            wait_complete(Settings(state="/nowhere", subnet="127.0.99"), within_s=0.1)
+        for words in ("not complete", "etcd-n1: ", "no Patroni responds", "k2: /readyz no response", "the front does not respond"):
             self.assertIn(words, caught.exception.what)
         self.assertIn("`cluster start NODE`", caught.exception.remedy)
 
@@ -242,7 +251,7 @@ class Page(unittest.TestCase):
 
     def test_flags_are_checked(self) -> None:
         for flags, words in [
-            (["--events", "flood"], "there is no event 'flood'"),
+            (["--events", "flood"], "unknown event 'flood'"),
             (["--planned", "0"], "from 1 to 1000"),
             (["--rate", "x"], "from 1 to 200"),
             (["--short", "--planned", "1"], "not allowed with"),
@@ -266,16 +275,16 @@ class Failover(ClusterCase):
             return json.loads(file.read_text())
 
     def test_the_short_form_loses_nothing(self) -> None:
-        self.wait_whole()
+        self.wait_complete()
         begun = time.monotonic()
-        # Slack, since a machine of two cores runs all of this.
+        # With slack, since all of this runs on a machine with two cores.
         result = self.run_failover("--short", "--slack", "3")
         self.assertLess(time.monotonic() - begun, 180)
         self.assertTrue(result["good"])
         self.assertEqual([event["name"] for event in result["events"]], list(SHORT))
         self.assertGreater(result["checked"]["counts"]["calls"], 100)
         self.assertEqual(result["checked"]["faults"]["total"], 0)
-        self.wait_whole()
+        self.wait_complete()
 
     @takes_long
     def test_the_other_events_lose_nothing(self) -> None:

@@ -52,7 +52,7 @@ class Status(ClusterCase):
     """In this order."""
 
     def test_1_a_cluster_that_is_well(self) -> None:
-        leader = self.wait_whole()
+        leader = self.wait_complete()
         self.run_ok("load", "--seconds", "2")
         wait_for("cluster that is well", lambda: run_status().returncode == 0, 30)
         table = run_status().stdout
@@ -97,7 +97,7 @@ class Status(ClusterCase):
     def test_4_a_replica_that_does_not_replay_is_shown_within_ten_seconds(self) -> None:
         for needed in ("web/dist/status.html", "web/node_modules/playwright-core"):
             self.assertTrue((ROOT / needed).exists(), f"{needed} is missing: run scripts/web before the server is built")
-        replica = "n2" if self.wait_whole() != "n2" else "n3"
+        replica = "n2" if self.wait_complete() != "n2" else "n3"
         token = log_in("admin")
         page = subprocess.Popen(
             ["node", str(ROOT / "web" / "test" / "status-cluster.js"), FRONT, replica, PASSWORD],
@@ -144,4 +144,4 @@ class Status(ClusterCase):
         self.assertEqual((over["word"], over["troubles"]), ("over", []))
         self.assertIn(("ReplayStopped", replica), names)
         load.kill()
-        self.wait_whole()
+        self.wait_complete()

@@ -201,7 +201,7 @@ class Postgres(BackupCase):
         return Point(moment, checksums, kept, lost, cursors)
 
     def test_a_backup_under_writes_is_restored_to_a_point_in_time(self) -> None:
-        leader = self.wait_whole()
+        leader = self.wait_complete()
         replica = self.settings.address("n2" if leader != "n2" else "n3")
         client = Client(FRONT)
         client.log_in()
@@ -219,7 +219,7 @@ class Postgres(BackupCase):
         at_backup = len(writer.added)
         # The log continues on another timeline.
         self.run_ok("switchover")
-        self.wait_whole()
+        self.wait_complete()
         point = self.write_around_a_point(writer, beginning)
         kept, lost, expected = point.kept, point.lost, point.checksums
         at_end = self.settled_checksums()
@@ -261,7 +261,7 @@ class Postgres(BackupCase):
 
     @takes_long
     def test_a_cluster_is_restored(self) -> None:
-        leader = self.wait_whole()
+        leader = self.wait_complete()
         client = Client(FRONT)
         client.log_in()
         writer = Writer(client)
@@ -286,8 +286,8 @@ class Postgres(BackupCase):
         wait_for("leader", lambda: self.leader() == "n1")
         for node in ("n2", "n3"):
             self.run_ok("start", node)
-        self.wait_whole()
-        print(f"    the cluster is whole again after {time.monotonic() - begun:.1f} s", file=sys.stderr)
+        self.wait_complete()
+        print(f"    the cluster is complete again after {time.monotonic() - begun:.1f} s", file=sys.stderr)
         wait_for("ready servers", lambda: self.run_ok("status").count("/readyz 200 full") == 2)
         self.assertEqual(self.checksums(f"{SUBNET}.1", 5000), point.checksums)
         self.assertIn("(n2,n3)", self.sql("SHOW synchronous_standby_names"))
@@ -354,7 +354,7 @@ class Sqlite(BackupCase):
         damaged = self.folder / "damaged.db"
         damaged.write_bytes(b"no database" * 1000)
         for command, variables, word in [
-            ("SQLite", {"FILE": str(self.folder / "missing.db")}, "no file"),
+            ("SQLite", {"FILE": str(self.folder / "missing.db")}, "no such file"),
             ("SQLite", {"FILE": str(damaged)}, "not a database"),
             ("Base backups", {"REPLICA": ADDRESS}, "Connection refused"),
         ]:

@@ -16,7 +16,7 @@ PAGES = PAGE + (ROOT / "docs" / "monitoring.md").read_text()
 
 
 class Docs(unittest.TestCase):
-    """They are only parsed; `test_a_walk` runs most."""
+    """The commands are only parsed; `test_a_walk` runs most of them."""
 
     def test_commands_of_the_pages_parse(self) -> None:
         shown = re.findall(r"^\$ deploy/local/cluster (.+)$", PAGES, re.M)

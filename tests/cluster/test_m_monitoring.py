@@ -77,7 +77,7 @@ class Monitoring(ClusterCase):
         cls.addClassCleanup(cls.load.terminate)
 
     def test_1_all_targets_are_up_within_15_seconds(self) -> None:
-        self.wait_whole()
+        self.wait_complete()
         # Again on a machine that was busy: Prometheus itself takes up to 10 s.
         for _ in range(3):
             self.run_ok("kill", "monitoring")
@@ -124,7 +124,7 @@ class Monitoring(ClusterCase):
             print(f"    a scrape of {job}: {milliseconds:.0f} ms, {size} bytes", file=sys.stderr)
 
     def test_4_alerts_arrive_and_resolve(self) -> None:
-        leader = self.wait_whole()
+        leader = self.wait_complete()
         gone, stale = (m["name"] for m in self.members() if m["name"] != leader)
         # Series of before Prometheus was killed would stay for 5 minutes.
         statements = f'count_over_time(kinoteka_pg_statements_calls{{node_name="{leader}"}}[15s])'
@@ -169,7 +169,7 @@ class Monitoring(ClusterCase):
         wait_for("alerts", lambda: self.have_fired_and_resolved(faults), ALERT_WITHIN_S)
         for fault in faults:
             print(f"    {fault}", file=sys.stderr)
-        self.wait_whole()
+        self.wait_complete()
         wait_for("scrape of every target", lambda: not self.stack.down())
 
     def startup_of(self, node: str) -> processes.Process:

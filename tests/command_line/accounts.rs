@@ -11,9 +11,9 @@ use crate::process::{Run, Server, command, run};
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(roles_are_granted_and_revoked, reset_password_is_good_for_logging_in, mistakes_are_told_with_what_to_do,);
+on_both!(roles_are_granted_and_revoked, a_reset_password_can_log_in, errors_have_remedies,);
 
-/// Makes the argon2id that the tests run cheaper than it should be.
+/// Makes argon2id cheap for the tests.
 const CHEAP: [&str; 4] = ["--password-memory-kib", "64", "--password-passes", "1"];
 
 async fn add_user(db: &DatabaseConnection, username: &str) -> i32 {
@@ -41,14 +41,14 @@ async fn roles_are_granted_and_revoked(backend: Backend) {
     let (anna, boris) = (add_user(&db, "anna").await, add_user(&db, "boris").await);
     let role =
         |change: &str, user: &str, role: &str| run(&["role", change, user, role, "--database-url", &database.url]);
-    assert_eq!(role("grant", "Anna", "admin").ok(), "Anna has the role now\n");
-    assert_eq!(role("grant", "anna", "admin").ok(), "anna has the role now\n");
-    assert_eq!(role("grant", "boris@example.org", "editor").ok(), "boris@example.org has the role now\n");
+    assert_eq!(role("grant", "Anna", "admin").ok(), "granted the role to Anna\n");
+    assert_eq!(role("grant", "anna", "admin").ok(), "granted the role to anna\n");
+    assert_eq!(role("grant", "boris@example.org", "editor").ok(), "granted the role to boris@example.org\n");
     assert_eq!(roles(&db).await, [(anna, "admin".to_owned()), (boris, "editor".to_owned())]);
     let last = role("revoke", "anna", "admin");
     assert_eq!(last.failure(), "error: anna: this user is the last admin; grant ADMIN to another user first");
     role("grant", "boris", "admin").ok();
-    assert_eq!(role("revoke", "anna", "admin").ok(), "anna has the role no more\n");
+    assert_eq!(role("revoke", "anna", "admin").ok(), "revoked the role from anna\n");
     assert_eq!(roles(&db).await, [(boris, "admin".to_owned()), (boris, "editor".to_owned())]);
     let log = audit_log::Entity::find().all(&db).await.unwrap();
     let actions: Vec<_> = log.iter().map(|entry| (entry.action.as_str(), entry.user_id)).collect();
@@ -82,7 +82,7 @@ async fn log_in(server: &Server, password: &str) -> bool {
     answer["data"]["logIn"]["token"].is_string()
 }
 
-async fn reset_password_is_good_for_logging_in(backend: Backend) {
+async fn a_reset_password_can_log_in(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     add_user(&db, "anna").await;
@@ -102,7 +102,7 @@ async fn reset_password_is_good_for_logging_in(backend: Backend) {
     assert!(!format!("{log:?}").contains(password));
 }
 
-async fn mistakes_are_told_with_what_to_do(backend: Backend) {
+async fn errors_have_remedies(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     add_user(&db, "anna").await;

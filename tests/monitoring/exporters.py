@@ -1,4 +1,4 @@
-"""Stands in for the exporters of a cluster: serves the recorded exports, whose counters go on counting."""
+"""A stand-in for the exporters of a cluster: serves recorded exports with rising counters."""
 
 import re
 import threading
@@ -12,7 +12,7 @@ COUNTER = re.compile(r"\w+_(total|count|sum|bucket)\b|pg_stat_database_\w+|kinot
 
 
 class Exporters:
-    """Serves exports at addresses. `renamed` changes what they say."""
+    """Serves exports at addresses. `renamed` replaces text in them."""
 
     def __init__(self, exports: Mapping[tuple[str, int], str]) -> None:
         self.renamed: tuple[str, str] | None = None
@@ -40,7 +40,7 @@ class Exporters:
         return server
 
     def text(self, lines: list[str]) -> str:
-        # Everything that is counted grows alike, so that buckets stay cumulative.
+        # All counters grow by the same factor, so that buckets stay cumulative.
         growth = 1 + (time.monotonic() - self.started) / 60
         grown = []
         for line in lines:

@@ -1,6 +1,6 @@
-"""Series of a healthy cluster, and what goes wrong in one: which alerts have to fire, and which must not.
+"""The series of a healthy cluster, and faults with the alerts that must fire for each.
 
-Series are in promtool's notation: https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules.
+Series use promtool's notation: https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules.
 """
 
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ FAULT_AT = BEFORE * STEP
 
 
 def gauge(value: float) -> tuple[str, str]:
-    """A constant."""
+    """A constant value."""
     return (f"{value}x{BEFORE - 1}", f"{value}x{AFTER}")
 
 
 def counter(a_second: float) -> tuple[str, str]:
-    """A count that rises steadily."""
+    """A steadily rising counter."""
     step = a_second * STEP
     return (f"0+{step}x{BEFORE - 1}", f"{step * BEFORE}+{step}x{AFTER}")
 
@@ -32,7 +32,7 @@ def server(name: str, **more: str) -> str:
 
 
 def healthy() -> dict[str, tuple[str, str]]:
-    """A leader, a replica, two servers: all is well."""
+    """A healthy cluster: a leader, a replica and two servers."""
     series = {}
     for name, leads in (("n1", 1), ("n2", 0)):
         series |= {
@@ -45,7 +45,7 @@ def healthy() -> dict[str, tuple[str, str]]:
             f"patroni_xlog_received_location{{{node(name)}}}": counter(0 if leads else 1000),
             f"patroni_xlog_replayed_location{{{node(name)}}}": counter(0 if leads else 1000),
             f"kinoteka_pg_replica_replay_lag_seconds{{{node(name)}}}": gauge(0),
-            # Also on a replica that is well.
+            # 1 also on a healthy replica.
             f"pg_exporter_last_scrape_error{{{node(name)}}}": gauge(1 - leads),
             f"pg_up{{{node(name)}}}": gauge(1),
             f"kinoteka_pg_rights_monitors{{{node(name)}}}": gauge(1),
@@ -66,7 +66,7 @@ def healthy() -> dict[str, tuple[str, str]]:
             f"kinoteka_operation_duration_seconds_bucket{{{server(name, le='0.5')}}}": counter(100),
             f"kinoteka_operation_duration_seconds_bucket{{{server(name, le='2.5')}}}": counter(100),
             f"kinoteka_operation_duration_seconds_bucket{{{server(name, le='+Inf')}}}": counter(100),
-            # Clients' own errors are no fault of ours; 4 % of the others are below the limit.
+            # Clients' errors do not count; 4 % of the others are below the limit.
             f"kinoteka_errors_total{{{server(name, code='BAD_USER_INPUT')}}}": counter(50),
             f"kinoteka_errors_total{{{server(name, code='UNAVAILABLE')}}}": counter(4),
             f"kinoteka_pool_connections_in_use{{{server(name, pool='write')}}}": gauge(7),
@@ -75,14 +75,14 @@ def healthy() -> dict[str, tuple[str, str]]:
             f"kinoteka_pool_connections_in_use{{{server(name, pool='one')}}}": gauge(1),
             f"kinoteka_pool_connections_max{{{server(name, pool='one')}}}": gauge(1),
         }
-    # A replica that nobody reads from has none.
+    # Only the leader: a replica without reads has no statements.
     series[f"kinoteka_pg_statements_calls{{{node('n1', queryid='1')}}}"] = counter(10)
     replica = node("n1", application_name="n2")
     slot = node("n1", slot_name="n2")
     disk = node("n1", fstype="ext4", mountpoint="/")
     memory = node("n1", fstype="tmpfs", mountpoint="/run")
     return series | {
-        # Each of these is at the limit, and not beyond it.
+        # Each of these is exactly at its limit.
         f"kinoteka_pg_lag_replay_lag_bytes{{{replica}}}": gauge(16777216),
         f"kinoteka_pg_slot_kept_bytes{{{slot}}}": gauge(1073741824),
         f"node_filesystem_avail_bytes{{{disk}}}": gauge(10),
@@ -95,13 +95,13 @@ def healthy() -> dict[str, tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong: values that series have from the fault on, and the alerts that must fire."""
+    """A fault: the values of series from the fault on, and the alerts that must fire."""
 
     says: str
     values: dict[str, str]
-    # Alert -> its labels, without severity, and its summary.
+    # Alert -> its labels without severity, and its summary.
     alerts: dict[str, tuple[str, str]]
-    # Seconds after the fault at which nothing fires yet, and at which all of `alerts` do.
+    # Seconds after the fault at which no alert fires yet, and at which all of `alerts` do.
     not_yet: int = 5
     by: int = 120
     # Samples after the fault.
@@ -109,26 +109,26 @@ class Fault:
 
 
 def unmeasured(whose: str) -> dict[str, tuple[str, str]]:
-    return {"ExporterDown": (whose, " cannot be measured: alerts that need it stay silent")}
+    return {"ExporterDown": (whose, " cannot be monitored: alerts that need it cannot fire")}
 
 
 FAULTS = [
     Fault(
-        "the leader's lock is gone",
+        "the leader's lock is lost",
         {f"patroni_primary{{{node('n1')}}}": "0"},
         {
-            "NoLeader": ('cluster="main"', "No member of the cluster is the leader: nothing can be written"),
-            # In the series alone: Patroni's own replica would stream.
+            "NoLeader": ('cluster="main"', "The cluster has no leader: nothing can be written"),
+            # Only in these series: Patroni's own replica would stream.
             "ReplicaNotStreaming": (node("n1"), "n1 receives no WAL from the leader"),
         },
     ),
     Fault(
-        "no Patroni answers",
+        "no Patroni responds",
         {f"patroni_primary{{{node(name)}}}": "stale" for name in ("n1", "n2")}
         | {f"up{{{node(name, external_group='patroni')}}}": "0" for name in ("n1", "n2")},
-        {"NoLeader": ("", "No member of the cluster is the leader: nothing can be written")}
+        {"NoLeader": ("", "The cluster has no leader: nothing can be written")}
         | {
-            f"MemberDown {name}": (node(name, external_group="patroni"), f"Patroni of {name} does not answer")
+            f"MemberDown {name}": (node(name, external_group="patroni"), f"Patroni on {name} does not respond")
             for name in ("n1", "n2")
         },
     ),
@@ -138,10 +138,10 @@ FAULTS = [
         {
             "TwoLeaders": (
                 'cluster="main"',
-                "2 members say that they are the leader: acknowledged changes may be lost",
+                "2 members report that they are the leader: acknowledged changes may be lost",
             ),
-            # In the series alone: a leader has statements.
-            "ExporterDown": (node("n2"), " cannot be measured: alerts that need it stay silent"),
+            # Only in these series: a leader has statements.
+            "ExporterDown": (node("n2"), " cannot be monitored: alerts that need it cannot fire"),
         },
     ),
     Fault(
@@ -154,12 +154,12 @@ FAULTS = [
             f"patroni_xlog_received_location{{{node('n2')}}}": "stale",
             f"patroni_xlog_replayed_location{{{node('n2')}}}": "stale",
         },
-        {"MemberDown": (node("n2", external_group="patroni"), "Patroni of n2 does not answer")},
+        {"MemberDown": (node("n2", external_group="patroni"), "Patroni on n2 does not respond")},
     ),
     Fault(
         "PostgreSQL is killed, Patroni is not",
         {f"patroni_postgres_running{{{node('n2')}}}": "0"},
-        {"PostgresDown": (node("n2"), "PostgreSQL of n2 does not run")},
+        {"PostgresDown": (node("n2"), "PostgreSQL on n2 is not running")},
     ),
     Fault(
         "a replica does not stream",
@@ -182,17 +182,17 @@ FAULTS = [
     Fault(
         "replay stops while WAL arrives",
         {f"patroni_xlog_replayed_location{{{node('n2')}}}": "300000"},
-        {"ReplayStopped": (node("n2"), "n2 receives WAL and does not replay it: its reads are stale")},
+        {"ReplayStopped": (node("n2"), "n2 receives WAL but does not replay it: its reads are stale")},
         not_yet=20,
     ),
     Fault(
         "replay is paused",
         {f"patroni_xlog_paused{{{node('n2')}}}": "1"},
-        {"ReplayStopped": (node("n2"), "n2 receives WAL and does not replay it: its reads are stale")},
+        {"ReplayStopped": (node("n2"), "n2 receives WAL but does not replay it: its reads are stale")},
         not_yet=0,
     ),
     Fault(
-        "nothing is written: a replica that has replayed everything is well",
+        "nothing is written: a replica that has replayed everything is healthy",
         {
             f"patroni_xlog_received_location{{{node('n2')}}}": "300000",
             f"patroni_xlog_replayed_location{{{node('n2')}}}": "300000",
@@ -200,9 +200,9 @@ FAULTS = [
         {},
     ),
     Fault(
-        "etcd is away",
+        "etcd is down",
         {f"patroni_failsafe_mode_is_active{{{node('n1')}}}": "1"},
-        {"FailsafeActive": (node("n1"), "n1 cannot reach etcd, and goes on in failsafe mode")},
+        {"FailsafeActive": (node("n1"), "n1 cannot reach etcd and continues in failsafe mode")},
         not_yet=-5,
     ),
     Fault(
@@ -220,16 +220,16 @@ FAULTS = [
     Fault(
         "a server is killed",
         {f"up{{{server('k2', external_group='kinoteka')}}}": "0"},
-        {"InstanceDown": (server("k2", external_group="kinoteka"), "Server k2 does not answer")},
+        {"InstanceDown": (server("k2", external_group="kinoteka"), "Server k2 does not respond")},
     ),
     Fault(
-        "a server writes to a leader of another timeline",
+        "a server writes to a leader on another timeline",
         {f"kinoteka_leader_timeline{{{server('k1')}}}": "4"},
         {"InstancesDisagree": ('cluster="main"', "Servers disagree about the leader of the database")},
         not_yet=10,
     ),
     Fault(
-        "a server alone finds no leader",
+        "only one server finds no leader",
         {f"kinoteka_leader_known{{{server('k1')}}}": "0"},
         {"InstancesDisagree": ('cluster="main"', "Servers disagree about the leader of the database")},
         not_yet=10,
@@ -264,22 +264,22 @@ FAULTS = [
     Fault(
         "the feed cannot read",
         {f"kinoteka_feed_connected{{{server('k1')}}}": "0"},
-        {"FeedAway": (server("k1"), "The feed of k1 cannot reach the database: listeners get nothing")},
+        {"FeedAway": (server("k1"), "The feed of k1 cannot reach the database: listeners get no comments")},
         not_yet=10,
     ),
     Fault(
         "a transaction holds the feed back",
         {f"kinoteka_feed_horizon_age_seconds{{{server('k1')}}}": "11"},
-        {"FeedHeldBack": (server("k1"), "Comments wait since 11s behind an open transaction")},
+        {"FeedHeldBack": (server("k1"), "Comments have waited for 11s behind an open transaction")},
     ),
     Fault(
         "the feeds of all servers hang",
         {f"kinoteka_feed_polls_total{{{server(name)}}}": "3000" for name in ("k1", "k2")},
-        {"SequencerAbsent": ('cluster="main"', "No server reads the feed: new comments get no place in it")},
+        {"SequencerAbsent": ('cluster="main"', "No server reads the feed: listeners get no new comments")},
         not_yet=60,
     ),
     Fault(
-        "the feed of one server hangs: the other reads on",
+        "the feed of one server hangs: the other one continues",
         {f"kinoteka_feed_polls_total{{{server('k1')}}}": "3000"},
         {},
     ),
@@ -290,7 +290,7 @@ FAULTS = [
         not_yet=25,
     ),
     Fault(
-        "the exporter is not let in",
+        "the exporter cannot log in",
         {f"pg_up{{{node('n1')}}}": "0"},
         unmeasured(node("n1")),
         not_yet=25,
@@ -316,7 +316,7 @@ FAULTS = [
     Fault(
         "a disk fills up",
         {f"node_filesystem_avail_bytes{{{node('n1', fstype='ext4', mountpoint='/')}}}": "9"},
-        {"DiskFull": (node("n1", fstype="ext4", mountpoint="/"), "9% of / on n1 is left")},
+        {"DiskFull": (node("n1", fstype="ext4", mountpoint="/"), "Only 9% of / on n1 is free")},
         not_yet=55,
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Which metrics exist: those of the recorded exports, and those that the server registers."""
+"""The existing metrics: those in the recorded exports, and those that the server registers."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPORTS = Path(__file__).parent / "exports"
 sys.path.insert(0, str(ROOT / "deploy/monitoring"))
 
-# Metrics of Prometheus itself, and of files that jobs write for the node exporter (docs/monitoring.md has them).
+# Metrics of Prometheus itself, and of the files that jobs write for the node exporter (docs/monitoring.md).
 WRITTEN = {"up", "kinoteka_backup_completed_timestamp_seconds"}
 
 
@@ -19,13 +19,13 @@ def exported_names() -> set[str]:
 
 
 def unrecorded_names() -> set[str]:
-    """The names that a metric may have which the server registers and nobody has recorded."""
+    """The possible series names of metrics that the server registers but that are not in the recorded export."""
     recorded = recorded_names("kinoteka")
     return set().union(*(forms for forms in registered_names().values() if not forms & recorded))
 
 
 def registered_names() -> dict[str, set[str]]:
-    """What the server's source registers, with the names that its series may have."""
+    """The metrics that the server's source registers, with the possible names of their series."""
     names = {}
     for file in (ROOT / "crates/telemetry/src").rglob("*.rs"):
         source = file.read_text()
@@ -38,12 +38,12 @@ def registered_names() -> dict[str, set[str]]:
 
 
 def recorded_names(export: str) -> set[str]:
-    """The names of series of one recorded export."""
+    """The series names of one recorded export."""
     return {re.split(r"[{ ]", line)[0] for line in (EXPORTS / f"{export}.prom").read_text().splitlines()}
 
 
 def queried_names() -> set[str]:
-    """What the PostgreSQL exporter makes of queries.yml, and the names of its queries."""
+    """The metrics that the PostgreSQL exporter derives from queries.yml, and the names of its queries."""
     names = set()
     query = ""
     for line in (ROOT / "deploy/monitoring/queries.yml").read_text().splitlines():

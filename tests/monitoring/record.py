@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Records what the exporters of a running cluster export, for the tests: `record.py http://127.0.0.1:9090`.
+"""Records the exports of a running cluster for the tests: `record.py http://127.0.0.1:9090`.
 
-Writes exports/JOB-NODE.prom for PostgreSQL and Patroni of n1 and n2, one of which has to lead, and exports/JOB.prom for
-one target of each other job. Run it when a version of an exporter or a metric of ours is new, with load that also makes
-an error, hits a limit and leaves an event stream, and read the difference.
+Writes exports/JOB-NODE.prom for PostgreSQL and Patroni of n1 and n2, one of which must be the leader, and
+exports/JOB.prom for one target of each other job. Run it for a new version of an exporter or a new metric, with load
+that also causes an error, hits a limit and leaves an event stream. Review the diff.
 """
 
 import json
@@ -13,7 +13,7 @@ import urllib.request
 
 from names import EXPORTS
 
-# What no rule and no panel needs.
+# Metrics that no rule and no panel needs.
 LEFT_OUT = re.compile(
     "go_|promhttp_|etcd_debugging_|etcd_mvcc_|etcd_snap|etcd_grpc|grpc_|os_fd|pg_settings_(?!max_connections)|pg_locks"
     "|pg_stat_bgwriter|haproxy_(process|frontend)|haproxy_(server|backend)_(agg|check|max|http_c)"
@@ -22,7 +22,7 @@ LEFT_OUT = re.compile(
 
 
 def read(url: str) -> str:
-    # The servers answer OpenMetrics to whoever asks for it, and Prometheus does.
+    # The servers send OpenMetrics to clients that accept it, such as Prometheus.
     request = urllib.request.Request(url, headers={"accept": "application/openmetrics-text; version=1.0.0"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.read().decode()
@@ -37,16 +37,16 @@ def main() -> None:
         if target["health"] != "up":
             print(f"skipped, not up: {target['scrapeUrl']}", file=sys.stderr)
             continue
-        # The tests' cluster has two nodes.
+        # The tests use two nodes.
         if name in recorded or (node == "n3" and name != job):
             continue
         recorded.add(name)
-        kept = [
+        lines = [
             line
             for line in read(target["scrapeUrl"]).splitlines()
             if line and not line.startswith("#") and not LEFT_OUT.match(line)
         ]
-        (EXPORTS / f"{name}.prom").write_text("\n".join(kept) + "\n")
+        (EXPORTS / f"{name}.prom").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The dashboards are what their source makes, and name metrics that exist."""
+"""The dashboards match their source and use existing metrics."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ DASHBOARDS = sorted((ROOT / "deploy/monitoring/dashboards").glob("*.json"))
 
 
 class Dashboards(unittest.TestCase):
-    def test_committed_files_are_what_the_source_makes(self) -> None:
+    def test_committed_files_match_their_source(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, SOURCE / "generate.py", folder], check=True, timeout=60)
             for part in ("monitoring/dashboards", "pmm/alert-templates"):
@@ -25,7 +25,7 @@ class Dashboards(unittest.TestCase):
                 for name, text in made.items():
                     self.assertTrue(text == committed[name], f"{part}/{name} is not up to date: run scripts/dashboards")
 
-    def test_the_source_passes_the_types_of_the_sdk(self) -> None:
+    def test_the_source_matches_the_types_of_the_sdk(self) -> None:
         command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", "/dev/null"]
         files = [SOURCE, *SOURCE.parent.glob("*.py")]
         done = subprocess.run([*command, *files], cwd=SOURCE, capture_output=True, text=True, timeout=120)
@@ -37,12 +37,12 @@ class Dashboards(unittest.TestCase):
             for title, expression in expressions(json.loads(file.read_text())):
                 self.assertEqual(named_metrics(expression) - exported, set(), f"{file.name}: {title}")
 
-    def test_nothing_names_patroni_master(self) -> None:
-        # Patroni 4 has no such metric.
+    def test_no_dashboard_uses_patroni_master(self) -> None:
+        # Patroni 4 does not export it.
         for file in DASHBOARDS:
             self.assertNotIn("patroni_master", file.read_text())
 
-    def test_each_panel_says_what_it_shows(self) -> None:
+    def test_each_panel_has_a_description(self) -> None:
         for file in DASHBOARDS:
             for panel in json.loads(file.read_text())["panels"]:
                 if panel["type"] != "row":
@@ -67,9 +67,9 @@ class Dashboards(unittest.TestCase):
         for expression, names in found.items():
             self.assertEqual(named_metrics(expression), names)
 
-    def test_a_variable_without_a_value_is_named(self) -> None:
+    def test_an_unknown_variable_is_reported(self) -> None:
         self.assertEqual(fill('up{a=~"$a",b="${b}"}', {"a": "x", "b": "y"}), 'up{a=~"x",b="y"}')
-        with self.assertRaisesRegex(ValueError, "no variable cluster"):
+        with self.assertRaisesRegex(ValueError, "unknown variable cluster"):
             fill('up{cluster="$cluster"}', {})
 
 

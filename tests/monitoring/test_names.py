@@ -1,4 +1,4 @@
-"""Metrics of ours that rules, dashboards and docs name: each is one that the server registers or queries.yml makes."""
+"""Each metric in rules, dashboards and docs is registered by the server or defined in queries.yml."""
 
 import re
 import unittest
@@ -11,24 +11,24 @@ FILES = [
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / "deploy/monitoring/dashboards").glob("*.json"),
 ]
-# Other things with such names: a role, a collection, crates, a package's file, and a family of metrics (`kinoteka_feed_*`).
+# Other things with such names: a role, a collection, crates, a package's file, and metric families (`kinoteka_feed_*`).
 OTHERS = {"kinoteka_app", "kinoteka_comments", "kinoteka_", "kinoteka_0"}
 
 
 class Names(unittest.TestCase):
-    def test_what_is_recorded_is_registered(self) -> None:
+    def test_recorded_metrics_are_registered(self) -> None:
         every_form = set().union(*registered_names().values())
         gone = recorded_names("kinoteka") - every_form
-        self.assertEqual(gone, set(), "the server registers them no more: run tests/monitoring/record.py")
+        self.assertEqual(gone, set(), "the server no longer registers them: run tests/monitoring/record.py")
 
-    def test_each_metric_that_is_named_exists(self) -> None:
+    def test_each_named_metric_exists(self) -> None:
         exist = recorded_names("kinoteka") | unrecorded_names() | queried_names() | WRITTEN
         # A histogram is named without its parts.
         exist |= {re.sub("_bucket$", "", name) for name in exist}
         missing = [f"{file.relative_to(ROOT)}: {name}" for file in FILES for name in named(file.read_text()) - exist]
-        self.assertEqual(missing, [], "the server registers no such metric")
+        self.assertEqual(missing, [], "the server does not register these metrics")
 
-    def test_a_metric_that_is_gone_is_named(self) -> None:
+    def test_metrics_are_found_in_texts(self) -> None:
         text = "`kinoteka_gone_total` of role `kinoteka_app`, `kinoteka_feed_*`, `kinoteka_errors_total{code=...}`"
         self.assertEqual(named(text), {"kinoteka_gone_total", "kinoteka_errors_total"})
 
@@ -36,13 +36,13 @@ class Names(unittest.TestCase):
         docs = "".join((ROOT / "docs" / page).read_text() for page in ("operations.md", "subscriptions.md"))
         for name in recorded_names("kinoteka"):
             base = re.sub("_(bucket|count|sum)$", "", name)
-            # `..._misses_total` stands beside its sibling.
+            # `..._misses_total` is next to a similar name.
             short = f"..._{'_'.join(base.split('_')[-2:])}"
             self.assertTrue(base in docs or short in docs, f"{base} is in no table of docs/operations.md")
 
 
 def named(text: str) -> set[str]:
-    """The names in a text that are those of metrics."""
+    """The metric names in a text."""
     return set(re.findall(r"\bkinoteka_\w+\b(?!\*|::)", text)) - OTHERS
 
 

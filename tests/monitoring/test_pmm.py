@@ -1,4 +1,4 @@
-"""The registration, against a stand-in that knows pmm-admin's documented command line; the alert templates' form."""
+"""The registration against a stand-in for pmm-admin, and the form of the alert templates."""
 
 import json
 import os
@@ -72,7 +72,7 @@ class Registration(unittest.TestCase):
         again = self.registered(*EVERYTHING, "--environment", "staging", "--cluster", "second")
         self.assertEqual({one["environment"] for one in again["services"].values()}, {"staging"})
 
-    def test_a_machine_with_servers_alone(self) -> None:
+    def test_a_machine_with_only_servers(self) -> None:
         state = self.registered(
             "--server-url", "https://pmm:443", "--server", "k1=8611", PMM_PG_PASSWORD="", PMM_TOKEN="glsa_x"
         )
@@ -89,7 +89,7 @@ class Registration(unittest.TestCase):
             "pmm-admin add haproxy --cluster=main --environment=production --listen-port=7000 n1-haproxy", done.stdout
         )
 
-    def test_the_page_shows_what_a_dry_run_prints(self) -> None:
+    def test_the_page_shows_the_output_of_a_dry_run(self) -> None:
         page = (ROOT / "docs/monitoring.md").read_text()
         command = re.search(r"deploy/pmm/register (--server-url.*?)\n```", page, re.DOTALL)
         assert command is not None
@@ -97,21 +97,21 @@ class Registration(unittest.TestCase):
         done = self.register(*arguments, "--node-name", "node0", "--dry-run")
         self.assertIn(f"```\n{done.stdout}```\n", page)
 
-    def test_bad_input_is_refused_before_anything_is_done(self) -> None:
+    def test_bad_input_is_refused_before_any_change(self) -> None:
         url = ["--server-url", "https://pmm:443"]
         cases: list[tuple[list[str], dict[str, str], str]] = [
             ([], {}, "--server-url is required"),
             (["--server-url", "http://pmm"], {}, "must begin with https://"),
-            (["--server-url", "https://a:b@pmm"], {}, "holds credentials"),
+            (["--server-url", "https://a:b@pmm"], {}, "contains credentials"),
             (url, {"PMM_ADMIN_PASSWORD": ""}, "set PMM_TOKEN"),
-            (url, {"PMM_ADMIN_PASSWORD": "a@b"}, "the credentials hold one of"),
+            (url, {"PMM_ADMIN_PASSWORD": "a@b"}, "the credentials contain one of"),
             ([*url, "--postgresql", "127.0.0.1:5432"], {"PMM_PG_PASSWORD": ""}, "PMM_PG_PASSWORD"),
             ([*url, "--postgresql", "127.0.0.1"], {}, "is not HOST:PORT"),
             ([*url, "--patroni", "x"], {}, "x is not a port"),
             ([*url, "--server", "8611"], {}, "is not NAME=PORT"),
-            ([*url, "--patroni"], {}, "lacks its value"),
+            ([*url, "--patroni"], {}, "has no value"),
             ([*url, "--nonsense", "x"], {}, "unknown argument --nonsense"),
-            (url, {"PATH": "/usr/bin:/bin"}, "there is no pmm-admin"),
+            (url, {"PATH": "/usr/bin:/bin"}, "pmm-admin not found"),
         ]
         for arguments, env, message in cases:
             done = self.register(*arguments, **env)
@@ -119,7 +119,7 @@ class Registration(unittest.TestCase):
             self.assertIn(message, done.stderr)
             self.assertFalse(self.state.exists(), message)
 
-    def test_the_stand_in_refuses_what_is_not_documented(self) -> None:
+    def test_the_stand_in_refuses_undocumented_arguments(self) -> None:
         for arguments in (["add", "external", "--group=x"], ["add", "postgresql", "--nonsense"], ["ad"]):
             command = [sys.executable, Path(__file__).parent / "pmm-admin", *arguments]
             done = subprocess.run(
@@ -129,7 +129,7 @@ class Registration(unittest.TestCase):
 
 
 class AlertTemplates(unittest.TestCase):
-    def test_they_have_pmms_form(self) -> None:
+    def test_they_are_valid_for_pmm(self) -> None:
         known = {"name", "version", "summary", "expr", "params", "for", "severity", "labels", "annotations"}
         severities = {"emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"}
         files = list(TEMPLATES.iterdir())

@@ -1,5 +1,5 @@
-"""Every alert fires at its fault, and nothing else does: promtool evaluates the rules over series of a healthy cluster
-in which one thing goes wrong after five minutes."""
+"""Each fault fires its alerts and no others. promtool evaluates the rules over the series of a healthy cluster, with one
+fault after five minutes."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def rules() -> dict[str, dict]:
 
 
 def test_of(fault: Fault) -> dict:
-    """A test in promtool's form: all alerts are looked at, before the fault, early in it, and when they must fire."""
+    """A promtool test: checks all alerts before the fault, early in it, and when they must fire."""
     series = []
     for name, (before, after) in healthy().items():
         changed = fault.values.get(name)
@@ -40,7 +40,7 @@ def test_of(fault: Fault) -> dict:
             if name.split()[0] == alert
         ]
         for second, expected in ((-5, []), (fault.not_yet, []), (fault.by, fired)):
-            # `alertname` before anything else has happened is the check of a healthy cluster.
+            # The check before the fault is that of a healthy cluster.
             time = f"{FAULT_AT + second}s"
             checks.append({"eval_time": time, "alertname": alert, "exp_alerts": expected})
     return {"name": fault.says, "interval": f"{STEP}s", "input_series": series, "alert_rule_test": checks}
@@ -53,7 +53,7 @@ def exp_labels(rule: dict, labels: str) -> dict[str, str]:
 class Rules(unittest.TestCase):
     maxDiff = None
 
-    def test_each_alert_fires_at_its_fault_alone(self) -> None:
+    def test_each_alert_fires_only_at_its_fault(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "rules_test.yml"
             tests = [test_of(fault) for fault in FAULTS]
@@ -71,7 +71,7 @@ class Rules(unittest.TestCase):
         for fault in FAULTS:
             self.assertLessEqual(set(fault.values), set(healthy()), fault.says)
 
-    def test_each_alert_leads_to_what_to_do(self) -> None:
+    def test_each_alert_links_to_its_remedy(self) -> None:
         page = (ROOT / "docs/monitoring.md").read_text()
         anchors = {
             re.sub(r"[^\w -]", "", line.lstrip("# ")).replace(" ", "-").lower()
@@ -88,8 +88,8 @@ class Rules(unittest.TestCase):
         for name, rule in rules().items():
             self.assertEqual(named_metrics(rule["expr"]) - exported, set(), name)
 
-    def test_no_rule_names_patroni_master(self) -> None:
-        # Patroni 4 has no such metric.
+    def test_no_rule_uses_patroni_master(self) -> None:
+        # Patroni 4 does not export it.
         self.assertNotIn("patroni_master", RULES.read_text())
 
 

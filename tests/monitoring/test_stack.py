@@ -1,4 +1,4 @@
-"""The whole stack runs: real Prometheus, Alertmanager and node exporter, and the receiver, over recorded exports."""
+"""The whole stack: real Prometheus, Alertmanager, node exporter and receiver, over recorded exports."""
 
 import os
 import random
@@ -22,7 +22,7 @@ FILES = sorted(DASHBOARDS.glob("*.json"))
 
 
 def until(what: str, look: Callable[[], T], seconds_max: float, *, holds: Callable[[T], object] = bool) -> T:
-    """The first answer of `look` of which `holds` is true."""
+    """The first result of `look` for which `holds` is true."""
     end = time.monotonic() + seconds_max
     while not holds(answer := look()):
         if time.monotonic() > end:
@@ -36,7 +36,7 @@ def nothing(problems: list[str]) -> bool:
 
 
 class Running(unittest.TestCase):
-    """Two members and two servers, whose exporters are stand-ins."""
+    """Two members and two servers with stand-in exporters."""
 
     started: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -44,7 +44,7 @@ class Running(unittest.TestCase):
     def setUpClass(cls) -> None:
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        # An address of its own for each run: others may use these ports on theirs.
+        # Each run has its own address, since other runs use the same ports.
         base = f"127.{random.randint(100, 250)}.{random.randint(1, 250)}"
         cls.stack = Stack(
             folder=Path(folder.name),
@@ -71,7 +71,7 @@ class Running(unittest.TestCase):
         for process in cls.stack.processes():
             if not process.name.startswith("exporter-"):
                 cls.start(process)
-        # Prometheus learns of targets within 5 s, and scrapes each within 5 s more.
+        # Prometheus finds targets within 5 s, and scrapes each within another 5 s.
         started = time.monotonic()
         until("all targets are up", cls.stack.down, 60, holds=nothing)
         print(f"all targets were up after {time.monotonic() - started:.1f} s")
@@ -99,7 +99,7 @@ class Running(unittest.TestCase):
         until("every panel has data", self.empty_panels, 30, holds=nothing)
         evaluated, _ = evaluate(self.stack.status()["prometheus"], FILES)
         self.assertGreater(evaluated, 200)
-        self.assertEqual(self.received(), [], "a healthy cluster alerts nobody")
+        self.assertEqual(self.received(), [], "a healthy cluster must not fire alerts")
 
         self.stop("alertmanager")
         self.exporters.renamed = ("patroni_primary{", "patroni_leads{")
@@ -115,19 +115,19 @@ class Running(unittest.TestCase):
         until("Prometheus keeps the alert", lambda: Prometheus(self.stack.status()["prometheus"]).has_data(fires), 40)
         down = self.stack.down()
         self.assertTrue(any(problem.startswith("alertmanager: ") for problem in down), down)
-        self.assertEqual(self.received(), [], "Alertmanager is away")
+        self.assertEqual(self.received(), [], "Alertmanager is down")
         self.start(next(process for process in self.stack.processes() if process.name == "alertmanager"))
-        # Prometheus says it again each 15 s.
+        # Prometheus resends it every 15 s.
         until("the alert arrives", self.received, 75, holds=lambda alerts: ("NoLeader", "firing") in alerts)
         self.exporters.renamed = None
         until("its end arrives", self.received, 40, holds=lambda alerts: ("NoLeader", "resolved") in alerts)
 
-    def test_a_target_that_is_away_is_named(self) -> None:
+    def test_a_target_that_is_down_is_reported(self) -> None:
         stack = Stack(**{**self.stack.__dict__, "servers": {**self.stack.servers, "k3": "127.0.0.1:1"}})
-        away = ["kinoteka 127.0.0.1:1: not scraped yet"]
-        until("the others are up", stack.down, 15, holds=lambda down: down == away)
+        expected = ["kinoteka 127.0.0.1:1: not scraped yet"]
+        until("the others are up", stack.down, 15, holds=lambda down: down == expected)
 
-    def test_a_program_that_is_away_is_named(self) -> None:
+    def test_a_program_that_is_down_is_reported(self) -> None:
         for name in ("prometheus", "alertmanager", "receiver"):
             stack = Stack(**{**self.stack.__dict__, name: "127.0.0.1:1"})
             (down,) = until("the others are up", stack.down, 15, holds=lambda down: len(down) == 1)
@@ -135,7 +135,7 @@ class Running(unittest.TestCase):
 
 
 class Configuration(unittest.TestCase):
-    def test_prometheus_and_alertmanager_accept_it(self) -> None:
+    def test_prometheus_and_alertmanager_accept_the_configuration(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             stack = Stack(
                 Path(folder),
@@ -153,14 +153,14 @@ class Configuration(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn("http://127.9.9.9:9/alerts", (Path(folder) / "alertmanager.yml").read_text())
 
-    def test_missing_programs_are_named_by_their_packages(self) -> None:
+    def test_missing_programs_are_reported_with_their_packages(self) -> None:
         path = os.environ["PATH"]
         os.environ["PATH"] = "/nonexistent"
         self.addCleanup(os.environ.__setitem__, "PATH", path)
         missing = Stack(Path(), [], {}, "").missing_programs()
         self.assertIn("prometheus-postgres-exporter", missing)
 
-    def test_statements_that_can_hold_passwords_are_left_out(self) -> None:
+    def test_statements_that_may_contain_passwords_are_excluded(self) -> None:
         queries = (ROOT / "deploy/monitoring/queries.yml").read_text()
         pattern = re.search(r"s\.query ~\* '(.*?)'", queries)
         assert pattern is not None

@@ -1,4 +1,4 @@
-// The bar on top of each page: links to the other pages, who is logged in, and the form to log in.
+// The bar at the top of each page: links to the other pages, the user, and the log-in form.
 
 import { logIn, logOut, onSession } from './session.js';
 
@@ -56,7 +56,7 @@ const form = make(
 );
 const dialog = make('dialog', { className: 'log-in', aria: { labelledby: 'log-in-title' } }, form);
 
-/** Opens the form to log in. */
+/** Opens the log-in form. */
 export function openLogIn() {
   dialog.showModal();
   login.focus();
@@ -85,7 +85,7 @@ function offer({ usernames, password: known }) {
   });
   const secret = make('code', { textContent: known });
   demo.append(
-    make('p', {}, 'Or use a demo account. The password of all is ', secret, '.'),
+    make('p', {}, 'Or use a demo account. Their password is ', secret, '.'),
     make('div', { className: 'buttons' }, ...buttons),
   );
   demo.hidden = false;
@@ -99,7 +99,7 @@ async function readSite() {
     if (isHere(href)) link.setAttribute('aria-current', 'page');
     return link;
   });
-  // GraphiQL shows what the schema says of itself.
+  // GraphiQL shows the schema's documentation.
   if (pages.includes('/')) links.push(make('a', { href: './#docs', textContent: 'Docs' }));
   nav.append(...links);
   if (accounts) offer(accounts);

@@ -1,5 +1,5 @@
-// Who is logged in, the same on all pages. The token stays in this tab of the browser until it is closed, and goes with
-// each request and each socket.
+// The session, shared by all pages. The token is stored in this browser tab until it is closed, and sent with each request
+// and socket.
 
 const KEY = 'kinoteka.token';
 const VIEWER = '{ viewer { username role } }';
@@ -8,13 +8,13 @@ const LOG_IN = `mutation LogIn($input: LogInInput!) {
 }`;
 const LOG_OUT = 'mutation LogOut { logOut { endedSessions } }';
 
-/** Where the API is: beside the page. */
+/** The address of the API, relative to the page. */
 export const endpoint = new URL('graphql', document.baseURI).href;
 
 const listeners = new Set();
 let token = sessionStorage.getItem(KEY);
 let user = null;
-/** Whether a socket was refused its token, which is then checked before it is sent again. */
+/** Whether a socket's token was refused. The token is then checked before it is sent again. */
 let doubtful = false;
 
 function change(newToken, newUser, message = '') {
@@ -25,8 +25,8 @@ function change(newToken, newUser, message = '') {
 }
 
 /**
- * Calls `listener` whenever somebody logs in or out (`isOther`), and when it is known who is logged in: with `isLoggedIn`,
- * `user`, null if it is not known yet, and a `message` for people.
+ * Calls `listener` after each log-in and log-out (`isOther`), and when the user becomes known. It gets `isLoggedIn`, `user`
+ * (null until known) and a `message` to display.
  */
 export function onSession(listener) {
   listeners.add(listener);
@@ -34,7 +34,7 @@ export function onSession(listener) {
 
 export const isLoggedIn = () => token !== null;
 
-/** `fetch` with the token, unless the request has one of its own. A token that is refused ends the session. */
+/** `fetch` with the token, unless the request has its own. A refused token ends the session. */
 export async function fetchSignedIn(input, init = {}) {
   const headers = new Headers(init.headers);
   const sent = headers.has('authorization') ? null : token;
@@ -47,9 +47,9 @@ export async function fetchSignedIn(input, init = {}) {
 }
 
 /**
- * The data that the API answers.
+ * The data of the API's response.
  *
- * Throws an error whose message is for people, and whose `code` is that of the API.
+ * Throws an error with a message to display, and with the API's `code`.
  */
 export async function ask(query, variables, headers = {}) {
   let response;
@@ -58,7 +58,7 @@ export async function ask(query, variables, headers = {}) {
     headers = { 'content-type': 'application/json', ...headers };
     response = await fetchSignedIn(endpoint, { method: 'POST', headers, body });
   } catch {
-    throw new Error('The server does not answer.');
+    throw new Error('The server does not respond.');
   }
   const { data, errors } = await response.json();
   if (errors) {
@@ -67,14 +67,14 @@ export async function ask(query, variables, headers = {}) {
   return data;
 }
 
-/** The payload of a mutation that has succeeded; throws what the payload says otherwise. */
+/** The payload of a successful mutation. Throws the payload's first error otherwise. */
 export async function mutate(query, input) {
   const [payload] = Object.values(await ask(query, { input }));
   if (payload.errors.length) throw new Error(payload.errors[0].message);
   return payload;
 }
 
-/** Logs in; throws an error that says why not. */
+/** Logs in. Throws an error with the reason on failure. */
 export async function logIn(login, password) {
   const { token, user } = await mutate(LOG_IN, { login, password });
   change(token, user);
@@ -87,38 +87,38 @@ export async function logOut() {
   try {
     await ask(LOG_OUT, {}, { authorization });
   } catch (error) {
-    // One that had ended before needs no revoking.
+    // A session that has already ended needs no revocation.
     if (error.code !== 'UNAUTHENTICATED') {
       change(null, null, `Logged out here, but the session was not revoked: ${error.message}`);
     }
   }
 }
 
-/** Uses a token that the API has given by other ways. */
+/** Uses a token that the API returned elsewhere, such as in a mutation. */
 export async function adopt(newToken) {
   change(newToken, null);
   await recognise();
 }
 
-/** Asks whose the token is. */
+/** Finds the user of the token. */
 async function recognise() {
-  const asked = token;
+  const current = token;
   try {
     const { viewer } = await ask(VIEWER);
-    if (asked === token) change(token, viewer);
+    if (current === token) change(token, viewer);
   } catch {
-    // Either the session has ended, which was noticed, or the server does not answer now.
+    // Either the session has ended, which `fetchSignedIn` handles, or the server does not respond.
   }
 }
 
-/** What a client of graphql-ws sends when it connects: its option `connectionParams`. */
+/** The option `connectionParams` of a graphql-ws client: its payload when it connects. */
 export async function connectionParams() {
   if (doubtful && token !== null) await ask(VIEWER).catch(() => {});
   doubtful = false;
   return token === null ? {} : { token };
 }
 
-/** For the event `closed` of a client of graphql-ws: its token may have been refused. */
+/** Handles the event `closed` of a graphql-ws client: its token may have been refused. */
 export function noticeClosed({ code }) {
   doubtful ||= code === 4403;
 }

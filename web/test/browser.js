@@ -1,4 +1,4 @@
-// What the tests of pages have in common: Chromium, pages on which nothing must go wrong, screenshots, axe.
+// Shared by the tests of the pages: Chromium, checked pages, screenshots, axe.
 
 import assert from 'node:assert/strict';
 import { readFile, rm, mkdtemp } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 /** The width and height of a phone. */
 export const PHONE = { width: 390, height: 780 };
 
-/** Starts Chromium with an empty profile; `close` ends it and removes that. */
+/** Starts Chromium with an empty profile. `close` stops it and removes the profile. */
 export async function launch() {
   const profile = await mkdtemp(join(tmpdir(), 'kinoteka-chromium-'));
   const browser = await chromium.launchPersistentContext(profile, {
@@ -29,7 +29,7 @@ export async function launch() {
       '--disable-sync',
     ],
   });
-  // Catches what hangs.
+  // Catches hangs.
   browser.setDefaultTimeout(60_000);
   const close = async () => {
     await browser.close();
@@ -38,16 +38,16 @@ export async function launch() {
   return { browser, close };
 }
 
-/** A new page, and what must not happen on it: exceptions, violations of the Content-Security-Policy, foreign requests. */
+/** A new page, and its faults: exceptions, violations of the Content-Security-Policy, requests to other origins. */
 export async function newPage(browser, origin, { viewport, colorScheme = 'light' } = {}) {
   const page = await browser.newPage();
   const troubles = [];
   page.on('pageerror', (error) => troubles.push(`exception: ${error}`));
-  // Of the whole browser, so that those of workers are among them.
+  // On the browser, to include the requests of workers.
   browser.on('request', (request) => {
     const url = new URL(request.url());
     if (url.origin !== origin && !['data:', 'blob:'].includes(url.protocol)) {
-      troubles.push(`request to elsewhere: ${url}`);
+      troubles.push(`request to another origin: ${url}`);
     }
   });
   await page.exposeFunction('trouble', (text) => troubles.push(text));
@@ -61,14 +61,14 @@ export async function newPage(browser, origin, { viewport, colorScheme = 'light'
   return { page, troubles };
 }
 
-/** Keeps what a page looks like, if KINOTEKA_SCREENSHOTS is a folder. */
+/** Saves a screenshot of a page if KINOTEKA_SCREENSHOTS is set. */
 export async function screenshot(page, name) {
   if (process.env.KINOTEKA_SCREENSHOTS) {
     await page.screenshot({ path: join(process.env.KINOTEKA_SCREENSHOTS, `${name}.png`) });
   }
 }
 
-/** Fails with what axe finds on a page. */
+/** Fails if axe finds a violation on a page. */
 export async function isAccessible(page, name) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
@@ -82,17 +82,17 @@ export async function isAccessible(page, name) {
   assert.ok(found.length === 0, `${name}:\n${found.join('\n')}`);
 }
 
-/** Fails where a page is wider than its window. */
+/** Fails if a page is wider than its window. */
 export async function fits(page) {
   const [shown, wide] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
   assert.ok(wide <= shown, `${wide} pixels in a window of ${shown}`);
 }
 
-/** The data that the API answers. */
+/** The data of the API's response. */
 export async function ask(origin, query, token) {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
-  const answer = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
-  const { data, errors } = await answer.json();
+  const response = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
+  const { data, errors } = await response.json();
   assert.equal(errors, undefined);
   return data;
 }
@@ -102,7 +102,7 @@ export async function logIn(origin, username) {
   return (await ask(origin, `mutation { logIn(input: { login: "${username}", password: "kinoteka-demo" }) { token } }`)).logIn.token;
 }
 
-/** Logs in by the form of the bar. */
+/** Logs in with the form in the bar. */
 export async function enter(page, username, password) {
   await page.locator('.bar').getByRole('button', { name: 'Log in' }).click();
   const form = page.getByRole('dialog');
@@ -124,7 +124,7 @@ export async function shows(page, selector, text, timeout = 60_000) {
   );
 }
 
-/** Runs an operation, which has a name, in a new tab of GraphiQL. */
+/** Runs a named operation in a new tab of GraphiQL. */
 export async function runInNewTab(page, operation) {
   const [, name] = /(?:query|mutation|subscription) (\w+)/.exec(operation);
   await page.getByRole('button', { name: 'New tab' }).click();
@@ -132,7 +132,7 @@ export async function runInNewTab(page, operation) {
   await page.locator('.graphiql-query-editor .view-line').first().click();
   await page.keyboard.press('Control+A');
   await page.keyboard.insertText(operation);
-  // GraphiQL runs the operation that it last noticed, and names the tab after it.
+  // GraphiQL runs the last operation that it parsed, and names the tab after it.
   await page.getByRole('button', { name, exact: true }).last().waitFor();
   await page.getByRole('button', { name: /^Execute query/ }).click();
 }

@@ -1,5 +1,5 @@
-// Drives the pages of a running server in Chromium: KINOTEKA_URL is its origin. Screenshots go
-// to the folder KINOTEKA_SCREENSHOTS, if it is set. Started by scripts/test-ide.
+// Drives the pages of a running server in Chromium. KINOTEKA_URL is its origin. Screenshots go
+// to the folder KINOTEKA_SCREENSHOTS, if set. Run by scripts/test-ide.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -15,7 +15,7 @@ before(async () => ({ browser, close } = await launch()));
 
 after(() => close?.());
 
-/** Opens a page as if for the first time and gathers what must not happen on it: errors, violations, foreign requests. */
+/** Opens a page without stored state and collects its faults: errors, violations, requests to other origins. */
 async function open(path, { waitUntil = 'load', ...look } = {}) {
   const { page, troubles } = await newPage(browser, origin, look);
   page.on('console', (message) => {
@@ -36,8 +36,8 @@ async function open(path, { waitUntil = 'load', ...look } = {}) {
   return { page, troubles };
 }
 
-// First, while the browser has nothing cached: the files are slowest then.
-test('a tab that is clicked at once shows its own query', async () => {
+// This test is first, because loading is slowest with an empty cache.
+test('a tab that is clicked immediately shows its own query', async () => {
   const { page, troubles } = await open('/', { waitUntil: 'commit' });
   await page.getByRole('button', { name: 'Film', exact: true }).click();
   await shows(page, '.graphiql-query-editor', 'query Film');
@@ -46,7 +46,21 @@ test('a tab that is clicked at once shows its own query', async () => {
   await page.close();
 });
 
-test('GraphiQL runs the examples, shows the docs and remembers', async () => {
+test('a tab that is run immediately runs its own operation', async () => {
+  const { page, troubles } = await open('/');
+  await shows(page, '.graphiql-query-editor', 'query Movies');
+  // Before GraphiQL has read the tab's document, which it does a moment later.
+  await page.evaluate(() => {
+    const tabs = [...document.querySelectorAll('.graphiql-tab-button')];
+    tabs.find(({ textContent }) => textContent === 'Film').click();
+    document.querySelector('.graphiql-execute-button').click();
+  });
+  await shows(page, '.graphiql-response', '"originalTitle"');
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('GraphiQL runs the examples and shows docs and history', async () => {
   const { page, troubles } = await open('/');
   await shows(page, '.graphiql-query-editor', 'query Movies');
   await screenshot(page, '1-opened');
@@ -58,7 +72,7 @@ test('GraphiQL runs the examples, shows the docs and remembers', async () => {
   await shows(page, '.graphiql-query-editor', 'query Browse');
   await shows(page, '.graphiql-editor-tool', '"RATING_DESC"');
   await page.locator('.graphiql-query-editor .view-line').first().click();
-  // GraphiQL gives its keys to a tab some time after it shows the tab's text: the keys are pressed until they do something.
+  // GraphiQL binds its keys some time after it shows the tab's text, so they are pressed until they work.
   for (let attempts = 12; ; attempts -= 1) {
     await page.keyboard.press('Control+Enter');
     try {
@@ -68,7 +82,7 @@ test('GraphiQL runs the examples, shows the docs and remembers', async () => {
       if (attempts === 1) throw error;
     }
   }
-  // The worker has learnt which variables this query declares.
+  // The worker knows the query's variables.
   await page.waitForFunction(() => !document.querySelector('.graphiql-editor-tool .squiggly-error'));
   await screenshot(page, '3-variables');
 
@@ -83,7 +97,7 @@ test('GraphiQL runs the examples, shows the docs and remembers', async () => {
   await history.getByText('Browse').first().waitFor();
   await screenshot(page, '5-history');
 
-  // A mistake is underlined by the worker that knows the schema.
+  // The worker underlines a mistake.
   await page.getByRole('button', { name: 'Movies', exact: true }).click();
   await shows(page, '.graphiql-query-editor', 'query Movies');
   await page.locator('.graphiql-query-editor .view-line').last().click();
@@ -95,11 +109,11 @@ test('GraphiQL runs the examples, shows the docs and remembers', async () => {
   await page.close();
 });
 
-test('GraphiQL listens', async () => {
+test('GraphiQL runs a subscription', async () => {
   const { page, troubles } = await open('/');
   await shows(page, '.graphiql-query-editor', 'query Movies');
   await runInNewTab(page, 'subscription Hear { commentAdded { comment { text } } }');
-  // Until the socket listens, a comment is no news: there is a new one until one is shown.
+  // Comments before the subscription starts are not delivered, so comments are added until one is shown.
   const token = await logIn(origin, 'member');
   const response = page.locator('.graphiql-response');
   const deadline = Date.now() + 60_000;
@@ -113,10 +127,10 @@ test('GraphiQL listens', async () => {
   await page.close();
 });
 
-test('Cyrillic letters are no suspects', async () => {
+test('Cyrillic letters are not marked as ambiguous', async () => {
   const { page } = await open('/');
   await shows(page, '.graphiql-query-editor', 'query Movies');
-  // Of these, the Greek letter alone is marked, beside both alphabets.
+  // Only the Greek letter among these is marked.
   await runInNewTab(page, 'query Rose { search(query: "А роза упала a rose οn paper") { totalCount } }');
   await page.locator('.graphiql-query-editor .unicode-highlight').first().waitFor();
   assert.equal(await page.locator('.graphiql-query-editor .unicode-highlight').count(), 1);
@@ -164,7 +178,7 @@ test('the plain page runs a query', async () => {
   await page.close();
 });
 
-test('files are cached for good, pages are asked for again', async () => {
+test('files are cached permanently, pages are revalidated', async () => {
   const index = await fetch(`${origin}/`);
   assert.equal(index.headers.get('cache-control'), 'no-cache');
   const tag = index.headers.get('etag');

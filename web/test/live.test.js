@@ -1,5 +1,5 @@
-// Drives /live in Chromium, with the server killed and restarted under it. KINOTEKA_SERVER is the
-// program. Started by scripts/test-ide.
+// Drives /live in Chromium, while the server is killed and restarted. KINOTEKA_SERVER is the
+// program. Run by scripts/test-ide.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -14,11 +14,11 @@ import { ago } from '../src/live/when.js';
 import { PHONE, ask, fits, isAccessible, launch, logIn, newPage, screenshot } from './browser.js';
 
 let browser, close, folder, server, database;
-// Of this process alone, so that nobody else listens there while the server is away.
+// Unique to this process, so that no other program listens there while the server is down.
 const { pid } = process;
 const address = `127.${64 + ((pid >> 16) % 64)}.${(pid >> 8) % 256}.${pid % 256}:20000`;
 
-/** Starts the server, at the same address each time. */
+/** Starts the server, always at the same address. */
 async function start() {
   server = spawn(process.env.KINOTEKA_SERVER, ['serve', '--demo', '--listen', address, '--database-url', database], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -37,7 +37,7 @@ async function kill() {
   await once(server, 'exit');
 }
 
-/** Adds a comment by plain SQL, whether the server runs or not. */
+/** Adds a comment with plain SQL, whether or not the server is running. */
 const say = (text) => write(`INSERT INTO comments (comment, movie_id) VALUES ('${text}', 1)`);
 
 async function write(sql) {
@@ -60,7 +60,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Opens the page and gathers what must not happen on it. */
+/** Opens the page and collects its faults. */
 async function open(path, look = {}) {
   const { page, troubles } = await newPage(browser, `http://${address}`, look);
   await page.goto(`http://${address}${path}`);
@@ -72,7 +72,7 @@ async function open(path, look = {}) {
 
 const MOVIE = `/live?subject=${encodeURIComponent(Buffer.from('Movie:1').toString('base64url'))}`;
 
-test('new comments come, once, though the server is killed', async () => {
+test('new comments arrive exactly once although the server is killed', async () => {
   const { page, troubles, state, shown, wait } = await open(MOVIE);
   await state('connected');
   const before = await shown();
@@ -90,8 +90,8 @@ test('new comments come, once, though the server is killed', async () => {
   await wait('[четыре]');
   await state('connected');
   assert.deepEqual(await shown(), ['[четыре]', '[три]', '[два]', '[раз] <b>', ...before]);
-  // Read out as they come, apart from the list.
-  const news = page.getByRole('log', { name: 'News of comments' });
+  // Announced as they arrive, separately from the list.
+  const news = page.getByRole('log', { name: 'New comments and changes' });
   assert.match(await news.textContent(), /\[раз\] <b>.*\[четыре\]$/);
   assert.equal(await page.locator('#comments').getAttribute('aria-busy'), null);
   assert.deepEqual(troubles, []);
@@ -111,17 +111,17 @@ test('edits and deletions are shown as they happen, in order', async () => {
   await wait('[пять!]');
   const edited = page.locator('#comments li', { hasText: '[пять!]' });
   assert.equal(await edited.locator('.note').textContent(), 'edited');
-  // The reply stands under what it replies to, whose thread comes first now.
+  // The reply is below its parent, whose thread is now first.
   const thread = page.locator('#comments > li').first();
   assert.deepEqual(await thread.locator('.text').allTextContents(), ['[шесть]', '[ответ]']);
   assert.deepEqual(await thread.locator('.replies .text').allTextContents(), ['[ответ]']);
-  // One with a reply stays, without its text; one without is gone.
+  // A deleted comment with a reply stays, without its text. One without replies disappears.
   await write(`INSERT INTO comment_tombstones (comment_id) VALUES (${id('[шесть]')})`);
   await wait('Deleted');
   await write("DELETE FROM comments WHERE comment = '[семь]'");
   await page.locator('#comments .text', { hasText: '[семь]' }).waitFor({ state: 'detached' });
   await screenshot(page, 'live-5-changes');
-  // What happens while the server is away, in one order.
+  // Changes while the server is down are shown in order.
   await kill();
   await state('reconnecting');
   await say('[восемь]');
@@ -145,12 +145,12 @@ test('movies are found by title and by id', async () => {
   });
   await state('connected');
   assert.equal(await page.locator('main h2').textContent(), 'Comments on everything');
-  assert.ok((await shown()).length > 20, 'recent comments are there when the page opens');
+  assert.ok((await shown()).length > 20, 'recent comments are shown when the page opens');
   await say('[обо всём]');
   await wait('[обо всём]');
   const title = await page.locator('#comments .about').first().textContent();
   assert.notEqual(title, '');
-  const wanted = page.getByRole('searchbox', { name: 'Movie, by its title or id' });
+  const wanted = page.getByRole('searchbox', { name: 'Movie title or id' });
   await wanted.fill('обещ');
   await page.keyboard.press('Enter');
   await page.locator('#found button').first().waitFor();
@@ -164,20 +164,20 @@ test('movies are found by title and by id', async () => {
   await page.locator('main h2', { hasText: title }).waitFor();
   await wait('[обо всём]');
   await fits(page);
-  // Back to the film before, and what is no film.
+  // Back to the previous film, then texts that match no film.
   await page.goBack();
   await page.locator('main h2', { hasText: /обещ/i }).waitFor();
   await wanted.fill('[no such film]');
   await page.getByRole('button', { name: 'Find' }).click();
   await page.locator('#found', { hasText: 'No movie has this title or id' }).waitFor();
   await page.goto(`http://${address}/live?subject=nothing`);
-  await page.locator('main h2', { hasText: 'Nothing has this id' }).waitFor();
+  await page.locator('main h2', { hasText: 'No movie or publication has this id' }).waitFor();
   assert.deepEqual(await shown(), []);
   assert.deepEqual(troubles, []);
   await page.close();
 });
 
-test('whoever is logged in comments, replies, edits and deletes', async () => {
+test('a logged-in user comments, replies, edits and deletes', async () => {
   const { page, troubles, state, wait } = await open(MOVIE);
   await state('connected');
   await page.getByRole('button', { name: 'Log in to comment' }).click();
@@ -199,7 +199,7 @@ test('whoever is logged in comments, replies, edits and deletes', async () => {
   await wait('[исправлено]');
   const edited = page.locator('#comments > li', { hasText: '[исправлено]' });
   assert.equal(await edited.locator('.note').first().textContent(), 'edited');
-  // What is written elsewhere, in the same account, is one's own too: the subscription is logged in.
+  // A comment from another device of the same user can be edited too: the subscription is logged in.
   const origin = `http://${address}`;
   const token = await logIn(origin, 'member');
   await ask(origin, 'mutation { addComment(input: { subjectId: "TW92aWU6MQ", text: "[с телефона]" }) { comment { id } } }', token);
@@ -208,7 +208,7 @@ test('whoever is logged in comments, replies, edits and deletes', async () => {
   await screenshot(page, 'live-6-logged-in');
   await other.getByRole('button', { name: 'Delete your comment' }).click();
   await other.waitFor({ state: 'detached' });
-  // The log-in stays, and ends.
+  // The log-in survives a reload, and ends with a log-out.
   await page.reload();
   await edited.getByRole('button', { name: 'Edit your comment' }).first().waitFor();
   await page.getByRole('button', { name: 'Log out' }).click();
@@ -224,7 +224,7 @@ test('the page is accessible, dark and light, with its form and without', async 
     await state('connected');
     await isAccessible(page, `logged out ${JSON.stringify(look)}`);
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
-    await isAccessible(page, `the form to log in ${JSON.stringify(look)}`);
+    await isAccessible(page, `the log-in form ${JSON.stringify(look)}`);
     await page.getByRole('button', { name: 'Log in as admin' }).click();
     await page.locator('.who', { hasText: 'admin' }).waitFor();
     await state('connected');
@@ -233,7 +233,7 @@ test('the page is accessible, dark and light, with its form and without', async 
     await isAccessible(page, `a reply ${JSON.stringify(look)}`);
     await fits(page);
     await screenshot(page, `live-7-${look.viewport ? 'phone' : 'light'}`);
-    // With the keys alone: away from the form, back to the button.
+    // By keyboard only: leave the form and return to the button.
     await page.keyboard.press('Escape');
     assert.match(await page.evaluate(() => document.activeElement.textContent), /^Reply$/);
     await page.close();
@@ -242,11 +242,11 @@ test('the page is accessible, dark and light, with its form and without', async 
 
 test('times are relative', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');
-  const said = (time) => ago(time, now);
-  assert.equal(said('2026-03-01T12:00:02Z'), 'just now');
-  assert.equal(said('2026-03-01T11:59:01Z'), 'just now');
-  assert.equal(said('2026-03-01T11:59:00Z'), '1 minute ago');
-  assert.equal(said('2026-03-01T10:00:01Z'), '1 hour ago');
-  assert.equal(said('2026-02-28T12:00:00Z'), 'yesterday');
-  assert.equal(said('2023-02-28T12:00:00Z'), '3 years ago');
+  const relative = (time) => ago(time, now);
+  assert.equal(relative('2026-03-01T12:00:02Z'), 'just now');
+  assert.equal(relative('2026-03-01T11:59:01Z'), 'just now');
+  assert.equal(relative('2026-03-01T11:59:00Z'), '1 minute ago');
+  assert.equal(relative('2026-03-01T10:00:01Z'), '1 hour ago');
+  assert.equal(relative('2026-02-28T12:00:00Z'), 'yesterday');
+  assert.equal(relative('2023-02-28T12:00:00Z'), '3 years ago');
 });

@@ -1,5 +1,5 @@
-// Makes the pictures of README.md: of a running server, whose origin is KINOTEKA_URL, into the folder that is named. Started
-// by `scripts/test-ide --pictures`.
+// Makes the pictures of README.md from a running server (KINOTEKA_URL is its origin) and writes them to the given folder.
+// Run by `scripts/test-ide --pictures`.
 
 import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
@@ -12,7 +12,7 @@ const folder = process.argv[2];
 const BYTES_MAX = 120_000;
 const MOVIE = Buffer.from('Movie:67').toString('base64url');
 
-async function keep(page, name) {
+async function save(page, name) {
   const path = join(folder, `${name}.png`);
   await page.screenshot({ path });
   const { size } = await stat(path);
@@ -40,7 +40,7 @@ try {
   await enterAs(ide.page, 'member');
   await ide.page.getByRole('button', { name: /^Execute query/ }).click();
   await shows(ide.page, '.graphiql-response', '"title": "Обещание вокзала"');
-  await keep(ide.page, 'ide');
+  await save(ide.page, 'ide');
 
   const [member, editor] = [await logIn(origin, 'member'), await logIn(origin, 'editor')];
   await say(editor, `subjectId: "${MOVIE}", text: "Пересмотрел вчера: финал по-прежнему лучший в этом жанре."`);
@@ -51,9 +51,9 @@ try {
   await live.page.locator('#state', { hasText: 'connected' }).waitFor();
   await say(editor, `parentId: "${question}", text: "В Выборге, весной. Об этом есть публикация."`);
   await live.page.locator('.replies .text', { hasText: 'В Выборге' }).waitFor();
-  // What is new is marked for a few seconds.
+  // New comments are highlighted for a few seconds.
   await live.page.waitForFunction(() => document.getAnimations().length === 0);
-  await keep(live.page, 'live');
+  await save(live.page, 'live');
 } finally {
   await close();
 }

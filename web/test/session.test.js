@@ -1,4 +1,4 @@
-// Logs in and out on the pages of a running server: KINOTEKA_URL is its origin. Started by scripts/test-ide.
+// Logs in and out on the pages of a running server. KINOTEKA_URL is its origin. Run by scripts/test-ide.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -66,7 +66,7 @@ test('a log-in serves requests and subscriptions and survives a reload', async (
   await runInNewTab(page, 'subscription Own { commentAdded { comment { text canEdit } } }');
   await sayUntilHeard(page, await logIn(origin, 'member'), 'Своё');
   await shows(page, '.graphiql-response', '"canEdit": true');
-  // A subscription that runs goes on as nobody.
+  // A running subscription continues anonymously.
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
   await sayUntilHeard(page, await logIn(origin, 'member'), 'Чужое');
@@ -96,7 +96,7 @@ test('the form is accessible and says why a log-in failed', async () => {
   }
 });
 
-test('a session that ends elsewhere is noticed, by the socket and by a request', async () => {
+test('a session that ends elsewhere is noticed by the socket and by a request', async () => {
   const { page } = await open();
   const revoke = async () => ask(origin, 'mutation { logOutEverywhere { endedSessions } }', await tokenOf(page));
   await enterAs(page, 'editor');
@@ -104,7 +104,7 @@ test('a session that ends elsewhere is noticed, by the socket and by a request',
   await sayUntilHeard(page, await tokenOf(page), 'Слушаю');
   await revoke();
   await page.getByRole('status').filter({ hasText: ENDED }).waitFor();
-  // It goes on as nobody.
+  // It continues anonymously.
   await page.getByRole('button', { name: /^Stop query/ }).click();
   await enterAs(page, 'editor');
   await runInNewTab(page, 'query Who { viewer { username } }');
@@ -117,7 +117,7 @@ test('a session that ends elsewhere is noticed, by the socket and by a request',
   await page.close();
 });
 
-test('a log-in by a mutation serves the page', async () => {
+test('a log-in by a mutation logs the page in', async () => {
   const { page, troubles } = await open();
   await page.getByRole('button', { name: 'LogIn', exact: true }).click();
   await shows(page, '.graphiql-query-editor', 'mutation LogIn');

@@ -1,5 +1,5 @@
-// Drives /status in Chromium: a server on the demo catalogue with a stand-in for Patroni, of which n2 gets into trouble.
-// KINOTEKA_SERVER is the program. tests/cluster looks at a real cluster. Started by scripts/test-ide.
+// Drives /status in Chromium: a server on the demo catalogue with a stand-in for Patroni, in which n2 gets a fault.
+// KINOTEKA_SERVER is the program. tests/cluster tests a real cluster. Run by scripts/test-ide.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ import { after, before, test } from 'node:test';
 import { PHONE, enter, fits, isAccessible, launch, newPage, screenshot } from './browser.js';
 
 const LEADER_AT = 0x3000000;
-/** What the stand-in says of n2. */
+/** The state of n2 in the stand-in. */
 const n2 = { replayed: LEADER_AT };
 let patroni, server, folder, origin, chromium;
 
@@ -64,40 +64,40 @@ async function open(options) {
 
 const state = (page, text) => page.locator('#state', { hasText: text }).waitFor({ timeout: 60_000 });
 
-test('whoever is no admin is told so', async () => {
+test('users who are not admins are refused', async () => {
   const { page, troubles } = await open();
-  await page.locator('#gate', { hasText: 'This page is for admins. Log in as one.' }).waitFor();
+  await page.locator('#gate', { hasText: 'This page is for admins. Log in as an admin.' }).waitFor();
   await enter(page, 'member', 'kinoteka-demo');
-  await page.locator('#gate', { hasText: 'you are not one' }).waitFor();
+  await page.locator('#gate', { hasText: 'This page is only for admins.' }).waitFor();
   assert.equal(await page.locator('#shown').isVisible(), false);
   await page.locator('.bar button', { hasText: 'Log out' }).click();
-  await page.locator('#gate', { hasText: 'Log in as one' }).waitFor();
+  await page.locator('#gate', { hasText: 'Log in as an admin' }).waitFor();
   await page.locator('#enter').click();
   await page.getByRole('dialog').waitFor();
   assert.deepEqual(troubles, []);
   await page.close();
 });
 
-test('a node in trouble is shown, with its story and what to do', async () => {
+test('a node with a fault is shown with its history and the remedy', async () => {
   const { page, troubles } = await open();
   await enter(page, 'admin', 'kinoteka-demo');
-  await state(page, 'all is well');
+  await state(page, 'healthy');
   assert.deepEqual(await page.locator('table').first().locator('tbody th').allTextContents(), ['n1', 'n2', 'n3']);
   await screenshot(page, 'status-1-well');
-  // The focus stays where it is while the page is drawn anew.
+  // The focus does not move when the page is redrawn.
   await page.locator('#link-n2').focus();
   n2.replayed -= 5 << 20;
   const symptom = page.locator('#symptoms li', { hasText: 'ReplayStopped' });
   await symptom.waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), 'link-n2');
-  await state(page, '1 thing is wrong');
+  await state(page, '1 problem');
   await screenshot(page, 'status-2-trouble');
   await isAccessible(page, 'status with a symptom');
   await page.keyboard.press('Enter');
   await page.locator('h2', { hasText: 'Node n2' }).waitFor();
   await page.locator('.events li', { hasText: 'ReplayStopped: n2 receives changes' }).waitFor();
   await page.locator('dd', { hasText: '5.0 MiB' }).waitFor();
-  assert.equal(await page.locator('figure').count(), 1, 'the plot of this node alone');
+  assert.equal(await page.locator('figure').count(), 1, 'only the plot of this node');
   await screenshot(page, 'status-3-node');
   await isAccessible(page, 'status of a node');
   const [guide] = await Promise.all([chromium.browser.waitForEvent('page'), symptom.locator('a', { hasText: 'What to do' }).click()]);
@@ -107,46 +107,46 @@ test('a node in trouble is shown, with its story and what to do', async () => {
   await isAccessible(guide, 'what to do');
   await guide.close();
   n2.replayed = LEADER_AT;
-  await state(page, 'all is well');
+  await state(page, 'healthy');
   await page.locator('.events li', { hasText: 'ReplayStopped is over, 0 B behind' }).waitFor();
   await page.locator('#back').click();
-  await page.locator('figure', { hasText: 'Operations a second' }).waitFor();
+  await page.locator('figure', { hasText: 'Operations per second' }).waitFor();
   assert.equal(new URL(page.url()).hash, '');
   assert.deepEqual(troubles, []);
   await page.close();
 });
 
-test('it is readable on a phone in the dark, and small', async () => {
+test('the page fits a phone, is accessible in the dark, and is small', async () => {
   const { page, troubles } = await open({ viewport: PHONE, colorScheme: 'dark' });
   await enter(page, 'admin', 'kinoteka-demo');
-  await state(page, 'all is well');
+  await state(page, 'healthy');
   await page.locator('figure').first().waitFor();
   await fits(page);
   await isAccessible(page, 'status on a phone, dark');
   await screenshot(page, 'status-5-phone-dark');
-  // The token is that of the tab, so that a new load shows the page at once.
+  // The tab keeps the token, so a reload shows the page without a log-in.
   await page.reload();
-  await state(page, 'all is well');
+  await state(page, 'healthy');
   const { bytes, loaded } = await page.evaluate(() => {
     const loads = [performance.getEntriesByType('navigation')[0], ...performance.getEntriesByType('resource')];
     const files = loads.filter(({ name }) => !/\.json$|graphql$/.test(name));
     return { bytes: files.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0), loaded: loads[0].loadEventEnd };
   });
-  console.log(`/status: ${bytes} bytes in all, loaded in ${loaded.toFixed(0)} ms`);
+  console.log(`/status: ${bytes} bytes in total, loaded in ${loaded.toFixed(0)} ms`);
   assert.ok(bytes < 100_000, `${bytes} bytes`);
   assert.deepEqual(troubles, []);
   await page.close();
 });
 
-test('a server that is away is said to be, and found again', async () => {
+test('a server that is down is reported, and found again', async () => {
   const { page, troubles } = await open();
   await enter(page, 'admin', 'kinoteka-demo');
-  await state(page, 'all is well');
+  await state(page, 'healthy');
   server.kill('SIGSTOP');
-  await state(page, 'the server does not answer');
-  assert.equal(await page.locator('#shown').isVisible(), true, 'what was seen last stays');
+  await state(page, 'the server does not respond');
+  assert.equal(await page.locator('#shown').isVisible(), true, 'the last status stays visible');
   server.kill('SIGCONT');
-  await state(page, 'all is well');
+  await state(page, 'healthy');
   assert.deepEqual(troubles, []);
   await page.close();
 });

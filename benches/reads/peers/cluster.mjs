@@ -1,7 +1,7 @@
-// Starts a server in one process or in several that share a port, and says where it listens.
+// Starts a server in one process, or in several that share a port, and prints its port.
 //
 // PEER_DATABASE is the database's URL, PEER_PORT the port, PEER_WORKERS the number of processes,
-// PEER_CONNECTIONS the database connections of all of them together.
+// PEER_CONNECTIONS the total number of database connections.
 import nodeCluster from "node:cluster";
 
 export async function cluster(build) {

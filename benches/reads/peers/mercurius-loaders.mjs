@@ -1,10 +1,10 @@
-// The loaders, in two styles. Both read the first n children of all parents by one LATERAL join.
+// The loaders, in two styles. Both read the first n children of all parents with one LATERAL join.
 
 const page = (columns, rest) => `
   SELECT parent, ${columns} FROM unnest($1::integer[]) AS parent
   CROSS JOIN LATERAL (SELECT * FROM ${rest} LIMIT $2) AS child`;
 
-// Deals rows out to the parents that asked; all of a level ask for pages of one size.
+// Assigns rows to their parents. All pages of a level have the same size.
 function pages(query, name, text) {
   return async (queries) => {
     const nodes = new Map(queries.map(({ obj }) => [obj.id, []]));

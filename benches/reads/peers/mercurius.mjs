@@ -1,8 +1,8 @@
-// Mercurius with JIT and loaders, as its documentation sets them up: each loader issues one prepared
-// statement for all objects of a level; what lies beside a row comes by a join with it.
+// Mercurius with JIT and loaders, set up as in its documentation: each loader issues one prepared
+// statement for all objects of a level, and reads related rows with joins.
 //
-// PEER_JIT=0 leaves the JIT out; PEER_STYLE=lookups reads by one statement a table instead of joins;
-// PEER_DRIVER=postgres takes the driver postgres instead of pg.
+// PEER_JIT=0 disables the JIT. PEER_STYLE=lookups uses one statement per table instead of joins.
+// PEER_DRIVER=postgres uses the driver postgres instead of pg.
 import { GraphQLError } from "graphql";
 import Fastify from "fastify";
 import mercurius from "mercurius";

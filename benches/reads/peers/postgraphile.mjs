@@ -1,5 +1,5 @@
-// PostGraphile 5 as its documentation sets it up, tuned for reading: no transaction around a
-// request (no pgSettings), prepared statements, no GraphiQL, no live queries, no mutations.
+// PostGraphile 5, set up as in its documentation and tuned for reads: no transaction per request (no
+// pgSettings), prepared statements, no GraphiQL, no live queries, no mutations.
 import { createServer } from "node:http";
 import { grafserv } from "postgraphile/grafserv/node";
 import { makePgService } from "postgraphile/adaptors/pg";

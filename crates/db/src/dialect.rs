@@ -5,11 +5,10 @@ use sea_orm::sea_query::extension::sqlite::SqliteBinOper;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, FunctionCall, IntoColumnRef, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, DbBackend, Value};
 
-/// `column` is one of `ids`. The statement's text does not depend on how many there are, so
-/// that it is prepared once.
+/// `column` is one of `ids`. The statement's text does not depend on their number, so that it is prepared only once.
 pub fn one_of(backend: DbBackend, column: impl IntoColumnRef, ids: &[i32]) -> Expr {
     let column = Expr::col(column);
-    // PostgreSQL plans this once, and a look-up in an array of any length each time anew.
+    // PostgreSQL plans this once, but replans a look-up in an array for each length.
     if let [id] = ids {
         return column.eq(*id);
     }
@@ -32,9 +31,8 @@ pub fn key_list(ids: &[i32]) -> String {
     format!("[{}]", list.join(","))
 }
 
-/// The keys, in column `owner`, of rows with texts that hold each of `needles`, of three letters or
-/// more, looked up by trigrams. On SQLite these are in a table of their own, named after that of
-/// the texts.
+/// The keys, in column `owner`, of rows whose texts contain each of `needles`, which have at least three letters. Uses
+/// the trigram index. On SQLite, the trigrams are in a separate table, named after the table of the texts.
 pub fn find_texts<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], needles: &[&str]) -> SelectStatement {
     let table = owner.entity_name();
     match backend {
@@ -58,19 +56,19 @@ pub fn find_texts<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], nee
     }
 }
 
-/// A pattern of LIKE that matches just `text`.
+/// A LIKE pattern that matches exactly `text`.
 pub fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// Where in `text` the `needle` begins, counted from 1; 0 if nowhere.
+/// The position of `needle` in `text`, counted from 1; 0 if it is missing.
 pub fn position(backend: DbBackend, text: impl ColumnTrait, needle: &str) -> Expr {
     let name = if backend == DbBackend::Sqlite { "instr" } else { "strpos" };
     Func::cust(name).arg(text.into_expr()).arg(needle).into()
 }
 
-/// The keys of a unique index over columns that may be NULL, for ON CONFLICT: SQLite's index has 0 in
-/// place of NULL, since there NULLs differ.
+/// The keys of a unique index over nullable columns, for ON CONFLICT. SQLite's index has 0 instead of NULL, because
+/// there NULLs are distinct.
 pub fn nullable_keys(backend: DbBackend, columns: &[impl ColumnTrait]) -> Vec<Expr> {
     let key = |column: &_| Expr::col(sea_orm::IdenStatic::as_str(column).to_owned());
     columns

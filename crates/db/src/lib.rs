@@ -1,16 +1,17 @@
-//! The database connections of the server, and what the two databases spell differently ([`dialect`]).
+//! The server's database connections, and the SQL in which the two databases differ ([`dialect`]).
 //! `migration::connect` opens connections.
 //!
 //! There are two pools, one for writes and one for reads. On PostgreSQL they are the same pool unless
-//! `--database-read-url` is set. On SQLite the pool for writes has one connection, since SQLite has one writer and a queue
-//! beats "database is locked". The one for reads has as many as configured, each with `PRAGMA query_only`. Both use the
-//! write-ahead log, so that readers and the writer do not wait for each other, and enforce foreign keys.
+//! `--database-read-url` is set. On SQLite the pool for writes has one connection: SQLite allows one writer, and a
+//! queue is better than the error "database is locked". The pool for reads has the configured number of connections,
+//! each with `PRAGMA query_only`. Both use the write-ahead log, so that readers and the writer do not block each other,
+//! and enforce foreign keys.
 //!
-//! On PostgreSQL there are two more, so that commits which wait do not hold up the rest: a small one for [sessions](
-//! Db::sessions), and connections of whoever [looks](Cluster) how the servers are.
+//! On PostgreSQL there are two more, so that waiting commits do not block other work: a small pool for
+//! [sessions](Db::sessions), and connections for [looking](Cluster) at the servers.
 //!
-//! A change takes a [turn](Db::turn_to_write) first. There are fewer turns than connections: changes that wait for locks
-//! leave some to reads.
+//! A change takes a [turn](Db::turn_to_write) first. There are fewer turns than connections, so that changes that wait
+//! for locks leave some to reads.
 
 mod cluster;
 pub mod dialect;
@@ -18,7 +19,7 @@ mod leader_queue;
 mod open;
 mod place;
 mod position;
-mod reach;
+mod probe;
 mod read_pool;
 mod replicas;
 mod rights;
@@ -56,7 +57,7 @@ use request::error::{ApiError, ApiResult};
 use request::quota::{Quota, QuotaNames};
 use telemetry::metrics;
 
-/// Called with every SQL statement that was run: its text, how long it took, and whether it failed.
+/// Called with every SQL statement after it ran: its text, its duration, and whether it failed.
 pub type Observer = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 
 /// The pools that requests share. Cloning is cheap.
@@ -64,16 +65,16 @@ pub type Observer = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 pub struct Db {
     /// For changes, each of them in its [turn](Self::turn_to_write).
     pub write: DatabaseConnection,
-    /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
+    /// For queries. The same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: ReadPool,
-    /// For looking up sessions: on the leader, by connections that nothing else holds. See
-    /// [`ask_stand_in`](Self::ask_stand_in).
+    /// For looking up sessions: on the leader, with connections that nothing else uses. See
+    /// [`resolve_on_replica`](Self::resolve_on_replica).
     pub sessions: ReadPool,
-    /// Whether changes can be written at the moment.
+    /// Whether changes can be written now.
     pub writes: Writes,
-    /// What the servers look like.
+    /// The state of the servers.
     pub cluster: Cluster,
-    /// Where changes wait while there is no leader.
+    /// The queue of changes while there is no leader.
     pub leader_queue: LeaderQueue,
     leader: Place,
     replica: Option<Place>,
@@ -88,10 +89,10 @@ pub struct Db {
 /// The address whose turns the server's own changes take.
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// How long such a change may take at most, even if only its own connection is lost. It is made again later.
+/// The maximum time of such a change, even if only its own connection is lost. It is retried later.
 const OWN_CHANGE_MAX: Duration = Duration::from_secs(600);
 
-/// How turns are called. None is refused: who has waited for too long is told so by [`ApiError::Busy`].
+/// The names of the turns' limits. A turn is not refused: after too long a wait, the error is [`ApiError::Busy`].
 const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
@@ -99,40 +100,40 @@ const TURNS: QuotaNames = QuotaNames {
     retry_after_s: 1,
 };
 
-/// How much of a pool is used at this moment.
+/// The current use of a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolUse {
-    /// Connections at most.
+    /// The maximum number of connections.
     pub max: u32,
     /// Open connections.
     pub open: u32,
-    /// Open connections that somebody holds.
+    /// Open connections that are in use.
     pub in_use: u32,
 }
 
-/// Reads a URL without ever repeating it: it may hold a password.
+/// Parses a URL. Errors never repeat it, because it may contain a password.
 ///
 /// # Errors
-/// The flag and what is wrong.
+/// The flag, and what is wrong.
 pub fn parse_url(flag: &str, url: &str) -> anyhow::Result<DatabaseUrl> {
     url.parse().map_err(|reason: String| anyhow::anyhow!("{flag}: {reason}"))
 }
 
 impl Db {
-    /// Waits for a turn to write. Changes may wait for locks while they hold a connection: not all connections
-    /// are theirs, so that reads go on meanwhile. Addresses get their turns in rotation: how many changes of another
-    /// `address` wait makes no difference.
+    /// Waits for a turn to write. Changes may wait for locks while they hold a connection. Not all connections are for
+    /// changes, so that reads continue meanwhile. Addresses get turns in rotation: waiting changes of another `address`
+    /// make no difference.
     ///
     /// # Errors
-    /// Others have not made room in time.
+    /// No turn became free in time.
     pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<Turn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
         let share = turn.map_err(|_| ApiError::Busy("too many changes are waiting for the database"))?;
         Ok(Turn::new(share, &self.leader.generation))
     }
 
-    /// Makes a change of the server's own, in its turn; `None` if it gets none. No request bounds it, so it is given up once
-    /// the leader is lost: a server that is frozen never answers.
+    /// Makes one of the server's own changes in a turn. `None` if no turn became free. No request limits its time, so it
+    /// is abandoned when the leader is lost: a frozen server never responds.
     pub async fn change<T>(&self, change: impl Future<Output = Result<T, DbErr>>) -> Option<Result<T, DbErr>> {
         let turn = self.turn_to_write(OWN).await.ok()?;
         tokio::select! {
@@ -145,12 +146,12 @@ impl Db {
         Some(Err(silence()))
     }
 
-    /// What a change has failed of: `error`, or why no connection for it could be made.
+    /// Why a change failed: `error`, or why no connection for it could be opened.
     pub async fn explain(&self, error: Arc<DbErr>) -> Arc<DbErr> {
         self.leader.reason(&error).await.map_or(error, Arc::new)
     }
 
-    /// The same with changes that wait for a leader of PostgreSQL.
+    /// The same, with changes that wait for a PostgreSQL leader.
     #[must_use]
     pub fn with_leader_wait(self, settings: LeaderWait) -> Self {
         if self.write.get_database_backend() != DbBackend::Postgres {
@@ -159,13 +160,13 @@ impl Db {
         Self { leader_queue: LeaderQueue::new(self.cluster.clone(), settings), ..self }
     }
 
-    /// Where transactions that write begin.
+    /// Begins transactions that write.
     pub fn writer(&self) -> Writer {
         Writer { db: self.write.clone(), commits: self.commits.clone() }
     }
 
-    /// The same with reads that see every change at once: from the database that is written to. On
-    /// SQLite all connections do.
+    /// The same, with reads that see every change immediately, because they use the database for writes. On SQLite, all
+    /// connections do.
     #[must_use]
     pub fn fresh(&self) -> Self {
         match self.write.get_database_backend() {
@@ -174,46 +175,47 @@ impl Db {
         }
     }
 
-    /// Reads that all see one moment of the database that is written to: a transaction, which begins with the first of them
-    /// and ends when the last copy of this is dropped. It holds a connection, of which half are for such reads at most.
+    /// Reads that all see one snapshot of the database for writes: a transaction, which begins with the first read and
+    /// ends when the last copy is dropped. It holds a connection. Such reads hold at most half of the connections.
     pub fn snapshot(&self) -> ReadPool {
         let read = self.fresh().read;
         let snapshot = ReadSnapshot::new(read.place().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
         read.of(snapshot)
     }
 
-    /// Asks a replica whose a session is while there is no leader: the replica has all but what the leader did in its last
-    /// [`SESSION_LAG_MAX`]. None if it lags more, or does not answer either. It is asked in a transaction, since an address
-    /// may lead to several replicas, and in a turn of the client, as for any read; and once more if it was lost meanwhile.
-    pub async fn ask_stand_in<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
+    /// Resolves a session on a replica while there is no leader: the replica has everything except the leader's last
+    /// [`SESSION_LAG_MAX`]. `None` if it lags more, or does not respond either. The query runs in a transaction,
+    /// because an address may lead to several replicas, and in a turn of the client, like any read. It is retried once
+    /// if the connection is lost.
+    pub async fn resolve_on_replica<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
         let turn = self.read.only(place.clone()).turn().await.ok()?;
-        let mut asked = self.ask_replica(place, &ask).await;
-        if asked.as_ref().is_err_and(place::is_retried) && !place.sight.is_away() {
+        let mut answer = self.query_replica(place, &ask).await;
+        if answer.as_ref().is_err_and(place::is_retried) && !place.liveness.is_away() {
             metrics::cluster().read_retries.inc();
-            asked = self.ask_replica(place, &ask).await;
+            answer = self.query_replica(place, &ask).await;
         }
         turn.end();
-        match asked {
+        match answer {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();
                 Some(found)
             }
             Ok(None) => {
-                tracing::debug!("a replica lags too much to tell whose a session is");
+                tracing::debug!("a replica lags too much to resolve a session");
                 None
             }
             Err(error) => {
-                tracing::debug!("a replica does not tell whose a session is: {error}");
+                tracing::debug!("a replica cannot resolve a session: {error}");
                 None
             }
         }
     }
 
-    async fn ask_replica<T, F>(
+    async fn query_replica<T, F>(
         &self,
         place: &Place,
         ask: &impl Fn(DatabaseTransaction) -> F,
@@ -223,15 +225,15 @@ impl Db {
     {
         place
             .attempt(true, async {
-                // A `BEGIN` that is given up is noted.
+                // An abandoned `BEGIN` is recorded.
                 let txn = migration::begin(&place.pool).await?;
-                let standing = cluster::look_at(&txn).await?;
-                if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
+                let state = cluster::look_at(&txn).await?;
+                if self.cluster.may_resolve_sessions(&state) { ask(txn).await.map(Some) } else { Ok(None) }
             })
             .await
     }
 
-    /// The pools by name: one if reads and writes share it.
+    /// The pools by name. A single one if reads and writes share it.
     pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
         let mut pools = vec![("write", measure(&self.write))];
         if self.write.get_database_backend() == DbBackend::Postgres {
@@ -243,10 +245,10 @@ impl Db {
         pools
     }
 
-    /// Closes all pools, waiting for connections that are in use.
+    /// Closes all pools, after waiting for connections in use.
     ///
     /// # Errors
-    /// Whatever the driver answers.
+    /// The driver failed.
     pub async fn close(self) -> Result<(), DbErr> {
         if let Some(replicas) = &self.replicas {
             replicas.close().await;
@@ -259,14 +261,14 @@ impl Db {
     }
 }
 
-/// The part of a pool that changes may have, and the reads of one client: three quarters, and not all of it if it
+/// The part of a pool that is for changes, and for the reads of one client: three quarters, and never all of it if it
 /// has more than one connection.
 fn most_of(connections: u32) -> u64 {
     let others = (connections / 4).max(1);
     connections.saturating_sub(others).max(1).into()
 }
 
-/// How many of these one address may have: not all, if there is more than one.
+/// How many turns one address may have: not all, if there is more than one.
 fn writers_max_per_client(writers: u64) -> u64 {
     writers.saturating_sub(1).max(1)
 }
@@ -282,7 +284,7 @@ fn measure(pool: &DatabaseConnection) -> PoolUse {
             (pool.options().get_max_connections(), pool.size(), pool.num_idle())
         }
     };
-    // The two numbers are read one after the other.
+    // The two numbers are not read atomically.
     PoolUse { max, open, in_use: open.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX)) }
 }
 

@@ -1,4 +1,4 @@
-//! Opening the pools, and what they take.
+//! Opens the pools, and computes what they need.
 
 use anyhow::{Context as _, bail};
 use migration::Commits;
@@ -9,15 +9,15 @@ use request::quota::Quota;
 use sea_orm::DatabaseConnection;
 use sqlx::postgres::PgConnectOptions;
 
-use super::cluster::{Cluster, Watched};
-use super::place::{Place, Sight};
+use super::cluster::{Cluster, WatchedServer};
+use super::place::{Liveness, Place};
 use super::replicas::{self, Replicas};
 use super::{Db, LeaderQueue, LeaderWait, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
 
-/// Connections for looking up sessions: each look-up takes well under a millisecond.
+/// Connections for looking up sessions. Each look-up takes well under a millisecond.
 const SESSION_CONNECTIONS: u32 = 3;
 
-/// Connections for looking at a server: one at how it is, one at its schema and rights.
+/// Connections for looking at a server: one for its state, one for its schema and rights.
 const WATCHERS: u32 = 2;
 
 /// The pools of an open database.
@@ -28,17 +28,17 @@ struct Pools {
     replicas: Option<Replicas>,
     cluster: Cluster,
     commits: Commits,
-    /// Changes at a time.
+    /// The maximum number of concurrent changes.
     writers: u64,
 }
 
 impl Db {
-    /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements. The pools of
-    /// PostgreSQL connect when they are used: a server may be away at the moment.
+    /// Opens a database for writes. For reads, opens its replica or, on SQLite, the file again. A statement that takes
+    /// longer than `timeouts` allow is stopped. `observer` sees all statements. The pools of PostgreSQL connect when
+    /// they are first used: a server may be down at start.
     ///
     /// # Errors
-    /// When a SQLite file cannot be opened: the flag, the database and the remedy.
+    /// A SQLite file cannot be opened: the flag, the database and the remedy.
     pub async fn open(
         url: &DatabaseUrl,
         read_url: Option<&DatabaseUrl>,
@@ -98,25 +98,25 @@ fn postgres(
     timeouts: Timeouts,
     observer: Option<Observer>,
 ) -> Pools {
-    let place = |options, connections_max, sight: &Sight| {
+    let place = |options, connections_max, liveness: &Liveness| {
         let generation = Generation::default();
         let settings = PoolSettings { connections_max, ..settings };
         let pool = pool_of(Access::Write, settings, timeouts, &generation, None);
-        Place::new(observed(connect::open_lazy(options, pool), &observer), generation, sight.clone())
+        Place::new(observed(connect::open_lazy(options, pool), &observer), generation, liveness.clone())
     };
     let watched = |name, options, places: &[&Place]| {
         let own = Generation::default();
         let settings = PoolSettings { connections_max: WATCHERS, ..settings };
-        Watched {
+        WatchedServer {
             pool: connect::open_lazy(options, pool_of(Access::Read, settings, timeouts, &own, None)),
             own,
             generations: places.iter().map(|place| place.generation.clone()).collect(),
-            sight: places[0].sight.clone(),
+            liveness: places[0].liveness.clone(),
             name,
         }
     };
     let max = settings.connections_max;
-    let (led, followed) = (Sight::default(), Sight::default());
+    let (led, followed) = (Liveness::default(), Liveness::default());
     let (leader, sessions) = (place(options, max, &led), place(options, SESSION_CONNECTIONS, &led));
     let replica = replica.map(|options| {
         let generation = Generation::default();
@@ -148,7 +148,7 @@ fn pool_of(
     PostgresPool { access, settings, timeouts: Some(timeouts), lifetime, generation: generation.clone(), arrivals }
 }
 
-/// The servers behind the read URL, and connections to ask each of them.
+/// The servers behind the read URL, with connections to poll each of them.
 fn ask_replicas(
     options: &PgConnectOptions,
     generation: &Generation,
@@ -175,14 +175,14 @@ async fn sqlite(
     let open = async |settings, generation: &Generation| {
         connect::open_reader(read_url.unwrap_or(url), settings, Some(timeouts), generation).await.context(flag)
     };
-    let place = |pool, generation| Place::new(pool, generation, Sight::default());
+    let place = |pool, generation| Place::new(pool, generation, Liveness::default());
     let leader = place(observed(db, &observer), Generation::default());
     let (read, own) = (Generation::default(), Generation::default());
     let replica = place(observed(open(settings, &read).await?, &observer), read);
     let pool = open(PoolSettings { connections_max: 1, ..settings }, &own).await?;
-    let sight = leader.sight.clone();
+    let liveness = leader.liveness.clone();
     let cluster =
-        Cluster::new(Watched { pool, own, generations: Vec::new(), sight, name: url.to_string() }, None, None);
+        Cluster::new(WatchedServer { pool, own, generations: Vec::new(), liveness, name: url.to_string() }, None, None);
     Ok(Pools { leader, replica: Some(replica), sessions: None, replicas: None, cluster, commits, writers: 1 })
 }
 
@@ -193,12 +193,12 @@ fn observed(mut pool: DatabaseConnection, observer: &Option<Observer>) -> Databa
     pool
 }
 
-/// Files that connections to the database take at most: those of the pools, with `connections_max` each, and
-/// `more` of others.
+/// The maximum number of files that connections to the database use: those of the pools, with `connections_max` each,
+/// and `more` others.
 pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32, more: u32) -> u64 {
     let (connections_max, more) = (u64::from(connections_max), u64::from(more));
     match url {
-        // One more each is made to see whether the database can be reached, and others to see how it is.
+        // Each pool needs one more to test whether the database can be reached, and others to look at its state.
         DatabaseUrl::Postgres(_) => {
             let asking = if replica { replicas::CONNECTIONS_MAX as u64 } else { 0 };
             (connections_max + 1 + u64::from(WATCHERS)) * if replica { 2 } else { 1 }

@@ -1,4 +1,4 @@
-//! Where statements are sent: the leader, which takes changes, or a replica, and what is known of it.
+//! The target of statements, which is the leader or a replica, and the known state of its server.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -10,48 +10,48 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::time::timeout;
 
-use super::reach::Reach;
+use super::probe::ConnectionProbe;
 
-/// How long an attempt may take at a place that does not answer others either.
+/// The timeout of an attempt on a server that does not answer others either.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_millis(900);
 
-/// Between two looks whether what is waited for is to be given up.
+/// The interval of checks whether to give up waiting.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// A place that has answered so lately is just slow. Looks at a slow one are up to 0.95 s apart.
+/// A server that has answered within this time is just slow. Looks at a slow one are up to 0.95 s apart.
 const FRESH: Duration = Duration::from_millis(1_400);
 
-/// Looks without an answer after which a server is away.
+/// The number of looks without an answer after which a server counts as away.
 const MISSES: u32 = 2;
 
-/// A pool of connections, and what is known of the server behind it. Cloning is cheap.
+/// A pool of connections, and the known state of its server. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) pool: DatabaseConnection,
-    /// Of its connections.
+    /// The generation of its connections.
     pub(super) generation: Generation,
-    pub(super) sight: Sight,
-    /// Clones are one.
-    pub(super) reach: Arc<Reach>,
+    pub(super) liveness: Liveness,
+    /// Clones share it.
+    pub(super) probe: Arc<ConnectionProbe>,
 }
 
-/// What was last seen of a server. Until somebody looks, it is taken to be there. Cloning is cheap; clones are one.
+/// What was last seen of a server. Before the first look, it counts as available. Cloning is cheap; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sight(Arc<SightState>);
+pub(super) struct Liveness(Arc<LivenessState>);
 
 #[derive(Debug, Default)]
-struct SightState {
+struct LivenessState {
     away: AtomicBool,
     /// Looks without an answer since the last answer.
     misses: AtomicU32,
-    /// When it last answered, in milliseconds since [`START`]; 0 for never.
+    /// The time of its last answer, in milliseconds since [`START`]; 0 for never.
     answered_ms: AtomicU64,
 }
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-impl Sight {
-    /// Notes an answer; says whether the server was away.
+impl Liveness {
+    /// Records an answer. Returns whether the server was away.
     pub(super) fn note_answer(&self) -> bool {
         let now_ms = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         self.0.answered_ms.store(now_ms, Ordering::Relaxed);
@@ -59,8 +59,8 @@ impl Sight {
         self.0.away.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes a look without an answer; says whether the server is away since then. It is at once if that is certain,
-    /// and else after the second such look: one that has much to do answers late.
+    /// Records a look without an answer. Returns whether the server is away because of it: immediately if that is
+    /// certain, otherwise after the second such look, because a busy server answers late.
     pub(super) fn note_miss(&self, is_certain: bool) -> bool {
         let misses = self.0.misses.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         (is_certain || misses >= MISSES) && !self.0.away.swap(true, Ordering::Relaxed)
@@ -77,15 +77,15 @@ impl Sight {
 }
 
 impl Place {
-    pub(super) fn new(pool: DatabaseConnection, generation: Generation, sight: Sight) -> Self {
-        Self { pool, generation, sight, reach: Arc::default() }
+    pub(super) fn new(pool: DatabaseConnection, generation: Generation, liveness: Liveness) -> Self {
+        Self { pool, generation, liveness, probe: Arc::default() }
     }
 
-    /// Asks, unless the server does not answer. That of a place that is known to be away, or that has another beside
-    /// it, is waited for [`ATTEMPT_MAX`]; longer while it answers others.
+    /// Runs a query, unless the server does not answer. If the server is known to be away, or there is another one to
+    /// try, the query gets [`ATTEMPT_MAX`]; it gets longer while the server answers others.
     ///
     /// # Errors
-    /// Whatever the database answers, or that it does not.
+    /// The database failed or did not respond.
     pub(super) async fn attempt<T>(
         &self,
         has_other: bool,
@@ -101,7 +101,7 @@ impl Place {
                 return outcome.inspect_err(|error| self.note(error));
             }
             if started.elapsed() >= ATTEMPT_MAX && self.is_lost(started, has_other) {
-                // Before it is dropped, so that its connection is not kept. The others may be of use.
+                // Before the drop, so that the connection is not reused. The others may still work.
                 self.generation.lose();
                 return Err(silence());
             }
@@ -109,13 +109,13 @@ impl Place {
     }
 
     fn is_lost(&self, started: Instant, has_other: bool) -> bool {
-        let is_silent = || self.generation.has_ended_since(started) || !self.sight.has_answered_lately();
-        self.sight.is_away() || has_other && is_silent()
+        let is_silent = || self.generation.has_ended_since(started) || !self.liveness.has_answered_lately();
+        self.liveness.is_away() || has_other && is_silent()
     }
 
     /// Why the database cannot be reached, if that is why no connection was free in time.
     pub(super) async fn reason(&self, error: &DbErr) -> Option<DbErr> {
-        self.reach.reason(&self.pool, error).await
+        self.probe.reason(&self.pool, error).await
     }
 
     pub(super) fn note(&self, error: &DbErr) {
@@ -123,7 +123,7 @@ impl Place {
     }
 }
 
-/// Has connections replaced if the error shows that they are of no use, or tested if it shows that one is.
+/// Replaces connections if the error shows that they are unusable. Tests them if it shows that one is.
 pub(super) fn note_broken(generation: &Generation, error: &DbErr) {
     if is_read_only(error) {
         generation.end();
@@ -132,19 +132,19 @@ pub(super) fn note_broken(generation: &Generation, error: &DbErr) {
     }
 }
 
-/// Whether a read may do better on another connection, or elsewhere. A conflict of a replica with what it replays is
-/// of this kind; so is a pool whose connections are all lost.
+/// Whether a read may succeed on another connection or server. This includes a conflict of a replica with what it
+/// replays, and a pool whose connections are all lost.
 pub(super) fn is_retried(error: &DbErr) -> bool {
     is_unavailable(error) && !matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
         || request::error::is_transient(error)
 }
 
-/// The server says nothing.
+/// The error for a server that does not respond.
 pub fn silence() -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))))
 }
 
-/// Whether the server says nothing, rather than that it cannot serve.
+/// Whether the server does not respond, rather than reporting that it cannot serve.
 pub(super) fn is_silence(error: &DbErr) -> bool {
     let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else { return false };
     matches!(&**error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
@@ -156,13 +156,13 @@ mod tests {
 
     #[test]
     fn a_server_that_is_late_once_is_not_away() {
-        let sight = Sight::default();
-        assert!(!sight.note_miss(false) && !sight.is_away());
-        assert!(!sight.note_answer());
-        assert!(!sight.note_miss(false) && sight.note_miss(false) && sight.is_away());
-        assert!(!sight.note_miss(false), "it was away before");
-        assert!(sight.note_answer() && !sight.is_away());
-        assert!(sight.note_miss(true) && sight.is_away(), "nothing listens there");
+        let liveness = Liveness::default();
+        assert!(!liveness.note_miss(false) && !liveness.is_away());
+        assert!(!liveness.note_answer());
+        assert!(!liveness.note_miss(false) && liveness.note_miss(false) && liveness.is_away());
+        assert!(!liveness.note_miss(false), "it was away before");
+        assert!(liveness.note_answer() && !liveness.is_away());
+        assert!(liveness.note_miss(true) && liveness.is_away(), "nothing listens there");
         assert!(is_silence(&silence()));
     }
 }

@@ -1,4 +1,4 @@
-//! What a query has to see of what was changed, and where it reads for that.
+//! Which changes a query must see, and where it reads because of that.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use tokio::time::timeout;
 
 use super::{Db, ReadPool, ReplicaLimits};
 
-/// The leader's position: all that was acknowledged is before it. What is not on the disk yet is sent to no replica, so it
-/// counts only where commits do not wait for the disk. A standby has none.
+/// The leader's position: every acknowledged change is before it. A change that is not on the disk yet is sent to no
+/// replica, so it counts only if commits do not wait for the disk. A standby has no such position.
 const POSITION: &str = "
     CASE WHEN pg_is_in_recovery() THEN NULL
         WHEN current_setting('synchronous_commit') = 'off' THEN (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint
         ELSE (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint END";
 
-/// How long the leader may take to say its position.
+/// The timeout for getting the leader's position.
 const POSITION_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Db {
@@ -33,12 +33,12 @@ impl Db {
         }
     }
 
-    /// The leader's position, for a statement that looks up something else; null if nothing but the leader is read from.
+    /// The leader's position, for a statement that looks up something else. Null if queries read only from the leader.
     pub fn position_column(&self) -> SimpleExpr {
         if self.has_replicas() { Expr::cust(POSITION) } else { Expr::cust("CAST(NULL AS bigint)") }
     }
 
-    /// The leader's position, if something else is read from. Of a change it is to be asked after its commit.
+    /// The leader's position, if queries read from other servers. For a change, call it after the commit.
     pub async fn position(&self) -> Option<Position> {
         if !self.has_replicas() || self.cluster.is_leader_away() {
             return None;
@@ -48,8 +48,8 @@ impl Db {
         Option::<i64>::try_get_by(&row, 0).ok()?.map(Position)
     }
 
-    /// Where a query reads that has to see this, or the leader's position if that is less. Waits for a moment for the
-    /// replicas.
+    /// Where a query reads that must see this position, or the leader's position if that is lower. Waits briefly for
+    /// the replicas.
     pub async fn reads_after(&self, position: Position) -> (ReadsFrom, Position) {
         let Some(replicas) = &self.replicas else { return (ReadsFrom::Leader, position) };
         let are_away = self.cluster.is_replica_away() != Some(false);
@@ -59,7 +59,7 @@ impl Db {
         if replicas.let_in(position) {
             return (ReadsFrom::FreshReplicas, position);
         }
-        // Nobody has to wait for what no leader has written, be it made up or lost with another leader.
+        // A position beyond the leader's was made up, or lost with another leader. Nobody has to wait for it.
         let position = match self.cluster.leader_position() {
             Some(seen) if position.0 <= seen => position,
             _ => self.position().await.map_or(position, |last| last.min(position)),
@@ -70,7 +70,7 @@ impl Db {
         }
     }
 
-    /// Where to read what the replicas lack.
+    /// Where to read if the replicas lack the position.
     fn without_replicas(&self) -> ReadsFrom {
         if self.cluster.is_leader_away() {
             return Self::without_leader();
@@ -79,13 +79,13 @@ impl Db {
         ReadsFrom::Leader
     }
 
-    /// Where to read while nobody knows what the replicas lack.
+    /// Where to read while it is unknown what the replicas lack.
     pub fn without_leader() -> ReadsFrom {
         metrics::cluster().stale_answers.inc();
         ReadsFrom::StaleReplicas
     }
 
-    /// For queries that read from replicas which have come [far enough](Self::reads_after).
+    /// For queries that read from replicas which have [reached the position](Self::reads_after).
     pub fn fresh_replicas(&self) -> ReadPool {
         self.read.fresh()
     }

@@ -1,4 +1,4 @@
-//! The pool for reads, and what it makes of failures that are not the statement's.
+//! The pool for reads, and its handling of failures that the statement did not cause.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use super::replicas::Replicas;
 use super::snapshot::ReadSnapshot;
 use super::turn::Turn;
 
-/// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
-/// older than a change of the schema is run again. So is one that has met a server which does not serve: on another
-/// connection, or at the other place. Nothing but reads may be asked of it.
+/// Connections for reads, which clients get in rotation; no client gets all. A read is retried if its prepared
+/// statement is older than a change of the schema. It is also retried if the server does not serve: on another
+/// connection or on the other server. Use it only for reads.
 #[derive(Clone, Debug)]
 pub struct ReadPool {
     place: Place,
     other: Option<Place>,
-    /// What is behind the first place, if that may lack what was changed last.
+    /// The servers behind the first place, if these may lack the latest changes.
     replicas: Option<Replicas>,
-    /// Whether that must not be.
+    /// Whether reads must see these changes.
     is_fresh: bool,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
-    /// Whether another place is asked when this one says nothing.
+    /// Whether the caller has another place if this one does not respond.
     has_stand_in: bool,
-    /// All reads are of one moment.
+    /// Set if all reads use one snapshot.
     snapshot: Option<Arc<ReadSnapshot>>,
 }
 
-/// A read that waits too long for its turn fails as one that waits too long for a connection.
+/// A read that waits too long for its turn fails like one that waits too long for a connection.
 const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
@@ -46,45 +46,45 @@ const TURNS: QuotaNames = QuotaNames {
 };
 
 impl ReadPool {
-    /// Reads from a place, or from the other one while that does not answer.
+    /// Reads from a place, or from the other one while that does not respond.
     pub(super) fn new(place: Place, other: Option<Place>, replicas: Option<Replicas>, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
         Self { place, other, replicas, is_fresh: false, turns, acquire_timeout, has_stand_in: false, snapshot: None }
     }
 
-    /// The same, of reads that whoever sends them sends elsewhere when the place says nothing.
+    /// The same, for reads whose caller uses another place if this one does not respond.
     pub(super) fn with_stand_in(self, has_stand_in: bool) -> Self {
         Self { has_stand_in, ..self }
     }
 
-    /// The same turns at another place alone.
+    /// The same turns, with only this place.
     pub(super) fn only(&self, place: Place) -> Self {
         Self { place, other: None, replicas: None, ..self.clone() }
     }
 
-    /// The same for queries that were [let in](Replicas::let_in): they read from the other place where replicas have not
-    /// come far enough.
+    /// The same, for queries that were [admitted](Replicas::let_in): if a replica has not reached the position, they
+    /// read from the other place.
     pub(super) fn fresh(&self) -> Self {
         Self { is_fresh: true, ..self.clone() }
     }
 
-    /// The same, with reads of one moment.
+    /// The same, with reads from one snapshot.
     pub(super) fn of(&self, snapshot: ReadSnapshot) -> Self {
         Self { snapshot: Some(Arc::new(snapshot)), ..self.clone() }
     }
 
-    /// Whether all reads are of one moment, in a transaction.
+    /// Whether all reads use one snapshot, in a transaction.
     pub fn is_snapshot(&self) -> bool {
         self.snapshot.is_some()
     }
 
-    /// The place that is read from first.
+    /// The place that is tried first.
     pub(super) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The pool of the place that is read from first.
+    /// The pool of the place that is tried first.
     pub fn connections(&self) -> &DatabaseConnection {
         &self.place.pool
     }
@@ -94,7 +94,7 @@ impl ReadPool {
         self.place.pool.get_database_backend()
     }
 
-    /// Waits for the client's turn as long as for a connection.
+    /// Waits for the client's turn, as long as for a connection.
     pub(super) async fn turn(&self) -> Result<Turn, DbErr> {
         let client = telemetry::client();
         if let Ok(share) = self.turns.take(client, 1) {
@@ -105,29 +105,29 @@ impl ReadPool {
             if let Ok(share) = timeout(TICK.min(self.acquire_timeout), &mut waiting).await {
                 return Ok(Turn::new(share, &self.place.generation));
             }
-            if self.is_away() || self.has_stand_in && !self.place.sight.has_answered_lately() {
+            if self.is_away() || self.has_stand_in && !self.place.liveness.has_answered_lately() {
                 return Err(silence());
             }
         }
         Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
     }
 
-    /// Whether nothing can be read at the moment.
+    /// Whether reads cannot succeed now.
     fn is_away(&self) -> bool {
-        self.place.sight.is_away() && self.other.as_ref().is_none_or(|other| other.sight.is_away())
+        self.place.liveness.is_away() && self.other.as_ref().is_none_or(|other| other.liveness.is_away())
     }
 
-    /// Where to read, and where else if that fails.
+    /// The place to read from, and the one to try if that fails.
     fn places(&self) -> (&Place, Option<&Place>) {
-        let other = self.other.as_ref().filter(|other| !other.sight.is_away());
+        let other = self.other.as_ref().filter(|other| !other.liveness.is_away());
         match other {
-            Some(other) if self.place.sight.is_away() => (other, None),
+            Some(other) if self.place.liveness.is_away() => (other, None),
             Some(other) if self.replicas.as_ref().is_some_and(Replicas::is_lagging) => (other, Some(&self.place)),
             other => (&self.place, other),
         }
     }
 
-    /// What a fresh read is answered by replicas, if all have come far enough.
+    /// Runs a fresh read on the replicas, if all have reached the position.
     async fn run_fresh<T, F>(
         &self,
         statement: &Statement,
@@ -138,10 +138,10 @@ impl ReadPool {
     {
         let (replicas, has_other) = (self.replicas.as_ref()?, self.other.is_some());
         let before = replicas.before_read()?;
-        let outcome = self.place.attempt(has_other, ask_anew(&self.place, statement.clone(), ask)).await;
+        let outcome = self.place.attempt(has_other, ask_again(&self.place, statement.clone(), ask)).await;
         match outcome {
             Err(error) if is_retried(&error) => None,
-            // A connection may have been made to a server that lags.
+            // A new connection may lead to a server that lags.
             _ if replicas.has_met_late(before) => None,
             outcome => Some(outcome),
         }
@@ -193,28 +193,28 @@ impl ReadPool {
         }
         turn.move_to(&first.generation);
         let has_other = second.is_some() || self.has_stand_in;
-        let error = match first.attempt(has_other, ask_anew(first, statement.clone(), ask)).await {
+        let error = match first.attempt(has_other, ask_again(first, statement.clone(), ask)).await {
             Err(error) if self.has_stand_in && is_silence(&error) => return Err(error),
             Err(error) if is_retried(&error) => error,
             done => return done,
         };
-        // Elsewhere, or on another connection; not where nothing is.
+        // On another server or connection, but not on a server that is away.
         let last = second.unwrap_or(first);
-        if last.sight.is_away() {
+        if last.liveness.is_away() {
             return Err(first.reason(&error).await.unwrap_or(error));
         }
         turn.move_to(&last.generation);
         metrics::cluster().read_retries.inc();
-        tracing::debug!("a read is sent again: {error}");
-        match last.attempt(self.has_stand_in, ask_anew(last, statement, ask)).await {
+        tracing::debug!("retrying a read: {error}");
+        match last.attempt(self.has_stand_in, ask_again(last, statement, ask)).await {
             Err(error) => Err(last.reason(&error).await.unwrap_or(error)),
             done => done,
         }
     }
 }
 
-/// Asks, once more if the statement was prepared for another schema.
-async fn ask_anew<T, F>(
+/// Runs a query, and again if its statement was prepared for another schema.
+async fn ask_again<T, F>(
     place: &Place,
     statement: Statement,
     ask: &impl Fn(DatabaseConnection, Statement) -> F,
@@ -224,7 +224,7 @@ where
 {
     match ask(place.pool.clone(), statement.clone()).await {
         Err(error) if is_stale(&error) => {
-            tracing::debug!("a statement was prepared for another schema, and is prepared anew");
+            tracing::debug!("a statement was prepared for another schema; preparing it again");
             connect::forget_statements();
             ask(place.pool.clone(), statement).await
         }

@@ -1,8 +1,9 @@
-//! How far the servers behind the read URL have come, so that a session sees its own changes.
+//! The positions of the servers behind the read URL, so that a session sees its own changes.
 //!
-//! One address may lead to several servers, each connection to another one. The pool cannot choose among its connections:
-//! a query that has to see something reads them only once **all** servers that they may lead to have reached it. Each new
-//! connection says which server it has reached; a connection per server is asked again and again while somebody waits.
+//! One address may lead to several servers, each connection to a different one. The pool cannot choose among its
+//! connections: a query that must see a position uses them only once **all** servers that they may lead to have reached
+//! it. Each new connection reports which server it has reached. While a query waits, one connection for each server is
+//! polled.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,36 +20,37 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::place::silence;
 
-/// Servers behind one address that are asked. Where there are more, queries that have to see something read from the leader.
+/// The maximum number of servers behind one address that are polled. If there are more, queries that must see a
+/// position read from the leader.
 const SERVERS_MAX: usize = 8;
 
-/// How long a server may take to say how far it is. It says nothing else.
+/// The timeout of a server's reply with its position. These connections are for nothing else.
 const POLL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Between two times that they are asked.
+/// The interval of polls.
 const POLL_GAP: Duration = Duration::from_millis(2);
 
-/// Between two times that connections are made to find a server that nobody asks.
+/// The interval of attempts to connect to a server that is not polled.
 const SEARCH_GAP: Duration = Duration::from_millis(250);
 
-/// Connections that are made each time.
+/// The number of connections in each attempt.
 const SEARCHES: usize = 3;
 
-/// Without a new connection for this long, no connection to a server is used any more.
+/// If a server gets no new connection for this long, all connections to it have expired.
 const KNOWN_FOR: Duration = Lifetime::SHORT.max.saturating_add(Duration::from_secs(10));
 
-/// Connections that asking takes at most.
+/// The maximum number of connections for polling.
 pub(super) const CONNECTIONS_MAX: usize = SERVERS_MAX + SEARCHES;
 
-/// Makes a pool of one connection.
+/// Creates a pool with one connection.
 pub(super) type OpenPoller = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
 
-/// The servers behind the read URL. Cloning is cheap; clones are one.
+/// The servers behind the read URL. Cloning is cheap; clones share it.
 #[derive(Clone)]
 pub(super) struct Replicas(Arc<ReplicaState>);
 
 struct ReplicaState {
-    /// Of the connections that queries read by.
+    /// The generation of the connections for queries.
     generation: Generation,
     servers: Mutex<Servers>,
     polling: AtomicBool,
@@ -59,13 +61,13 @@ struct ReplicaState {
     lag_max_ms: AtomicU64,
 }
 
-/// What is known of the servers.
+/// The known state of the servers.
 #[derive(Debug, Default)]
 struct Servers {
     known: HashMap<String, ReplicaServer>,
-    /// What a query that was let in may have to see.
+    /// The highest position that an admitted query must see.
     floor: i64,
-    /// How many connections have reached a server that was not so far.
+    /// The number of connections that reached a server below that position.
     arrived_late: u64,
 }
 
@@ -81,23 +83,23 @@ struct Pollers {
     all: Vec<Poller>,
 }
 
-/// A connection to a server, and which one it is.
+/// A connection to a server, with the server's name.
 struct Poller {
     pool: DatabaseConnection,
     server: String,
 }
 
-/// How long to wait for replicas, and how far they may lag.
+/// How long queries wait for replicas, and how far replicas may lag.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplicaLimits {
-    /// How long a query waits for replicas that lack what it has to see.
+    /// How long a query waits for replicas that have not reached its position.
     pub wait_max: Duration,
-    /// Nothing is read from replicas while one of them lags more.
+    /// Replicas are not used while one of them lags more.
     pub lag_max: Duration,
 }
 
 impl Replicas {
-    /// Those that connections of this generation lead to, with a way to connect to one of them.
+    /// The servers that connections of this generation lead to. `open` connects to one of them.
     pub(super) fn new(generation: Generation, open: OpenPoller) -> Self {
         let pollers = Pollers { open, searched: None, all: Vec::new() };
         Self(Arc::new(ReplicaState {
@@ -118,18 +120,18 @@ impl Replicas {
         self.0.lag_max_ms.store(in_ms(limits.lag_max), Ordering::Relaxed);
     }
 
-    /// Is to be told of each connection that queries read by.
+    /// Must be notified of each connection for queries.
     pub(super) fn arrivals(&self) -> Arrivals {
         let replicas = self.clone();
         Arrivals(Arc::new(move |server, position| replicas.servers().arrive(server, position)))
     }
 
-    /// Whether all servers have reached a position; queries are then let in that have to see it.
+    /// Whether all servers have reached a position. If so, queries that must see it are admitted.
     pub(super) fn let_in(&self, position: Position) -> bool {
         self.servers().let_in(position)
     }
 
-    /// Waits for a moment until all servers have reached a position.
+    /// Waits briefly until all servers have reached a position.
     pub(super) async fn wait_for(&self, position: Position) -> bool {
         if self.let_in(position) {
             return true;
@@ -150,23 +152,23 @@ impl Replicas {
         is_reached
     }
 
-    /// What is to be compared after a read with what it is then; none if a server has not come far enough.
+    /// A value to compare after a read. `None` if a server has not reached the position.
     pub(super) fn before_read(&self) -> Option<u64> {
         let servers = self.servers();
         servers.have_reached(servers.floor).then_some(servers.arrived_late)
     }
 
-    /// Whether a read since then may have met a server that lacks what it has to see.
+    /// Whether a read since then may have used a server that has not reached the position.
     pub(super) fn has_met_late(&self, before: u64) -> bool {
         self.servers().arrived_late != before
     }
 
-    /// The least position of all; none if none is known.
+    /// The lowest position of all. `None` if none is known.
     pub(super) fn least(&self) -> Option<i64> {
         self.servers().known.values().map(|server| server.position).min()
     }
 
-    /// Forgets all servers: positions of another timeline say nothing.
+    /// Removes all servers: positions of another timeline are meaningless.
     pub(super) fn forget(&self) {
         self.0.generation.end();
         let mut servers = self.servers();
@@ -177,13 +179,13 @@ impl Replicas {
         self.0.is_lagging.load(Ordering::Relaxed)
     }
 
-    /// Notes the lag of the last one; says whether it has just become too much.
+    /// Records the lag of the slowest server. Returns whether it has just exceeded the limit.
     pub(super) fn note_lag(&self, lag: Duration) -> bool {
         let is_lagging = lag > Duration::from_millis(self.0.lag_max_ms.load(Ordering::Relaxed));
         !self.0.is_lagging.swap(is_lagging, Ordering::Relaxed) && is_lagging
     }
 
-    /// Asks all servers how far they are, in a task of its own unless one does: who waits may go away.
+    /// Polls all servers in a separate task, unless one is running: the caller may be dropped.
     pub(super) fn start_to_poll(&self) {
         if !self.0.polling.swap(true, Ordering::AcqRel) {
             let polling = Polling(self.clone());
@@ -196,31 +198,31 @@ impl Replicas {
 
     async fn poll(&self) {
         let mut pollers = self.0.pollers.lock().await;
-        let mut asked = Vec::new();
+        let mut alive = Vec::new();
         for poller in std::mem::take(&mut pollers.all) {
             match ask(&poller.pool).await {
                 Ok((server, position)) if server == poller.server && self.servers().note(&server, position) => {
-                    asked.push(poller);
+                    alive.push(poller);
                 }
-                // The connection was made again, to another one, or no query reads from it any more.
+                // The connection was reopened to another server, or no query reads from this one any longer.
                 Ok(_) => close(poller.pool),
                 Err(error) => {
-                    tracing::debug!("a replica does not say how far it is: {error}");
+                    tracing::debug!("a replica does not report its position: {error}");
                     close(poller.pool);
                     self.lose(&poller.server);
                 }
             }
         }
-        pollers.all = asked;
+        pollers.all = alive;
         self.servers().forget_old();
         self.search(&mut pollers).await;
     }
 
-    /// A server is gone: so are the connections to it.
+    /// A server is gone, and the connections to it too.
     fn lose(&self, server: &str) {
         let lost = Instant::now();
         self.0.generation.end();
-        // One that is being made now may outlive this.
+        // A connection that is being opened now may still be used later.
         let is_settled = |known: &ReplicaServer| lost.duration_since(known.connected) > SEARCH_GAP;
         let mut servers = self.servers();
         if servers.known.get(server).is_some_and(is_settled) {
@@ -228,7 +230,7 @@ impl Replicas {
         }
     }
 
-    /// Connects until each server is asked, but not forever: the address decides where connections lead to.
+    /// Connects until each server is polled, but not forever: the address determines where connections lead.
     async fn search(&self, pollers: &mut Pollers) {
         let is_missing = |pollers: &Pollers| self.servers().lacks(&pollers.all);
         let is_due = pollers.searched.is_none_or(|searched| searched.elapsed() >= SEARCH_GAP);
@@ -268,7 +270,7 @@ impl Replicas {
     }
 }
 
-/// The one who asks; tells the others when it is done.
+/// The running poll. Notifies the others when it ends.
 struct Polling(Replicas);
 
 impl Drop for Polling {
@@ -289,7 +291,7 @@ impl Servers {
         }
     }
 
-    /// Notes how far a server is; says whether queries may read from it.
+    /// Records a server's position. Returns whether queries may read from it.
     fn note(&mut self, server: &str, position: i64) -> bool {
         if self.known.is_empty() {
             self.arrive(server, position);
@@ -317,10 +319,10 @@ impl Servers {
         }
     }
 
-    /// Whether there is a server that nobody asks.
+    /// Whether a server is not polled.
     fn lacks(&self, pollers: &[Poller]) -> bool {
-        let is_asked = |server: &String| pollers.iter().any(|poller| poller.server == *server);
-        pollers.len() < SERVERS_MAX && (self.known.is_empty() || !self.known.keys().all(is_asked))
+        let is_polled = |server: &String| pollers.iter().any(|poller| poller.server == *server);
+        pollers.len() < SERVERS_MAX && (self.known.is_empty() || !self.known.keys().all(is_polled))
     }
 }
 
@@ -331,7 +333,7 @@ async fn ask(pool: &DatabaseConnection) -> Result<(String, i64), DbErr> {
     Ok((String::try_get_by(&row, 0)?, i64::try_get_by(&row, 1)?))
 }
 
-/// Its end is no concern of who waits.
+/// Callers do not have to wait until it is closed.
 fn close(pool: DatabaseConnection) {
     tokio::spawn(pool.close());
 }
@@ -347,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queries_are_let_in_once_all_servers_have_come_far_enough() {
+    fn queries_are_admitted_once_all_servers_have_reached_the_position() {
         let mut servers = Servers::default();
         assert!(!servers.let_in(Position(0)), "none is known");
         servers.arrive("a", 100);
@@ -356,11 +358,11 @@ mod tests {
         servers.arrive("b", 99);
         assert_eq!((servers.arrived_late, servers.let_in(Position(100))), (1, false));
         assert!(!servers.have_reached(servers.floor));
-        assert!(servers.note("b", 120) && !servers.note("c", 1), "nobody reads from the third");
+        assert!(servers.note("b", 120) && !servers.note("c", 1), "no query reads from the third");
         servers.note("b", 110);
         assert!(servers.let_in(Position(100)) && !servers.let_in(Position(120)));
         servers.arrive("a", 300);
-        assert!(servers.let_in(Position(120)), "no server goes back");
+        assert!(servers.let_in(Position(120)), "positions never decrease");
         assert_eq!(servers.arrived_late, 1);
     }
 }

@@ -1,11 +1,12 @@
-//! What a PostgreSQL role needs to serve, rights and policies of rows: checked at the start, not found out by users.
+//! The rights that a PostgreSQL role needs, and row-level security. Both are checked at start, before users are
+//! affected.
 
 use anyhow::{Context, bail};
 use migration::connect::{Access, DatabaseUrl};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 
-/// The tables that the server names, and what it does to them. What triggers do needs no rights of whoever sets
-/// them off. Rows are locked by whoever may update them.
+/// The tables in the server's statements, with the rights needed on each. Triggers do not need rights of the role that
+/// fires them. Locking rows needs the right to update them.
 pub const NEEDED: &[(&str, &[&str])] = &[
     ("audit_log", &["SELECT", "INSERT"]),
     ("awards", CHANGED),
@@ -46,15 +47,16 @@ pub const NEEDED: &[(&str, &[&str])] = &[
 
 const CHANGED: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// The tables, each with the rights that are missing there, and who it is that lacks them.
+/// The tables with the rights that are missing on each, and the role that lacks them.
 const MISSING: &str = "
     SELECT current_user::text, needed.name, string_agg(needed.privilege, ', ' ORDER BY needed.place)
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS needed (name, privilege, place)
     WHERE NOT coalesce(has_table_privilege(to_regclass(needed.name), needed.privilege), true)
     GROUP BY needed.name ORDER BY needed.name";
 
-/// Tables whose row-level security holds for the role, with the rights that it needs there, and whether a right has no
-/// policy that lets rows pass. A policy for all rows, unless a restrictive one takes some away, is as good as none.
+/// Tables whose row-level security applies to the role, with the rights that it needs there, and whether a right has no
+/// policy that admits rows. A policy that admits all rows does not count as security unless a restrictive policy
+/// removes some.
 const ROW_SECURITY: &str = "
     WITH needed AS (
         SELECT to_regclass(name) AS relation, name, privilege, place
@@ -77,7 +79,7 @@ const ROW_SECURITY: &str = "
     SELECT current_user::text, name, string_agg(privilege, ', ' ORDER BY place), bool_or(NOT passes)
     FROM judged WHERE NOT passes_all GROUP BY name ORDER BY name";
 
-/// What a role may not do to a table, and has to.
+/// The rights that a role lacks on a table.
 #[derive(Clone, Debug)]
 pub struct MissingRights {
     /// The table.
@@ -87,17 +89,17 @@ pub struct MissingRights {
 }
 
 impl MissingRights {
-    /// The statement that gives them.
+    /// The statement that grants them.
     pub fn grant(&self) -> String {
         let Self { table, role, rights } = self;
         format!("GRANT {rights} ON {table} TO {role:?};")
     }
 }
 
-/// The rights that the connection's role lacks. Tables that are not there yet belong to whoever migrates.
+/// The rights that the connection's role lacks. Missing tables are skipped: the migration's role will own them.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn missing(db: &DatabaseConnection, access: Access) -> Result<Vec<MissingRights>, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(Vec::new());
@@ -112,18 +114,18 @@ pub async fn missing(db: &DatabaseConnection, access: Access) -> Result<Vec<Miss
     .collect()
 }
 
-/// Tables, and a right that is needed on each.
+/// The tables, and the right needed on each.
 fn needed(access: Access) -> (Vec<String>, Vec<String>) {
     let needed = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
     let needed = needed.filter(|(_, right)| access == Access::Write || *right == "SELECT");
     needed.map(|(table, right)| (table.to_owned(), right.to_owned())).unzip()
 }
 
-/// Passes if the connection's role may do to the tables what the server does, or read them where it only reads.
-/// Tables that are not there yet belong to whoever migrates.
+/// Checks that the connection's role has the rights that the server needs on the tables, or only those for reads.
+/// Missing tables are skipped: the migration's role will own them.
 ///
 /// # Errors
-/// The statements that give it what is missing.
+/// The statements that grant the missing rights.
 pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -> anyhow::Result<()> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(());
@@ -138,10 +140,10 @@ pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -
     check_row_security(db, url, [tables.into(), rights.into()]).await
 }
 
-/// Warns of row-level security that may hide rows.
+/// Warns about row-level security that may hide rows.
 ///
 /// # Errors
-/// It hides all rows of a table or refuses all changes: the statements that let the role pass.
+/// It hides all rows of a table or refuses all changes. The error has the statements that add the policies.
 async fn check_row_security(db: &DatabaseConnection, url: &DatabaseUrl, needed: [Value; 2]) -> anyhow::Result<()> {
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, ROW_SECURITY, needed);
     let rows = db.query_all_raw(statement).await;
@@ -162,12 +164,12 @@ async fn check_row_security(db: &DatabaseConnection, url: &DatabaseUrl, needed: 
     }
     if !filtered.is_empty() {
         let tables = filtered.join(", ");
-        tracing::warn!("policies of the {url} may hide rows from this user, which clients then miss: {tables}");
+        tracing::warn!("policies of the {url} may hide rows from this user, and so from clients: {tables}");
     }
     Ok(())
 }
 
-/// Schemas of the search path that have our tables, and that the role may not look into: to it, they are empty.
+/// Schemas of the search path that contain our tables and that the role may not use. To the role, they seem empty.
 const HIDDEN: &str = "
     SELECT current_user::text, namespaces.nspname::text
     FROM unnest(string_to_array(current_setting('search_path'), ',')) AS path (entry)
@@ -178,7 +180,7 @@ const HIDDEN: &str = "
     LIMIT 1";
 
 /// # Errors
-/// The statement that lets the role look into the schema.
+/// The statement that lets the role use the schema.
 async fn check_schema(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
     let read = async {
         let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, HIDDEN)).await?;

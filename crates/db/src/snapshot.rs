@@ -1,4 +1,4 @@
-//! Reads that all see one moment of the database that is written to.
+//! Reads that all see one snapshot of the database for writes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,31 +14,31 @@ use tokio::time::timeout;
 use super::place::{Place, is_silence, silence};
 use super::turn::Turn;
 
-/// A transaction that begins with the first read and ends when this is dropped. It holds a connection meanwhile.
+/// A transaction that begins with the first read and ends on drop. It holds a connection meanwhile.
 pub(super) struct ReadSnapshot {
     place: Place,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
-    begun: OnceCell<Begun>,
+    transaction: OnceCell<SnapshotTransaction>,
 }
 
-struct Begun {
+struct SnapshotTransaction {
     txn: DatabaseTransaction,
     turn: Option<Turn>,
-    /// Statements whose answer was not waited for yet.
+    /// Statements whose response has not arrived yet.
     unanswered: AtomicUsize,
 }
 
-impl Drop for Begun {
+impl Drop for SnapshotTransaction {
     fn drop(&mut self) {
-        // Else the turn is kept: the statement was given up.
+        // Otherwise a statement was abandoned, and the turn is kept as long as its connection.
         if let Some(turn) = self.turn.take_if(|_| *self.unanswered.get_mut() == 0) {
             turn.end();
         }
     }
 }
 
-/// One that waits too long for its turn fails as one that waits too long for a connection.
+/// A read that waits too long for its turn fails like one that waits too long for a connection.
 const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
@@ -46,7 +46,7 @@ const TURNS: QuotaNames = QuotaNames {
     retry_after_s: 1,
 };
 
-/// Turns for so many connections. Half of them may be held by snapshots, and of these half by those of one client.
+/// Turns for this many connections. Snapshots may hold half of the connections, and one client's snapshots a quarter.
 pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
     let half = |number: u32| (number / 2).max(1);
     let max = half(connections_max);
@@ -55,15 +55,15 @@ pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
 
 impl ReadSnapshot {
     pub(super) fn new(place: Place, turns: Arc<Quota>, acquire_timeout: Duration) -> Self {
-        Self { place, turns, acquire_timeout, begun: OnceCell::new() }
+        Self { place, turns, acquire_timeout, transaction: OnceCell::new() }
     }
 
-    /// Asks in the transaction, which the first call begins.
+    /// Queries in the transaction. The first call begins it.
     pub(super) async fn run<'s, T, F>(&'s self, ask: impl FnOnce(&'s DatabaseTransaction) -> F) -> Result<T, DbErr>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
-        let Begun { txn, unanswered, .. } = self.begun.get_or_try_init(|| self.begin()).await?;
+        let SnapshotTransaction { txn, unanswered, .. } = self.transaction.get_or_try_init(|| self.begin()).await?;
         unanswered.fetch_add(1, Ordering::Relaxed);
         let outcome = self.place.attempt(false, ask(txn)).await;
         if !outcome.as_ref().is_err_and(is_silence) {
@@ -72,20 +72,20 @@ impl ReadSnapshot {
         outcome
     }
 
-    async fn begin(&self) -> Result<Begun, DbErr> {
-        if self.place.sight.is_away() {
+    async fn begin(&self) -> Result<SnapshotTransaction, DbErr> {
+        if self.place.liveness.is_away() {
             return Err(silence());
         }
         let share = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
         let share = share.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
         let turn = Some(Turn::new(share, &self.place.generation));
         let txn = self.place.attempt(false, migration::begin_snapshot(&self.place.pool)).await?;
-        Ok(Begun { txn, turn, unanswered: AtomicUsize::new(0) })
+        Ok(SnapshotTransaction { txn, turn, unanswered: AtomicUsize::new(0) })
     }
 }
 
 impl fmt::Debug for ReadSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadSnapshot").field("begun", &self.begun.initialized()).finish_non_exhaustive()
+        f.debug_struct("ReadSnapshot").field("transaction", &self.transaction.initialized()).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
-//! The transaction of a change: committed as a whole, or not at all.
+//! The transaction of a change: it is committed completely or not at all.
 //!
-//! Once a statement has failed nothing more of the change runs, and it cannot be committed. PostgreSQL sees to that
-//! itself, but takes `COMMIT` for `ROLLBACK` then and reports no error; SQLite may have ended the transaction, so that
-//! a further statement would be committed alone.
+//! After a failed statement, no other statement of the change runs, and it cannot be committed. PostgreSQL enforces
+//! that itself, but then treats `COMMIT` as `ROLLBACK` and reports no error. SQLite may have ended the transaction, so
+//! that another statement would be committed alone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement, TransactionTrait,
 };
 
-/// A transaction, or a savepoint in one. Rolled back when it is dropped.
+/// A transaction, or a savepoint in one. It is rolled back on drop.
 #[derive(Debug)]
 pub struct Transaction {
     inner: DatabaseTransaction,
@@ -23,10 +23,10 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Begins one.
+    /// Begins a transaction.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// The database failed.
     pub async fn begin(writer: &Writer) -> Result<Self, DbErr> {
         let commits = writer.commits.clone();
         let inner = begin(&writer.db).await.inspect_err(|_| commits.spoil())?;
@@ -34,31 +34,31 @@ impl Transaction {
         Ok(Self { inner, commits, receipt, failed: AtomicBool::new(false) })
     }
 
-    /// Begins a savepoint. If it fails, it is to be rolled back before its transaction goes on.
+    /// Begins a savepoint. If it fails, roll it back before its transaction continues.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// The database failed.
     pub async fn begin_savepoint(&self) -> Result<Self, DbErr> {
         self.check()?;
         let inner = self.note(self.inner.begin().await)?;
-        // Whether it lasts is the transaction's to say.
+        // Durability is up to the transaction.
         Ok(Self { inner, commits: Commits::default(), receipt: Receipt::default(), failed: AtomicBool::new(false) })
     }
 
-    /// Makes the change last.
+    /// Commits the change.
     ///
     /// # Errors
-    /// A statement has failed, or the database has not committed.
+    /// A statement has failed, or the database did not commit.
     pub async fn commit(self) -> Result<(), DbErr> {
         self.check()?;
         self.inner.commit().await.inspect_err(|_| self.commits.spoil())?;
         self.receipt.confirm()
     }
 
-    /// Undoes all of it.
+    /// Rolls back the change.
     ///
     /// # Errors
-    /// Whatever the database answers. The connection is not used again then.
+    /// The database failed. The connection is then not used again.
     pub async fn rollback(self) -> Result<(), DbErr> {
         self.inner.rollback().await
     }

@@ -1,20 +1,20 @@
-//! A hint that something was committed.
+//! A signal that something was committed.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Tells one waiter that there is something new. Calls before it looks again are one.
+/// Wakes one waiter. Calls before it looks again are merged.
 #[derive(Clone, Debug, Default)]
 pub struct Wake(Arc<Notify>);
 
 impl Wake {
-    /// Hints that something was committed. Costs next to nothing.
+    /// Signals that something was committed. It is very cheap.
     pub fn call(&self) {
         self.0.notify_one();
     }
 
-    /// Waits for a call; one that came before counts.
+    /// Waits for a call. An earlier call that was not seen counts.
     pub async fn called(&self) {
         self.0.notified().await;
     }

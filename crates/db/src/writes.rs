@@ -1,4 +1,4 @@
-//! Whether the database takes changes at the moment, for `/readyz`.
+//! Whether the database accepts changes now, for `/readyz`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,16 +9,16 @@ use tokio::sync::Notify;
 
 use super::place::note_broken;
 
-/// What is known of changes. A change that fails because nothing can be written notes why; `upkeep` then tries
-/// until one succeeds. Cloning is cheap.
+/// The state of changes. A change that fails because the database cannot be written records the reason. `upkeep` then
+/// tries until a change succeeds. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Writes(Arc<WriteHealth>);
 
 #[derive(Debug, Default)]
 struct WriteHealth {
-    /// Of the connections that changes are made on.
+    /// The generation of the connections for changes.
     generation: Generation,
-    /// Told when the role lacks rights.
+    /// Notified when the role lacks rights.
     rights: Notify,
     trouble: Mutex<Option<&'static str>>,
     noted: Notify,
@@ -29,17 +29,17 @@ impl Writes {
         Self(Arc::new(WriteHealth { generation, ..WriteHealth::default() }))
     }
 
-    /// Waits until a change has failed for want of rights.
+    /// Waits until a change has failed because of missing rights.
     pub async fn wait_for_missing_rights(&self) {
         self.0.rights.notified().await;
     }
 
-    /// Why nothing can be written, if that is so, such as "its disk is full".
+    /// Why the database cannot be written, such as "its disk is full". `None` if it can.
     pub fn trouble(&self) -> Option<&'static str> {
         *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a change that has failed. It matters only if it could not be written.
+    /// Records a failed change. It matters only if the database could not be written.
     pub fn note_failure(&self, error: &DbErr) {
         note_broken(&self.0.generation, error);
         if lacks_rights(error) {
@@ -47,19 +47,19 @@ impl Writes {
         }
         let Some(reason) = why_unwritable(error) else { return };
         if self.set(Some(reason)).is_none() {
-            tracing::error!("the database cannot be written: {reason}; not ready until it can");
+            tracing::error!("the database cannot be written: {reason}; not ready until it can be");
             self.0.noted.notify_one();
         }
     }
 
-    /// Notes that a change was written.
+    /// Records a successful change.
     pub fn note_success(&self) {
         if self.set(None).is_some() {
             tracing::info!("the database can be written again");
         }
     }
 
-    /// Waits until there is trouble.
+    /// Waits until the database cannot be written.
     pub async fn wait_for_trouble(&self) {
         while self.trouble().is_none() {
             self.0.noted.notified().await;

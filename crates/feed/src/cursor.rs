@@ -1,7 +1,7 @@
-//! Cursors of the feed: a place in it as opaque text, good on every instance.
+//! Cursors of the feed: a position as opaque text, valid on every instance.
 //!
-//! There are two forms. `f1` has a row and its time; it is given where there are no ticks, and stays good when there are.
-//! `f2` has a tick with its mark, and may have a [`Snapshot`] whose events are [`Seen`].
+//! There are two forms. `f1` has a row and its time. It is used without ticks, and stays valid when there are ticks.
+//! `f2` has a tick with its mark, and may have a [`Snapshot`] whose events are [`ListedEvents`].
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -12,49 +12,49 @@ use request::subscribe::EVENT_ID_BYTES_MAX;
 
 use super::event::{Mark, Position, Stamp};
 
-/// Bytes of a cursor's text at most: each is the id of an event.
+/// Maximum size of a cursor's text in bytes. A cursor is also the id of an event.
 pub const CURSOR_BYTES_MAX: usize = EVENT_ID_BYTES_MAX;
 
-/// A place in the feed of one epoch.
+/// A position in the feed of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedCursor {
-    /// The epoch that the place is good in.
+    /// The epoch of the position.
     pub epoch: String,
-    /// The event that was seen last.
+    /// The last event that was seen.
     pub mark: Mark,
-    /// What was seen of that which follows.
-    pub seen: Option<Arc<Seen>>,
+    /// Later events that were seen in a list.
+    pub seen: Option<Arc<ListedEvents>>,
 }
 
-/// Events behind a place that were seen in a list.
+/// Events after a position that were seen in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// What the list was read in.
+pub struct ListedEvents {
+    /// The snapshot of the list.
     pub snapshot: Snapshot,
-    /// The last tick that has something of it.
+    /// The last tick that has some of the events.
     pub tick: i64,
-    /// That tick's mark.
+    /// The mark of that tick.
     pub mark: i64,
 }
 
-impl Seen {
-    /// Whether the event at this place was in the list.
+impl ListedEvents {
+    /// Whether the event at this position was in the list.
     pub fn has(&self, position: Position) -> bool {
         position.tick <= self.tick && self.snapshot.shows(position.xact)
     }
 }
 
-/// Which transactions are visible: PostgreSQL's `pg_snapshot`.
+/// The visible transactions: PostgreSQL's `pg_snapshot`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     xmin: i64,
     xmax: i64,
-    /// Transactions between that are not, in ascending order.
+    /// Invisible transactions between them, in ascending order.
     running: Vec<i64>,
 }
 
 impl Snapshot {
-    /// Reads PostgreSQL's text, `xmin:xmax:running`.
+    /// Parses PostgreSQL's text, `xmin:xmax:running`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
         let (xmin, xmax) = (number(parts.next()?)?, number(parts.next()?)?);
@@ -87,12 +87,12 @@ impl FeedCursor {
         encode(epoch, mark, None)
     }
 
-    /// The opaque form of this one.
+    /// The opaque form of this cursor.
     pub fn text(&self) -> String {
         encode(&self.epoch, self.mark, self.seen.as_deref())
     }
 
-    /// Reads what [`encode`](Self::encode) has written; nothing else.
+    /// Parses a text of [`encode`](Self::encode); `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > CURSOR_BYTES_MAX {
             return None;
@@ -102,7 +102,7 @@ impl FeedCursor {
         let (epoch, rest) = rest.split_once(':')?;
         let (mark, seen) = match form {
             "f1" => (parse_row(rest)?, None),
-            "f2" => parse_place(rest)?,
+            "f2" => parse_position(rest)?,
             _ => return None,
         };
         let cursor = Self { epoch: epoch.to_owned(), mark, seen: seen.map(Arc::new) };
@@ -110,30 +110,30 @@ impl FeedCursor {
     }
 }
 
-/// What the cursors of some events have in common.
+/// The common parts of the cursors of some events.
 #[derive(Clone, Debug)]
 pub struct CursorScope {
     /// The epoch of the events.
     pub epoch: Arc<str>,
-    /// What whoever gets them has seen of those that follow.
-    pub seen: Option<Arc<Seen>>,
+    /// Later events that the listener has seen in a list.
+    pub seen: Option<Arc<ListedEvents>>,
 }
 
 impl CursorScope {
-    /// The cursor of the event at this place.
+    /// The cursor of the event at this position.
     pub fn cursor(&self, mark: Mark) -> String {
         encode(&self.epoch, mark, self.seen.as_deref())
     }
 }
 
-fn encode(epoch: &str, mark: Mark, seen: Option<&Seen>) -> String {
+fn encode(epoch: &str, mark: Mark, seen: Option<&ListedEvents>) -> String {
     let Mark { position: Position { tick, xact, id }, stamp } = mark;
     let mut text = match stamp {
         Stamp::At(at_us) => format!("f1:{epoch}:{xact}:{id}:{at_us}"),
         Stamp::Tick(mark) if mark_is_end(xact, id) => format!("f2:{epoch}:{tick}:{mark}:end"),
         Stamp::Tick(mark) => format!("f2:{epoch}:{tick}:{mark}:{xact}:{id}"),
     };
-    if let Some(Seen { snapshot, tick, mark }) = seen {
+    if let Some(ListedEvents { snapshot, tick, mark }) = seen {
         let _ = write!(text, "/{tick}:{mark}:{}", snapshot.encode());
     }
     BASE64_URL_SAFE_NO_PAD.encode(text)
@@ -148,17 +148,17 @@ fn number(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number| *number >= 0)
 }
 
-/// The rest of the form `f1`.
+/// Parses the rest of the form `f1`.
 fn parse_row(text: &str) -> Option<Mark> {
     let mut numbers = text.split(':').map(number);
     let mark = Mark::of_row(numbers.next()??, numbers.next()??, numbers.next()??);
     numbers.next().is_none().then_some(mark)
 }
 
-/// The rest of the form `f2`.
-fn parse_place(text: &str) -> Option<(Mark, Option<Seen>)> {
-    let (place, seen) = text.split_once('/').map_or((text, None), |(place, seen)| (place, Some(seen)));
-    let mut parts = place.splitn(3, ':');
+/// Parses the rest of the form `f2`.
+fn parse_position(text: &str) -> Option<(Mark, Option<ListedEvents>)> {
+    let (position, seen) = text.split_once('/').map_or((text, None), |(position, seen)| (position, Some(seen)));
+    let mut parts = position.splitn(3, ':');
     let (tick, mark) = (number(parts.next()?)?, number(parts.next()?)?);
     let position = match parts.next()? {
         "end" => Position::end_of(tick),
@@ -174,10 +174,10 @@ fn parse_place(text: &str) -> Option<(Mark, Option<Seen>)> {
     Some((Mark { position, stamp: Stamp::Tick(mark) }, seen))
 }
 
-fn parse_seen(text: &str) -> Option<Seen> {
+fn parse_seen(text: &str) -> Option<ListedEvents> {
     let mut parts = text.splitn(3, ':');
     let (tick, mark) = (number(parts.next()?)?, number(parts.next()?)?);
-    Some(Seen { snapshot: Snapshot::parse(parts.next()?)?, tick, mark })
+    Some(ListedEvents { snapshot: Snapshot::parse(parts.next()?)?, tick, mark })
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! What the feed consists of: events, where they stand in its order, and which of them somebody wants.
+//! The events of the feed, their positions, and topics.
 
 use std::time::Instant;
 
-/// A place in the feed's order: on PostgreSQL the tick, in it the transaction's number, and of those the row's; on SQLite
-/// the row's number alone.
+/// A position in the order of the feed. On PostgreSQL: the tick, then the transaction's number, then the row's. On
+/// SQLite: only the row's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The tick that shows the event. [`FIRST_TICK`](Self::FIRST_TICK) on SQLite and where there are no ticks yet.
+    /// The tick that shows the event. [`FIRST_TICK`](Self::FIRST_TICK) on SQLite, and without ticks.
     pub tick: i64,
     /// The transaction's number; 0 on SQLite.
     pub xact: i64,
@@ -15,41 +15,41 @@ pub struct Position {
 }
 
 impl Position {
-    /// The tick of everything that is told while there are no ticks: the first one will show it, in the same order.
+    /// The tick of all events before the first tick, which will show them in the same order.
     pub const FIRST_TICK: i64 = 1;
 
-    /// The place of a row where there are no ticks.
+    /// The position of a row without ticks.
     pub const fn of_row(xact: i64, id: i64) -> Self {
         Self { tick: Self::FIRST_TICK, xact, id }
     }
 
-    /// The place behind all events of a tick.
+    /// The position after all events of a tick.
     pub const fn end_of(tick: i64) -> Self {
         Self { tick, xact: i64::MAX, id: i64::MAX }
     }
 }
 
-/// What tells a place from the same one in a history that was lost and written anew.
+/// Distinguishes a position from the same one in a history that was lost and rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stamp {
-    /// When the event at the place was written, in microseconds since 1970. Another event may take the place, but not at
-    /// the same microsecond.
+    /// When the event was written, in microseconds since 1970. Another event may get the position, but not in the
+    /// same microsecond.
     At(i64),
-    /// The random mark of the place's tick.
+    /// The random mark of the tick.
     Tick(i64),
 }
 
-/// A place in the feed, in one history.
+/// A position in one history of the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
-    /// Where it is.
+    /// The position.
     pub position: Position,
-    /// In which history.
+    /// The history.
     pub stamp: Stamp,
 }
 
 impl Mark {
-    /// The place of a row where there are no ticks, and when the row was written.
+    /// The position of a row without ticks, and when the row was written.
     pub const fn of_row(xact: i64, id: i64, at_us: i64) -> Self {
         Self { position: Position::of_row(xact, id), stamp: Stamp::At(at_us) }
     }
@@ -58,18 +58,18 @@ impl Mark {
 /// The kind of an event in the comment feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// It was written.
+    /// The comment was written.
     Added,
     /// Its text was changed.
     Edited,
     /// It was deleted.
     Deleted,
-    /// An editor took it away.
+    /// An editor hid it.
     Hidden,
 }
 
 impl EventKind {
-    /// Reads the name that it has in the table.
+    /// Parses the name in the table.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "ADDED" => Self::Added,
@@ -81,7 +81,7 @@ impl EventKind {
     }
 }
 
-/// What a comment is about, by its key.
+/// The subject of a comment, by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum About {
     /// A movie.
@@ -93,17 +93,17 @@ pub enum About {
 /// An event in the comment feed.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
-    /// Where it stands in the feed.
+    /// Its position in the feed.
     pub mark: Mark,
-    /// What happened.
+    /// Its kind.
     pub kind: EventKind,
     /// The comment's key.
     pub comment: i32,
-    /// The movie or publication that the comment is about.
+    /// The subject of the comment.
     pub about: About,
-    /// When it was written, by this process's clock.
+    /// When it was written, by the clock of this process.
     pub written: Instant,
-    /// When this process read it; when it was written, if that was before the process followed the feed.
+    /// When this process read it; when it was written, if the process did not follow the feed yet.
     pub read: Instant,
 }
 
@@ -114,17 +114,17 @@ pub struct Kinds(u8);
 impl Kinds {
     /// New comments.
     pub const ADDED: Self = Self(1 << EventKind::Added as u8);
-    /// What happens to comments afterwards.
+    /// Changes of comments.
     pub const CHANGES: Self = Self(Self::ALL.0 & !Self::ADDED.0);
     /// Everything.
     pub const ALL: Self = Self(0b1111);
 
-    /// Whether the set has this kind.
+    /// Whether the set contains the kind.
     pub const fn contains(self, kind: EventKind) -> bool {
         self.0 & (1 << kind as u8) != 0
     }
 
-    /// Whether it is new comments alone, or changes alone; `None` if it has both.
+    /// Whether it contains only new comments (`true`) or only changes (`false`); `None` if it contains both.
     pub(super) fn are_added(self) -> Option<bool> {
         match (self.contains(EventKind::Added), self.0 & Self::CHANGES.0 != 0) {
             (true, true) => None,
@@ -139,17 +139,17 @@ impl FromIterator<EventKind> for Kinds {
     }
 }
 
-/// Which events somebody wants.
+/// The events that a follower wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Topic {
-    /// Of which kinds.
+    /// Their kinds.
     pub kinds: Kinds,
-    /// On comments about what; about anything if left out.
+    /// The subject of the comments; `None`: any.
     pub about: Option<About>,
 }
 
 impl Topic {
-    /// Whether the event is one of them.
+    /// Whether the event belongs to the topic.
     pub fn wants(&self, event: &Event) -> bool {
         self.kinds.contains(event.kind) && self.about.is_none_or(|about| about == event.about)
     }
@@ -158,9 +158,9 @@ impl Topic {
 /// Why no more events come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// What the listener has seen is not in the database's history any more, or what it missed was
+    /// The events that the listener has seen are not in the database's history, or events that it missed were
     /// removed.
     Expired,
-    /// The server stops.
+    /// The server is stopping.
     Stopping,
 }

@@ -1,11 +1,11 @@
-//! An operation that is executed for events, several at a time.
+//! Executes an operation for events, several at a time.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use graphql::{Answer, EngineRefusal, FieldError, OperationKind, Prepared, Row, Rows, TypeName};
+use graphql::{EngineRefusal, EngineResponse, FieldError, OperationKind, PreparedOperation, Row, Rows, TypeName};
 use request::answer::{Budget, UNSHARED};
 use request::error::RequestError;
 use request::executor::Executor;
@@ -20,7 +20,7 @@ use super::cursor::CursorScope;
 use super::event::{Event, Position};
 use super::hub::Hub;
 
-/// An event, and the cursor after it.
+/// An event with the cursor after it.
 #[derive(Clone, Debug)]
 pub struct EventWithCursor {
     /// The event.
@@ -36,14 +36,14 @@ impl Row for EventWithCursor {
     }
 }
 
-/// The result for an event.
+/// The result of an event.
 #[derive(Debug)]
 pub(super) struct EventResult {
     pub(super) event: Event,
     pub(super) payload: SubscriptionResult,
-    /// When its execution began.
-    pub(super) begun: Instant,
-    /// The share of memory that its bytes take, if they are not small.
+    /// When its execution started.
+    pub(super) started: Instant,
+    /// The share of memory for its bytes, unless it is small.
     share: Option<Share>,
 }
 
@@ -54,136 +54,136 @@ impl EventResult {
     }
 }
 
-/// Batches that are executed at the same time at most.
+/// Maximum number of batches that are executed concurrently.
 const AT_ONCE: u64 = 32;
-/// Of these, for one client: others' events and requests never wait for all that one has subscribed to. Enough to
+/// The same for one client, so that others' events and requests never wait for its subscriptions. It suffices to
 /// share look-ups.
 const AT_ONCE_PER_CLIENT: u64 = 8;
 
-/// Turns to execute a batch, which clients get in rotation.
+/// Turns to execute a batch. Clients get them in rotation.
 pub(super) fn turns() -> Arc<Quota> {
     let names = QuotaNames { limit: "", limit_per_client: "", held: "events are executed", retry_after_s: 1 };
     Quota::new(names, AT_ONCE, AT_ONCE_PER_CLIENT)
 }
 
-/// Events in a batch at most.
+/// Maximum number of events in a batch.
 pub(super) const BATCH_MAX: usize = 32;
 
-/// Events that are executed before batches may be twice as large again, after one has failed. So few batches fail
-/// while the database is too slow for large ones.
+/// After a failed batch, the number of executed events before batches may double again. So few batches fail while the
+/// database is too slow for large ones.
 const REGROW_AFTER: usize = 32;
 
-/// Values in the results of a batch at most, unless it is of one event.
+/// Maximum number of values in the results of a batch, unless it has one event.
 const BATCH_VALUES_MAX: u64 = 10_000;
 
-/// Bytes of the results of a batch at most. A result that is larger than its part of them is made alone.
+/// Maximum size of the results of a batch. A result that is larger than its part is made alone.
 const BATCH_BYTES: u64 = 256 << 10;
 
-/// How long to wait before an event is executed again that could not be, at first and at most.
+/// The first and the longest pause before a failed event is executed again.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
-/// How long a batch may take. The database stops its statements long before: one that takes longer
-/// waits for a database that is gone without a word. Its events are executed alone then; if one of
-/// them takes longer too, its listeners are sent away and come back.
+/// The timeout of a batch. The database cancels statements much earlier, so a slower batch waits for a database that
+/// vanished silently. Its events are then executed alone. If one of them also times out, its listeners are
+/// disconnected and reconnect.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often an event is executed whose execution fails for another reason than that the database is away or busy.
+/// Maximum number of attempts for an event that fails while the database is available.
 const TRIES_MAX: u32 = 3;
 
-/// How often an event is executed whose execution takes too long, while the database answers others. More often than
-/// others: a lock may be the reason.
+/// Maximum number of attempts for an event that times out while the database answers other statements. It is higher,
+/// since a lock may be the reason.
 const TIMEOUTS_MAX: u32 = 5;
 
-/// Events in a row that take too long until the operation is given up.
+/// After this number of consecutive timeouts the operation is given up.
 const TOO_SLOW_MAX: u32 = 3;
 
-/// The code of errors while the database is away or busy: the event waits for it.
+/// The error codes while the database is down or busy. The event waits.
 const AWAY: &[&str] = &["UNAVAILABLE"];
 
-/// The code of errors of what takes too long: the database is too slow, or too much is asked of it.
+/// The error codes of timeouts: the database is too slow, or the operation too large.
 const TIMEOUT: &[&str] = &["TIMEOUT"];
 
 /// Why an operation is given up.
 const TOO_SLOW: &str = "the events of this subscription take too long; select fewer fields";
 
-/// How old the rows and results may be that listeners share. A change of a comment that was read since makes them anew.
+/// Maximum age of rows and results that listeners share. They are made again if a comment changed since.
 const SHARED_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// Codes of errors that may be gone at the next try.
+/// The error codes that a retry may avoid.
 const TRANSIENT: &[&str] = &["INTERNAL", "NOT_FOUND"];
 
-/// How the messages of errors begin that resolvers report, and that are logged where they happen.
+/// The beginning of messages of errors that were logged where they occurred.
 const LOGGED: &str = "internal error; the server's log has the details";
 
-/// An operation, and what is known of its results.
+/// An operation, and the state of its execution.
 pub(super) struct FeedExecution {
     executor: Executor,
     hub: Arc<Hub>,
-    prepared: Arc<Prepared>,
+    prepared: Arc<PreparedOperation>,
     caller: Caller,
     budget: Arc<Budget>,
-    /// How long a batch may take: [`PATIENCE`].
+    /// The timeout of a batch: [`PATIENCE`].
     patience: Duration,
     limit: BatchLimit,
-    /// Bytes that a result may be expected to have: no less than half of the largest in the last batch.
+    /// The expected size of a result: at least half of the largest in the last batch.
     bytes_expected: u64,
-    /// The tries to execute the first event.
+    /// The attempts to execute the first event.
     attempt: Attempt,
-    /// Events in a row that were given up, and how many of them for the time that they took.
+    /// The number of consecutive events that were given up, and how many of them timed out.
     given_up: u32,
     too_slow: u32,
 }
 
-/// How many events a batch may have: one after a batch has failed, and slowly more again.
+/// The number of events in a batch: one after a failed batch, then slowly increasing.
 struct BatchLimit {
     events: usize,
-    /// Events that were executed since it changed.
+    /// Events executed since the last change.
     executed: usize,
 }
 
-/// The tries to execute an event alone that could not be executed yet.
+/// The attempts to execute an event that failed.
 #[derive(Default)]
 struct Attempt {
-    /// Where the event stands, once there is one.
+    /// The position of the event, if there is one.
     position: Option<Position>,
     tries: u32,
-    /// Of these, those that say something of the operation.
+    /// The failed attempts that count against the operation.
     failures: u32,
-    /// Before the next try.
+    /// The pause before the next attempt.
     pause: Duration,
-    /// How often the database was seen to answer again.
+    /// How often the database had become available again.
     returns: u64,
-    /// Bytes of its result, if there was no room for it.
+    /// The size of its result, if there was no room for it.
     wanted: u64,
 }
 
-/// What becomes of an answer.
-enum AnswerFate {
+/// What happens to an response.
+enum ResponseAction {
     /// It is delivered.
-    Deliver(Answer),
-    /// It does not fit into a batch.
+    Deliver(EngineResponse),
+    /// It is too large for a batch.
     Alone,
-    /// It may be another one at the next try.
-    Again(Failure),
+    /// It is executed again.
+    Again(ExecutionFailure),
 }
 
-/// Why an execution has failed.
+/// Why an execution failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Failure {
-    /// For a reason that lies in the database.
+enum ExecutionFailure {
+    /// The database is down or busy.
     Away,
-    /// It took too long, while the database answered others.
+    /// It timed out while the database answered other statements.
     TooSlow,
-    /// For another reason, which may pass.
+    /// Another, possibly transient, reason.
     Transient,
 }
 
 impl FeedExecution {
-    /// An execution in the name of this caller, whose results are within the budget.
+    /// An execution for this caller, whose results are within the budget.
     pub(super) fn new(
         (executor, hub): (Executor, Arc<Hub>),
-        prepared: Arc<Prepared>,
+        prepared: Arc<PreparedOperation>,
         caller: Caller,
         budget: Arc<Budget>,
     ) -> Self {
@@ -202,12 +202,12 @@ impl FeedExecution {
         }
     }
 
-    /// The budget of its results.
+    /// The budget of the results.
     pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
-    /// The number of events that the next batch takes at most.
+    /// The number of events in the next batch.
     pub(super) fn batch_size(&self) -> usize {
         if self.attempt.is_begun() {
             return 1;
@@ -217,10 +217,10 @@ impl FeedExecution {
         usize::try_from(by_bytes.min(by_values)).unwrap_or(BATCH_MAX).clamp(1, self.limit.events)
     }
 
-    /// Executes the first of these events, when it is the turn of `client`, and takes those away that have results now:
-    /// at least one. While the database is away or busy it is waited for: a listener that got an error instead of a
-    /// comment would have lost it. So is `room` for so many bytes. What fails or takes too long while the database
-    /// answers others is given up after some tries.
+    /// Executes the first events when it is the turn of `client`, and removes those that have results: at least
+    /// one. While the database is down or busy this waits, since a listener that got an error instead of a comment
+    /// would lose it. It also waits for `room` for the bytes of a result. Events that fail or time out while the
+    /// database answers other statements are given up after some attempts.
     ///
     /// # Errors
     /// There are no results, and there will be none for later events.
@@ -231,11 +231,11 @@ impl FeedExecution {
         mut room: impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Result<Vec<EventResult>, End> {
         if self.too_slow >= TOO_SLOW_MAX {
-            // Whoever asks again has one try for each event.
+            // A new call has one attempt for each event.
             self.too_slow = 0;
             return Err(End::Refused(vec![RequestError::new(TIMEOUT[0], TOO_SLOW)]));
         }
-        // Whoever tried to execute another event has gone.
+        // The task that tried another event has gone.
         let first = events.front().map(|event| event.mark.position);
         if first.is_some() && self.attempt.position != first {
             self.attempt = Attempt { position: first, ..Attempt::default() };
@@ -246,22 +246,24 @@ impl FeedExecution {
             let send = |event: &Event| EventWithCursor { event: *event, cursor: scope.cursor(event.mark).into() };
             let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
             let turn = turns.wait(client).await;
-            let begun = Instant::now();
-            let answers = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
-                Ok(answers) => answers,
+            let started = Instant::now();
+            let responses = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
+                Ok(responses) => responses,
                 Err(_) if batch.len() > 1 => {
                     self.limit = BatchLimit::SMALLEST;
                     continue;
                 }
-                // The document asks too much.
-                Err(_) if self.hub.has_read_since(begun) => vec![Ok(Answer::failed(&self.prepared, &too_slow()))],
+                // The operation is too large.
+                Err(_) if self.hub.has_read_since(started) => {
+                    vec![Ok(EngineResponse::failed(&self.prepared, &too_slow()))]
+                }
                 Err(_) => {
                     let patience = self.patience;
-                    tracing::warn!("an event was not executed within {patience:?}: who listens to it has to come back");
+                    tracing::warn!("an event was not executed within {patience:?}: its listeners have to reconnect");
                     return Err(End::Stopping);
                 }
             };
-            let outcomes = self.accept((&batch, begun), answers, &mut room);
+            let outcomes = self.accept((&batch, started), responses, &mut room);
             drop(turn);
             events.drain(..outcomes.len());
             if !outcomes.is_empty() || events.is_empty() {
@@ -270,14 +272,14 @@ impl FeedExecution {
         }
     }
 
-    /// Rows and results that are older are not shown for events that were read at these moments.
+    /// Rows and results from before the returned moment are too old for events that were read at these moments.
     pub(super) fn fresh_since(hub: &Hub, read: impl IntoIterator<Item = Instant>) -> Instant {
         let now = Instant::now();
         let aged = now.checked_sub(SHARED_AGE_MAX).unwrap_or(now);
         read.into_iter().fold(aged.max(hub.changed()), Instant::max)
     }
 
-    async fn execute(&self, batch: Arc<Vec<EventWithCursor>>) -> Vec<Result<Answer, EngineRefusal>> {
+    async fn execute(&self, batch: Arc<Vec<EventWithCursor>>) -> Vec<Result<EngineResponse, EngineRefusal>> {
         let Self { executor, prepared, caller, budget, .. } = self;
         budget.begin(OperationKind::Subscription);
         let bytes_max = match batch.len() as u64 {
@@ -291,32 +293,32 @@ impl FeedExecution {
         executor.engine.execute_events(prepared, Rows::shared(batch), &context, bytes_max).await
     }
 
-    /// The results of the first events, up to one that has to be executed again.
+    /// The results of the first events, up to one that must be executed again.
     fn accept(
         &mut self,
-        (batch, begun): (&[EventWithCursor], Instant),
-        answers: Vec<Result<Answer, EngineRefusal>>,
+        (batch, started): (&[EventWithCursor], Instant),
+        responses: Vec<Result<EngineResponse, EngineRefusal>>,
         room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Vec<EventResult> {
         let (mut outcomes, mut largest, mut unshared) = (Vec::with_capacity(batch.len()), 0, 0);
         let is_alone = batch.len() == 1;
-        for (EventWithCursor { event, cursor }, answer) in batch.iter().zip(answers) {
-            let answer = match self.judge(answer, (is_alone, begun)) {
-                AnswerFate::Deliver(answer) => answer,
-                AnswerFate::Alone => {
+        for (EventWithCursor { event, cursor }, response) in batch.iter().zip(responses) {
+            let response = match self.judge(response, (is_alone, started)) {
+                ResponseAction::Deliver(response) => response,
+                ResponseAction::Alone => {
                     largest = BATCH_BYTES;
                     break;
                 }
-                AnswerFate::Again(failure) => {
+                ResponseAction::Again(failure) => {
                     match is_alone {
                         true => self.attempt.fail(failure),
-                        // Another event may be the reason.
+                        // Another event may be the cause.
                         false => self.limit = BatchLimit::SMALLEST,
                     }
                     break;
                 }
             };
-            let payload = SubscriptionResult { event_id: Some(Arc::clone(cursor)), json: answer.json.into() };
+            let payload = SubscriptionResult { event_id: Some(Arc::clone(cursor)), json: response.json.into() };
             let bytes = payload.json.len() as u64;
             largest = largest.max(bytes);
             let share = match bytes <= UNSHARED.saturating_sub(unshared) {
@@ -326,7 +328,7 @@ impl FeedExecution {
                 }
                 false => match room(bytes) {
                     Ok(share) => share,
-                    // It needs no room behind those before it.
+                    // It needs no room after the previous results.
                     Err(_) if bytes <= UNSHARED => break,
                     Err(exhausted) => {
                         self.attempt.lack(bytes, exhausted);
@@ -334,8 +336,8 @@ impl FeedExecution {
                     }
                 },
             };
-            note_errors(&answer.errors);
-            outcomes.push(EventResult { event: *event, payload, begun, share });
+            note_errors(&response.errors);
+            outcomes.push(EventResult { event: *event, payload, started, share });
             self.attempt = Attempt::default();
         }
         self.bytes_expected = largest.max(self.bytes_expected / 2);
@@ -343,46 +345,54 @@ impl FeedExecution {
         outcomes
     }
 
-    fn judge(&mut self, answer: Result<Answer, EngineRefusal>, (is_alone, begun): (bool, Instant)) -> AnswerFate {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(_) if !is_alone => return AnswerFate::Alone,
-            // It says so in place of its data.
-            Err(_) => Answer::failed(&self.prepared, &self.budget.exceed().into()),
+    fn judge(
+        &mut self,
+        response: Result<EngineResponse, EngineRefusal>,
+        (is_alone, started): (bool, Instant),
+    ) -> ResponseAction {
+        let response = match response {
+            Ok(response) => response,
+            Err(_) if !is_alone => return ResponseAction::Alone,
+            // The error replaces its data.
+            Err(_) => EngineResponse::failed(&self.prepared, &self.budget.exceed().into()),
         };
-        if !is_alone && has_code(&answer, &["TOO_COMPLEX"]) {
-            return AnswerFate::Alone;
+        if !is_alone && has_code(&response, &["TOO_COMPLEX"]) {
+            return ResponseAction::Alone;
         }
-        let Some(failure) = self.failure(&answer, begun) else {
+        let Some(failure) = self.failure(&response, started) else {
             (self.given_up, self.too_slow) = (0, 0);
-            return AnswerFate::Deliver(answer);
+            return ResponseAction::Deliver(response);
         };
         if !is_alone || self.attempt.failures + 1 < self.tries_max(failure) {
-            return AnswerFate::Again(failure);
+            return ResponseAction::Again(failure);
         }
         self.given_up += 1;
-        self.too_slow = if failure == Failure::TooSlow { self.too_slow + 1 } else { 0 };
-        AnswerFate::Deliver(answer)
+        self.too_slow = if failure == ExecutionFailure::TooSlow { self.too_slow + 1 } else { 0 };
+        ResponseAction::Deliver(response)
     }
 
-    /// Why an execution that began at `begun` may have another answer at the next try.
-    fn failure(&self, answer: &Answer, begun: Instant) -> Option<Failure> {
-        if has_code(answer, AWAY) {
-            return Some(Failure::Away);
+    /// Why an execution that started at `started` should be repeated.
+    fn failure(&self, response: &EngineResponse, started: Instant) -> Option<ExecutionFailure> {
+        if has_code(response, AWAY) {
+            return Some(ExecutionFailure::Away);
         }
-        if has_code(answer, TIMEOUT) {
-            return Some(if self.hub.has_read_since(begun) { Failure::TooSlow } else { Failure::Away });
+        if has_code(response, TIMEOUT) {
+            return Some(if self.hub.has_read_since(started) {
+                ExecutionFailure::TooSlow
+            } else {
+                ExecutionFailure::Away
+            });
         }
-        has_code(answer, TRANSIENT).then_some(Failure::Transient)
+        has_code(response, TRANSIENT).then_some(ExecutionFailure::Transient)
     }
 
-    /// One try is left to each event behind one that was given up, until one succeeds.
-    fn tries_max(&self, failure: Failure) -> u32 {
+    /// After an event was given up, each later event has one attempt until one succeeds.
+    fn tries_max(&self, failure: ExecutionFailure) -> u32 {
         match failure {
-            Failure::Away => u32::MAX,
+            ExecutionFailure::Away => u32::MAX,
             _ if self.given_up > 0 => 1,
-            Failure::TooSlow => TIMEOUTS_MAX,
-            Failure::Transient => TRIES_MAX,
+            ExecutionFailure::TooSlow => TIMEOUTS_MAX,
+            ExecutionFailure::Transient => TRIES_MAX,
         }
     }
 }
@@ -391,7 +401,7 @@ impl BatchLimit {
     const LARGEST: Self = Self { events: BATCH_MAX, executed: 0 };
     const SMALLEST: Self = Self { events: 1, executed: 0 };
 
-    /// So many events were executed.
+    /// Counts executed events.
     fn grow(&mut self, executed: usize) {
         self.executed += executed;
         if self.executed >= REGROW_AFTER {
@@ -405,7 +415,7 @@ impl Attempt {
         self.tries > 0 || self.wanted > 0
     }
 
-    /// Waits until the event may be executed again. Nothing is for which there is no room yet.
+    /// Waits until the event may be executed again. An event without room waits for it.
     async fn wait(&mut self, hub: &Hub, room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>) {
         while self.is_begun() {
             self.pause = RETRY_MAX.min(RETRY_FIRST.max(self.pause * 2));
@@ -418,14 +428,14 @@ impl Attempt {
         }
     }
 
-    const fn fail(&mut self, failure: Failure) {
+    const fn fail(&mut self, failure: ExecutionFailure) {
         self.tries += 1;
-        if !matches!(failure, Failure::Away) {
+        if !matches!(failure, ExecutionFailure::Away) {
             self.failures += 1;
         }
     }
 
-    /// There is no room for so many bytes.
+    /// There is no room for this number of bytes.
     fn lack(&mut self, bytes: u64, exhausted: Exhausted) {
         if self.wanted == 0 {
             metrics::count_limit(exhausted.limit());
@@ -434,7 +444,7 @@ impl Attempt {
     }
 }
 
-/// What is said where the database stops nothing, and an execution takes too long all the same.
+/// The error of an execution that times out although the database cancelled nothing.
 fn too_slow() -> FieldError {
     FieldError::new(TIMEOUT[0], "the event took too long; select fewer fields")
 }
@@ -443,7 +453,7 @@ fn code(error: &FieldError) -> Option<&str> {
     error.extensions.get("code").and_then(Value::as_str)
 }
 
-/// Counts the errors of a result that is delivered, and logs those that only the engine knows of.
+/// Counts the errors of a delivered result, and logs those that only the engine knows.
 fn note_errors(errors: &[FieldError]) {
     for error in errors {
         metrics::count_error(code(error).unwrap_or("NONE"));
@@ -453,13 +463,13 @@ fn note_errors(errors: &[FieldError]) {
     }
 }
 
-/// Events are executed apart from requests, so no id of a request tells.
+/// Events are executed outside of requests, so there is no request id.
 fn is_of_engine(error: &FieldError) -> bool {
     code(error) == Some("INTERNAL") && !error.message.starts_with(LOGGED)
 }
 
-fn has_code(answer: &Answer, codes: &[&str]) -> bool {
-    answer.errors.iter().filter_map(code).any(|code| codes.contains(&code))
+fn has_code(response: &EngineResponse, codes: &[&str]) -> bool {
+    response.errors.iter().filter_map(code).any(|code| codes.contains(&code))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Somebody who follows the feed, from now on or from a cursor, without gap or repeat.
+//! Follows the feed, from now on or from a cursor, without gaps or repeats.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,33 +9,33 @@ use tokio::time::timeout;
 
 use super::cursor::{CursorScope, FeedCursor};
 use super::event::{Event, Position, Stamp, StopReason, Topic};
-use super::hub::{Closed, History, Hub, Inbox, ResumePoint};
+use super::hub::{History, Hub, Inbox, InboxEnd, ResumePoint};
 use super::source::{FeedOrder, HistoryPage, ReadFrom};
-use super::tail::{TIMEOUT, Trouble};
+use super::tail::{TIMEOUT, TailError};
 
-/// Events that are read from the table at once.
+/// Number of events that are read from the table at once.
 const PAGE: usize = 256;
 
-/// How long to wait before the table is asked again after it has failed.
+/// The pause before a failed read is repeated.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Reads what it missed, then follows. Dropping it ends that.
+/// Reads missed events, then follows. Dropping it ends that.
 #[derive(Debug)]
 pub struct Follower {
     hub: Arc<Hub>,
     topic: Topic,
     history: History,
     scope: CursorScope,
-    /// Everything up to here was given out, or is `ready`, or is not of the topic.
+    /// All events up to here were returned, or are `ready`, or are not of the topic.
     covered: Position,
-    /// What `covered` is compared by, if it was not yet seen that it is in the table.
+    /// The stamp of `covered`, while it was not yet found in the table.
     anchor: Option<Stamp>,
     ready: VecDeque<Event>,
     inbox: Option<Arc<Inbox>>,
 }
 
 impl Follower {
-    /// Follows from now on: what is committed after this call comes.
+    /// Follows from now on: events that are committed after this call come.
     pub fn begin(hub: Arc<Hub>, topic: Topic) -> Self {
         let (inbox, history, mark) = hub.follow(topic);
         let scope = CursorScope { epoch: Arc::clone(&history.epoch), seen: None };
@@ -43,10 +43,10 @@ impl Follower {
         Self { hub, topic, history, scope, covered, anchor, ready, inbox: Some(inbox) }
     }
 
-    /// Goes on behind `cursor`. Whether that is possible may show only when what was missed is read.
+    /// Continues after `cursor`. An expired cursor may be detected only when missed events are read.
     ///
     /// # Errors
-    /// The cursor is of another epoch, or of an event that never was.
+    /// The cursor is of another epoch, or of an event that never existed.
     pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &FeedCursor) -> Result<Self, StopReason> {
         let (found, history) = hub.find(cursor)?;
         let anchor = match found {
@@ -58,20 +58,20 @@ impl Follower {
         Ok(Self { hub, topic, history, scope, covered, anchor, ready: VecDeque::new(), inbox: None })
     }
 
-    /// What the cursors of the events have in common that were given out last.
+    /// The common parts of the cursors of the events that were returned last.
     pub fn scope(&self) -> &CursorScope {
         &self.scope
     }
 
-    /// Where a follower stands that is caught up.
+    /// The position of a follower that has caught up.
     pub fn covered(&self) -> Position {
         self.covered
     }
 
-    /// The next events, `max` at most, as soon as there are some.
+    /// The next events, at most `max`, as soon as there are some.
     ///
     /// # Errors
-    /// There will be none any more.
+    /// No more events will come.
     pub async fn next(&mut self, max: usize) -> Result<VecDeque<Event>, StopReason> {
         loop {
             let events = self.missed(max).await?;
@@ -84,10 +84,10 @@ impl Follower {
         }
     }
 
-    /// The next events that are there already, `max` at most; none when this follower is caught up.
+    /// The next existing events, at most `max`; none if this follower has caught up.
     ///
     /// # Errors
-    /// There will be none any more.
+    /// No more events will come.
     pub async fn missed(&mut self, max: usize) -> Result<VecDeque<Event>, StopReason> {
         loop {
             if !self.ready.is_empty() {
@@ -100,17 +100,17 @@ impl Follower {
             match inbox.take() {
                 Ok(events) if events.is_empty() => return Ok(events),
                 Ok(events) => {
-                    // Behind a cursor that another instance gave, this one may still be to read some.
+                    // Another instance may have issued the cursor, and this one may not have read so far.
                     self.ready.extend(events.into_iter().filter(|event| event.mark.position > self.covered));
                     self.covered = self.ready.back().map_or(self.covered, |event| event.mark.position);
                 }
-                Err(Closed::Full) => self.leave(),
-                Err(Closed::Stop(stop)) => return Err(stop),
+                Err(InboxEnd::Full) => self.leave(),
+                Err(InboxEnd::Stop(stop)) => return Err(stop),
             }
         }
     }
 
-    /// The next events that are ready and whose cursors have the same scope.
+    /// The next ready events whose cursors have the same scope.
     fn give(&mut self, max: usize) -> VecDeque<Event> {
         let seen = self.scope.seen.as_ref().map(|seen| seen.tick);
         let is_within = |event: &Event| seen.is_some_and(|last| event.mark.position.tick <= last);
@@ -123,14 +123,14 @@ impl Follower {
         std::mem::replace(&mut self.ready, rest)
     }
 
-    /// Whether nothing more can come that was seen in a list.
+    /// Whether no more events can come that were seen in a list.
     fn is_past_seen(&self) -> bool {
         self.scope.seen.as_ref().is_none_or(|seen| self.covered >= Position::end_of(seen.tick))
     }
 
-    /// Reads on from memory, or from the table where that does not reach back.
+    /// Continues from memory, or from the table if memory does not reach back far enough.
     async fn catch_up(&mut self) -> Result<(), StopReason> {
-        // What was seen in a list is in the table already, and this instance may be still to read it.
+        // Events that were seen in a list are in the table, but this instance may not have read them yet.
         if self.anchor.is_none()
             && self.is_past_seen()
             && let Some(recent) = self.hub.read(&self.history, self.covered, self.topic, PAGE)?
@@ -165,8 +165,8 @@ impl Follower {
             last => {
                 let edge = match page.order {
                     FeedOrder::Ticks => page.edge.position,
-                    // The horizon alone is no place to keep: it counts transactions that a crash undoes, and
-                    // their numbers are given out again. Those below an event that was read are not.
+                    // The horizon is not a safe position: it counts transactions that a crash undoes, and
+                    // their numbers are used again. Those below an event that was read are not.
                     FeedOrder::Rows => page.edge.position.min(self.hub.position().1.position),
                 };
                 self.covered = last.map_or(self.covered, |last| last.mark.position).max(self.covered).max(edge);
@@ -179,12 +179,12 @@ impl Follower {
         Ok(())
     }
 
-    async fn read_table(&self, from: ReadFrom) -> Result<HistoryPage, Trouble> {
+    async fn read_table(&self, from: ReadFrom) -> Result<HistoryPage, TailError> {
         let mut connection = self.hub.source.connect().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let outcome = match timeout(TIMEOUT, connection.read(from, Some(self.topic), limit)).await {
-            Ok(outcome) => outcome.map_err(Trouble::from),
-            Err(_) => Err(Trouble::Silence),
+            Ok(outcome) => outcome.map_err(TailError::from),
+            Err(_) => Err(TailError::Silence),
         };
         if outcome.is_err() {
             connection.discard();
@@ -205,7 +205,7 @@ fn note_failure(error: &Trouble) {
     if let Some(others) = FAILURES.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
         tracing::warn!(
             others,
-            "cannot read what a listener missed, trying again: {error}; {others} tries failed so before"
+            "cannot read the events that a listener missed, trying again: {error}; {others} tries failed so before"
         );
     }
 }
@@ -226,9 +226,9 @@ mod tests {
     use crate::event::{Kinds, Mark};
     use migration::connect::pool_options;
 
-    /// As it is after a failover that has lost events: the epoch is the same.
+    /// After a failover that lost events the epoch is the same.
     #[tokio::test]
-    async fn who_has_no_inbox_yet_is_told_of_a_lost_history() {
+    async fn a_follower_without_inbox_detects_a_lost_history() {
         let page = || HistoryPage {
             epoch: "abcdefabcdef".into(),
             order: FeedOrder::Rows,
@@ -237,7 +237,7 @@ mod tests {
             edge: Mark::of_row(0, 0, 0),
             events: Vec::new(),
         };
-        // Never connected to: all is in memory.
+        // It never connects: everything is in memory.
         let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
         let hub = Arc::new(Hub::new(source, page()));
         let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::of_row(0, 0, 0), seen: None };

@@ -1,8 +1,8 @@
-//! What the tail has read lately, and those who follow it.
+//! The recent events of the tail, and the followers.
 //!
-//! The newest events are kept in memory, so that whoever comes back after a short while is caught up
-//! without a statement. Who follows has an inbox; both are filled under one lock, so that catching up
-//! ends and following begins at one place in the feed.
+//! The newest events are in memory, so that a listener that returns soon catches up without a statement. Each
+//! follower has an inbox. Both are filled under one lock, so that catching up ends and following begins at the same
+//! position.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,32 +16,31 @@ use super::event::{About, Event, EventKind, Mark, Position, Stamp, StopReason, T
 use super::source::{HistoryPage, Source};
 use super::stamping::Stamping;
 
-/// Events in memory at most.
+/// Maximum number of events in memory.
 pub const RECENT_MAX: usize = 16_384;
 
-/// Events that wait for one follower at most. One that has more to do reads them later, as if it
-/// came back.
+/// Maximum number of events that wait for one follower. A follower that is further behind reads them later, as if it
+/// had reconnected.
 const INBOX_MAX: usize = 1_024;
 
-/// A database that has not answered for so long was away.
+/// A database that has not answered for this long was down.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// The newest part of the feed, shared by all that listen on this instance.
+/// The newest part of the feed, shared by all listeners of this instance.
 #[derive(Debug)]
 pub struct Hub {
     pub(super) source: Source,
     pub(super) stamping: Stamping,
     state: Mutex<HubState>,
-    /// How often the database has answered again.
+    /// How often the database has become available again.
     returns: watch::Sender<u64>,
 }
 
-/// What is followed: one history of the database. After a failover that loses events it is another one,
-/// with the same epoch.
+/// One history of the database. A failover that loses events starts another one with the same epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct History {
     pub(super) epoch: Arc<str>,
-    /// How often this instance has begun anew.
+    /// How often this instance has restarted the feed.
     generation: u64,
 }
 
@@ -56,13 +55,13 @@ struct HubState {
     inboxes: HashMap<Option<About>, HashMap<u64, Arc<Inbox>>>,
     next_inbox: u64,
     stopped: bool,
-    /// When the feed was read last.
+    /// When the feed was last read.
     read: Instant,
     /// When the last change of a comment was read.
     changed: Instant,
 }
 
-/// What waits for one follower.
+/// Events that wait for one follower.
 #[derive(Debug)]
 pub(super) struct Inbox {
     topic: Topic,
@@ -74,30 +73,30 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct InboxQueue {
     events: VecDeque<Event>,
-    /// Nothing more is put in; after what is there, this follows.
-    closed: Option<Closed>,
+    /// Set when no more events are added. The follower gets it after the events.
+    closed: Option<InboxEnd>,
 }
 
-/// Why an inbox takes no more.
+/// Why no more events are added to an inbox.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Closed {
+pub(super) enum InboxEnd {
     /// It was full.
     Full,
-    /// The feed has ended for whoever follows.
+    /// The feed has ended for its follower.
     Stop(StopReason),
 }
 
-/// Where somebody stands who comes back with a cursor.
+/// The position of a cursor.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ResumePoint {
-    /// Within what is in memory.
+    /// In memory.
     Recent,
-    /// Before or behind it: the table knows.
+    /// Before or after what is in memory: read the table.
     Elsewhere,
 }
 
 impl Hub {
-    /// A hub that begins with the newest events.
+    /// A hub that starts with the newest events.
     pub(super) fn new(source: Source, newest: HistoryPage) -> Self {
         let now = Instant::now();
         let state = HubState {
@@ -114,20 +113,20 @@ impl Hub {
         Self { source, stamping: Stamping::default(), state: Mutex::new(state), returns: watch::Sender::default() }
     }
 
-    /// Up to where the feed was read, and the epoch.
+    /// The position up to which the feed was read, and the epoch.
     pub fn position(&self) -> (Arc<str>, Mark) {
         let state = self.lock();
         (Arc::clone(&state.history.epoch), state.end)
     }
 
-    /// A cursor after what was in the feed at `moment`, as far as this instance had read it.
+    /// A cursor after the events that existed at `moment`, as far as this instance had read them.
     pub fn cursor_at(&self, moment: Instant) -> String {
         let state = self.lock();
         let mark = state.recent.iter().rev().find(|event| event.read < moment).map_or(state.start, |event| event.mark);
         FeedCursor::encode(&state.history.epoch, mark)
     }
 
-    /// Puts events behind those that are there, and into the inboxes of who wants them.
+    /// Adds new events, also to the inboxes of followers that want them.
     pub(super) fn dispatch(&self, events: &[Event]) {
         let mut state = self.lock();
         let before = std::mem::replace(&mut state.read, Instant::now());
@@ -153,12 +152,12 @@ impl Hub {
         }
     }
 
-    /// Notes that everything up to here was dispatched.
+    /// Records that everything up to here was dispatched.
     pub(super) fn advance(&self, end: Mark) {
         self.lock().end = end;
     }
 
-    /// Begins anew: what was followed is not the database's history any more.
+    /// Restarts: the database has another history.
     pub(super) fn restart(&self, newest: HistoryPage) {
         let mut state = self.lock();
         state.close(StopReason::Expired);
@@ -169,7 +168,7 @@ impl Hub {
         state.changed = Instant::now();
     }
 
-    /// Ends all following, now and later: the server stops.
+    /// Ends all followers, now and later: the server is stopping.
     pub fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
@@ -181,8 +180,8 @@ impl Hub {
         self.lock().read > moment
     }
 
-    /// Waits before something is asked of the database again: for so long, or until the database has answered the feed again
-    /// since it was `seen` to. Says whether it has.
+    /// Waits before a retry: for this long, or until the database is available again, compared with `seen`. Returns
+    /// whether it is.
     pub(super) async fn pause(&self, pause: Duration, seen: &mut u64) -> bool {
         let mut returns = self.returns.subscribe();
         let Ok(Ok(count)) = timeout(pause, returns.wait_for(|count| count > seen)).await else { return false };
@@ -190,23 +189,23 @@ impl Hub {
         true
     }
 
-    /// When the last change of a comment was read: what was read of comments before may be out of date.
+    /// When the last change of a comment was read. Older reads of comments may be out of date.
     pub(super) fn changed(&self) -> Instant {
         self.lock().changed
     }
 
-    /// Opens an inbox at the feed's present end.
+    /// Opens an inbox at the current end of the feed.
     pub(super) fn follow(&self, topic: Topic) -> (Arc<Inbox>, History, Mark) {
         let mut state = self.lock();
         (state.open(topic), state.history.clone(), state.end)
     }
 
-    /// Whether this is still the history that is followed.
+    /// Whether this is still the current history.
     pub(super) fn follows(&self, history: &History) -> bool {
         self.lock().history == *history
     }
 
-    /// Looks a cursor up among the newest events.
+    /// Looks up a cursor among the newest events.
     pub(super) fn find(&self, cursor: &FeedCursor) -> Result<(ResumePoint, History), StopReason> {
         let state = self.lock();
         let history = state.history.clone();
@@ -224,8 +223,8 @@ impl Hub {
         }
     }
 
-    /// What is in memory behind `after`: some events and how far that goes, or all there are and an
-    /// inbox for those that follow. `None` if it is not known what came next.
+    /// The events in memory after `after`: either some, and how far they go, or all, and an inbox for later ones.
+    /// `None` if memory does not reach back that far.
     pub(super) fn read(
         &self,
         history: &History,
@@ -249,7 +248,7 @@ impl Hub {
         Ok(Some(Recent { covered, events, inbox: Some(state.open(topic)) }))
     }
 
-    /// Forgets an inbox whose follower is gone.
+    /// Removes an inbox whose follower is gone.
     pub(super) fn close(&self, inbox: &Inbox) {
         let mut state = self.lock();
         if let Some(inboxes) = state.inboxes.get_mut(&inbox.topic.about) {
@@ -265,18 +264,18 @@ impl Hub {
     }
 }
 
-/// What [`Hub::read`] finds.
+/// The result of [`Hub::read`].
 #[derive(Debug)]
 pub(super) struct Recent {
     pub(super) events: VecDeque<Event>,
-    /// Up to where `events` are all there are.
+    /// `events` is complete up to here.
     pub(super) covered: Position,
-    /// What follows `covered` comes here.
+    /// Later events come here.
     pub(super) inbox: Option<Arc<Inbox>>,
 }
 
 impl HubState {
-    /// Whether a place is of this history, if memory tells: the event at it does, or one of its tick.
+    /// Whether a position is of this history, if memory has its event or one of its tick.
     fn knows(&self, mark: Mark) -> Option<bool> {
         let at = self.from(mark.position)?;
         let before = if at == 0 { self.start } else { self.recent[at - 1].mark };
@@ -287,12 +286,12 @@ impl HubState {
                 let same = near.find_map(|near| near.filter(|near| near.position.tick == mark.position.tick));
                 same.map(|same| same.stamp == mark.stamp)
             }
-            // One was given before there were ticks.
+            // The cursor is from before there were ticks.
             _ => None,
         }
     }
 
-    /// The index of the first event behind `after`; `None` if that was before what is in memory.
+    /// The index of the first event after `after`; `None` if that is before what is in memory.
     fn from(&self, after: Position) -> Option<usize> {
         (after >= self.start.position).then(|| self.recent.partition_point(|event| event.mark.position <= after))
     }
@@ -300,7 +299,7 @@ impl HubState {
     fn open(&mut self, topic: Topic) -> Arc<Inbox> {
         let number = self.next_inbox;
         self.next_inbox += 1;
-        let closed = self.stopped.then_some(Closed::Stop(StopReason::Stopping));
+        let closed = self.stopped.then_some(InboxEnd::Stop(StopReason::Stopping));
         let waiting = Mutex::new(InboxQueue { closed, ..InboxQueue::default() });
         let inbox = Arc::new(Inbox { topic, number, waiting, filled: Notify::new() });
         self.inboxes.entry(topic.about).or_default().insert(number, Arc::clone(&inbox));
@@ -309,12 +308,12 @@ impl HubState {
 
     fn close(&mut self, stop: StopReason) {
         for inbox in self.inboxes.drain().flat_map(|(_, inboxes)| inboxes.into_values()) {
-            inbox.shut(Closed::Stop(stop));
+            inbox.shut(InboxEnd::Stop(stop));
         }
     }
 }
 
-/// Up to where the newest events are read: by ticks, to the end of the last one.
+/// The position up to which the newest events were read: with ticks, the end of the last one.
 fn end_of(newest: &HistoryPage) -> Mark {
     let last = newest.events.last().map_or(newest.edge, |event| event.mark);
     match last.stamp {
@@ -324,7 +323,7 @@ fn end_of(newest: &HistoryPage) -> Mark {
 }
 
 impl Inbox {
-    /// Says whether it takes more.
+    /// Adds an event. Returns whether there is room for more.
     fn put(&self, event: &Event) -> bool {
         if !self.topic.wants(event) {
             return true;
@@ -332,7 +331,7 @@ impl Inbox {
         let mut waiting = self.lock();
         if waiting.events.len() == INBOX_MAX {
             drop(waiting);
-            self.shut(Closed::Full);
+            self.shut(InboxEnd::Full);
             return false;
         }
         waiting.events.push_back(*event);
@@ -341,13 +340,13 @@ impl Inbox {
         true
     }
 
-    fn shut(&self, closed: Closed) {
+    fn shut(&self, closed: InboxEnd) {
         self.lock().closed.get_or_insert(closed);
         self.filled.notify_one();
     }
 
-    /// Takes all that waits; if there is nothing, says whether the inbox was closed.
-    pub(super) fn take(&self) -> Result<VecDeque<Event>, Closed> {
+    /// Takes all waiting events. If there are none, returns whether the inbox was closed.
+    pub(super) fn take(&self) -> Result<VecDeque<Event>, InboxEnd> {
         let mut waiting = self.lock();
         match (waiting.events.is_empty(), waiting.closed) {
             (true, Some(closed)) => Err(closed),
@@ -370,12 +369,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_for_the_database_goes_on_when_it_answers_again() {
+    async fn a_waiting_reader_continues_when_the_database_returns() {
         let hub = crate::testing::hub();
         let mut seen = 0;
         let day = Duration::from_secs(86_400);
         hub.dispatch(&[]);
-        assert!(!hub.pause(Duration::from_millis(1), &mut seen).await, "it was not away");
+        assert!(!hub.pause(Duration::from_millis(1), &mut seen).await, "it was not down");
         hub.lock().read = Instant::now().checked_sub(2 * SILENCE).unwrap_or_else(Instant::now);
         let waiting = hub.pause(day, &mut seen);
         let (is_back, ()) = tokio::join!(waiting, async { hub.dispatch(&[]) });

@@ -1,19 +1,19 @@
-//! The feed of comments: every committed one, once, in one order that is the same for all.
-//! `docs/subscriptions.md` has the promise and what it rests on.
+//! The feed of comments: every committed event, once, in one order that is the same for all.
+//! `docs/subscriptions.md` has the promise and its basis.
 //!
-//! Triggers write events ([`event`]) in the transaction of the change. One [`tail`] an instance reads them, by the SQL of
-//! [`source`], into the [`hub`], which keeps the newest in memory, and has an inbox for each that follows. Who commits
-//! calls [`Wake`], which the tail waits for.
+//! Triggers write events ([`event`]) in the transaction of the change. One [`tail`] per instance reads them, with the
+//! SQL of [`source`], into the [`hub`], which keeps the newest in memory and has an inbox for each follower. After a
+//! commit, [`Wake`] wakes the tail.
 //!
-//! A [`follower`] starts at a [`cursor`]. It reads from the table, then from memory, then from its inbox. The last step is
-//! taken under the hub's lock, so nothing falls between.
+//! A [`follower`] starts at a [`cursor`]. It reads from the table, then from memory, then from its inbox. The last
+//! step is taken under the hub's lock, so nothing is missed between them.
 //!
 //! Listeners with the same [`operation`] (the plan, the variables without the cursor, and the viewer if the plan is
-//! personal) are a [`group`], with one follower and one [`execution`], which resolves up to 32 events at once. Results go
-//! through a ring that all share: a slow listener costs nothing, and is ended when it is overtaken. [`share`] gives whoever
-//! comes back what it missed, by an execution of its own, and then lets it join its group where that stands.
+//! personal) form a [`group`] with one follower and one [`execution`], which resolves up to 32 events at once.
+//! Results go through a shared ring: a slow listener costs nothing, and is ended when it is overtaken. [`share`]
+//! sends a returning listener what it missed, with an execution for that, and then adds it to its group.
 //!
-//! [`retention`] removes what is old.
+//! [`retention`] removes old events.
 
 mod cursor;
 mod event;
@@ -21,7 +21,7 @@ mod execution;
 mod follower;
 mod group;
 mod hub;
-mod joined;
+mod list_cursor;
 mod operation;
 mod retention;
 mod share;
@@ -38,7 +38,7 @@ use anyhow::Context as _;
 use db::{Db, Wake};
 use tokio::task::JoinSet;
 
-pub use cursor::{CursorScope, FeedCursor, Seen, Snapshot};
+pub use cursor::{CursorScope, FeedCursor, ListedEvents, Snapshot};
 pub use event::{About, Event, EventKind, Kinds, Mark, Position, Stamp, Topic};
 pub use execution::EventWithCursor;
 pub use hub::Hub;
@@ -50,27 +50,27 @@ pub use source::{CONNECTIONS_MAX, Source};
 use hub::RECENT_MAX;
 use tail::Tail;
 
-/// How the feed is run.
+/// The settings of the feed.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedSettings {
-    /// How long to wait at most before looking for new events.
+    /// The longest pause before looking for new events.
     pub pause: Duration,
-    /// How long events are kept.
+    /// How long events are stored.
     pub retention: Duration,
 }
 
-/// The running feed; it ends when this is dropped.
+/// The running feed. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Feed {
-    /// What those who listen share.
+    /// The shared state of the listeners.
     pub hub: Arc<Hub>,
-    /// To be called after a commit.
+    /// Call this after a commit.
     pub wake: Wake,
     tasks: JoinSet<()>,
 }
 
 impl Feed {
-    /// Reads where the feed stands, and begins to follow it.
+    /// Reads the current position, and starts to follow the feed.
     ///
     /// # Errors
     /// The feed cannot be read.
@@ -78,7 +78,8 @@ impl Feed {
         let source = Source::new(db);
         let newest = async {
             if db.cluster.is_leader_away() {
-                // The tail goes on from there once there is a leader, or begins anew if it has another history.
+                // When there is a leader, the tail continues from there, or restarts if the leader has another
+                // history.
                 return Ok(source::of_replica(db).await?.read_newest(RECENT_MAX).await?);
             }
             source::settle(&db.write).await?;
@@ -99,7 +100,7 @@ impl Feed {
         Ok(Self { hub, wake, tasks })
     }
 
-    /// Ends all listening and closes the feed's connections.
+    /// Ends all listeners and closes the feed's connections.
     pub async fn close(mut self) {
         self.hub.stop();
         self.tasks.shutdown().await;

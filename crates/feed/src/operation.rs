@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use graphql::{Engine, FieldError, Prepared, SharingKey};
+use graphql::{Engine, FieldError, PreparedOperation, SharingKey};
 use request::answer::Budget;
 use request::error::RequestError;
 use request::executor::Executor;
@@ -25,27 +25,27 @@ pub(super) struct GroupKey {
 /// The root field of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootField {
-    /// The events that it selects.
+    /// The topic.
     pub topic: Topic,
     /// The cursor to start after, in its opaque form.
     pub after: Option<String>,
 }
 
-/// Reads the root field of an operation. The feed knows neither the names of root fields nor their arguments, except
+/// Reads the root field of an operation. The feed does not know the root fields and their arguments, except
 /// [`AFTER`].
-pub type ReadRootField = fn(&Engine, &Prepared) -> Result<RootField, FieldError>;
+pub type ReadRootField = fn(&Engine, &PreparedOperation) -> Result<RootField, FieldError>;
 
-/// The argument of root fields that says where to start.
+/// The argument with the cursor to start after.
 const AFTER: &str = "after";
 
 /// The operation of a listener.
 pub(super) struct ListenerOperation {
     pub(super) key: GroupKey,
     pub(super) root: RootField,
-    /// The client that the work for it counts for.
+    /// The client to which its work is charged.
     pub(super) client: IpAddr,
-    prepared: Arc<Prepared>,
-    /// The caller in whose name it is executed.
+    prepared: Arc<PreparedOperation>,
+    /// The caller of its executions.
     caller: Caller,
     /// The budget of its request.
     budget: Arc<Budget>,
@@ -55,21 +55,21 @@ impl ListenerOperation {
     /// Reads a subscription.
     ///
     /// # Errors
-    /// An argument of its root field is not usable.
+    /// An argument of its root field is invalid.
     pub(super) fn read(subscription: Subscription, engine: &Engine, read: ReadRootField) -> Result<Self, End> {
         let Subscription { prepared, caller, budget, .. } = subscription;
         let root = read(engine, &prepared).map_err(|error| End::Refused(vec![request_error(&error)]))?;
         let (client, viewer) = (caller.address, caller.viewer.filter(|_| prepared.is_personal()));
         let caller = match viewer {
             Some(_) => caller,
-            // Results depend only on the rights of a viewer in the key.
+            // Results depend on a viewer's rights only if the viewer is in the key.
             None => Caller::anonymous(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         };
         let key = GroupKey { operation: prepared.sharing_key(AFTER), viewer };
         Ok(Self { key, root, client, prepared: Arc::new(prepared), caller, budget })
     }
 
-    /// Executes it. Each execution has a budget of its own: what one has used up fails no other.
+    /// Starts an execution with its own budget, so that one cannot exhaust that of another.
     pub(super) fn execution(&self, executor: &Executor, hub: &Arc<Hub>) -> FeedExecution {
         let (prepared, budget) = (Arc::clone(&self.prepared), self.budget.for_results());
         FeedExecution::new((executor.clone(), Arc::clone(hub)), prepared, self.caller.clone(), budget)
@@ -100,18 +100,18 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_tells_no_listeners_apart() {
+    fn the_cursor_does_not_separate_listeners() {
         let engine = engine();
         let one = read(&engine, (PLAIN, json!({ "a": 1, "after": "x" }), None));
         let other = read(&engine, (PLAIN, json!({ "a": 1 }), Some(7)));
         assert!(one.key == other.key);
         assert_eq!((one.root.after.as_deref(), other.root.after), (Some("x"), None));
-        assert_eq!(other.caller.viewer, None, "nobody in particular");
+        assert_eq!(other.caller.viewer, None, "anonymous");
         assert!(one.key != read(&engine, (PLAIN, json!({ "a": 2 }), None)).key);
     }
 
     #[test]
-    fn the_viewer_tells_apart_only_where_results_depend_on_the_viewer() {
+    fn the_viewer_separates_listeners_only_if_results_depend_on_it() {
         let engine = engine();
         let key = |query, user| read(&engine, (query, json!({}), user)).key;
         assert!(key(PLAIN, Some(1)) == key(PLAIN, Some(2)));
@@ -120,7 +120,7 @@ mod tests {
         assert!(key(PERSONAL, Some(1)) == key(PERSONAL, Some(1)));
     }
 
-    /// Of a founder and its group's driver, both are executed at the same time.
+    /// A group's founder and its driver may execute at the same time.
     #[test]
     fn executions_share_no_budget() {
         let executor = executor(|_| Ok(String::new()));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_is_not_usable_is_refused() {
+    fn an_invalid_argument_is_refused() {
         let engine = engine();
         let subscription = subscription(prepare(&engine, PLAIN, &json!({ "a": -1 })), 1_000);
         match ListenerOperation::read(subscription, &engine, read_root_field) {

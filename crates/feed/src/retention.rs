@@ -1,4 +1,4 @@
-//! Removes events that were kept long enough, in small batches, by whichever instance is first.
+//! Removes old events in small batches, on whichever instance is first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,17 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 /// How often an instance looks for events to remove.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Rows that one transaction removes at most: while it runs, nothing newer is delivered in the order of rows.
+/// Maximum number of rows that one transaction removes. While it runs, nothing newer is delivered in the order of
+/// rows.
 const BATCH: i64 = 1_000;
 
-/// Any number will do that no other program uses: "keepfeed" in ASCII.
+/// An arbitrary number that no other program uses: "keepfeed" in ASCII.
 const ALONE: &str = "SELECT pg_try_advisory_xact_lock(7738717750890423652)";
 
 const IS_BY_TICK: &str = "SELECT ordering = 'TICK' FROM comment_feed";
 
-/// Moves the floor to the last of the oldest $2 ticks that is, with all before it, older than $1 seconds. Whoever has seen
-/// that tick's last event has missed nothing yet.
+/// Moves the floor to the last of the oldest $2 ticks that, with all before it, is older than $1 seconds. A
+/// listener that has seen the last event of that tick has missed nothing yet.
 const RAISE_TICKS: &str = "
     UPDATE comment_feed SET floor_tick = last.tick, floor_mark = last.mark, floor_snapshot = last.snapshot,
         floor_xact = coalesce(event.xact, '0'), floor_id = coalesce(event.id, 0), floor_at = coalesce(event.at, last.at)
@@ -48,8 +49,7 @@ const REMOVE_TICKED: &str = "
         ) AS event
     )";
 
-/// Moves the floor to the last event of the oldest $2 that is, with all before it, older than $1
-/// seconds.
+/// Moves the floor to the last of the oldest $2 events that, with all before it, is older than $1 seconds.
 const RAISE_POSTGRES: &str = "
     UPDATE comment_feed SET floor_xact = last.xact, floor_id = last.id, floor_at = last.at
     FROM (
@@ -77,10 +77,10 @@ const RAISE_SQLITE: &str = "
 
 const REMOVE_SQLITE: &str = "DELETE FROM comment_events WHERE id <= (SELECT floor_id FROM comment_feed)";
 
-/// Removes what is older than `age`, now and from time to time.
+/// Removes events that are older than `age`, now and at intervals.
 pub(super) async fn run(db: Db, age: Duration) {
     loop {
-        // Without a turn, later: there are more urgent changes.
+        // Without a turn, it runs later: other changes are more urgent.
         while let Some(outcome) = db.change(remove(&db, age)).await {
             match outcome {
                 Ok(0) => break,
@@ -97,10 +97,10 @@ pub(super) async fn run(db: Db, age: Duration) {
     }
 }
 
-/// Removes one batch; says how many events it had.
+/// Removes one batch and returns its number of events.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// Any error of the database.
 pub async fn remove(db: &Db, age: Duration) -> Result<u64, DbErr> {
     let txn = Transaction::begin(&db.writer()).await?;
     let backend = txn.get_database_backend();

@@ -1,7 +1,7 @@
-//! Subscriptions to the feed: a listener is caught up with what it missed, and joins those who listen
-//! with the same operation.
+//! Subscriptions to the feed: a listener catches up with what it missed, then joins the group with the same
+//! operation.
 
-mod back;
+mod catch_up;
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use request::executor::Executor;
 use request::subscribe::{End, Payloads, Subscribe, Subscription, SubscriptionResult};
 use telemetry::metrics;
 
-use self::back::Back;
+use self::catch_up::CatchUp;
 use super::cursor::FeedCursor;
 use super::follower::Follower;
 use super::group::{Groups, Listener};
 use super::hub::Hub;
 use super::operation::{ListenerOperation, ReadRootField};
 
-/// Executes subscriptions so that listeners that are alike share the work.
+/// Executes subscriptions so that listeners with the same operation share the work.
 pub struct SharedExecutor(Arc<Inner>);
 
 struct Inner {
@@ -29,7 +29,7 @@ struct Inner {
 }
 
 impl SharedExecutor {
-    /// Subscriptions to the feed of `hub`, by `executor`'s engine, whose root fields `read` reads.
+    /// Subscriptions to the feed of `hub`, executed by `executor`. `read` reads root fields.
     pub fn new(executor: Executor, hub: Arc<Hub>, read: ReadRootField) -> Self {
         Self(Arc::new(Inner { executor, hub, read, groups: Arc::new(Groups::new()) }))
     }
@@ -38,7 +38,7 @@ impl SharedExecutor {
 impl Subscribe for SharedExecutor {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let inner = Arc::clone(&self.0);
-        // What is committed from here on comes, however long the start takes.
+        // Events from here on are not missed, however long the start takes.
         let (epoch, mark) = inner.hub.position();
         let now = FeedCursor { epoch: (*epoch).to_owned(), mark, seen: None };
         let payloads = async move {
@@ -47,7 +47,7 @@ impl Subscribe for SharedExecutor {
                 Err(end) => stream::iter([Err(end)]).boxed(),
             }
         };
-        // Boxed, so that nothing of the start is kept for as long as somebody listens.
+        // Boxed, so that the state of the start is dropped before listening.
         stream::once(Box::pin(payloads)).flatten().boxed()
     }
 }
@@ -56,7 +56,7 @@ impl Inner {
     fn start(&self, mut subscription: Subscription, now: FeedCursor) -> Result<SharedListener, End> {
         let seen = subscription.resume_from.take();
         let operation = ListenerOperation::read(subscription, &self.executor.engine, self.read)?;
-        // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
+        // An `EventSource` repeats its URL when it reconnects, so its last event id is newer.
         let cursor = match (&seen, &operation.root.after) {
             (Some(seen), _) => read_cursor("Last-Event-ID", &seen.0)?,
             (None, Some(after)) => read_cursor("after", after)?,
@@ -69,44 +69,44 @@ impl Inner {
         };
         let member = self.groups.enter(&operation, found);
         let follower = Follower::resume(Arc::clone(&self.hub), topic, &cursor)?;
-        let back = Back::new((&self.groups, &self.hub), operation.client, follower, member);
-        Ok(SharedListener { state: ListenerState::Back(Box::new(back)), _counted: ListenerGuard::new() })
+        let catch_up = CatchUp::new((&self.groups, &self.hub), operation.client, follower, member);
+        Ok(SharedListener { state: ListenerState::CatchUp(Box::new(catch_up)), _counted: ListenerGuard::new() })
     }
 }
 
-/// Reads a cursor that a client gave as `field`.
+/// Parses a cursor from the client's `field`.
 fn read_cursor(field: &str, text: &str) -> Result<FeedCursor, End> {
     let message = "is not a cursor of the comment feed; pass one from a subscription or `commentCursor`";
     FeedCursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
 }
 
-/// A listener: first on its own, then with its group.
+/// A listener, first on its own, then in its group.
 struct SharedListener {
     state: ListenerState,
     _counted: ListenerGuard,
 }
 
 enum ListenerState {
-    Back(Box<Back>),
+    CatchUp(Box<CatchUp>),
     Live(Listener),
 }
 
 impl SharedListener {
-    /// The next result and the listener behind it.
+    /// The next result, and the listener after it.
     async fn step(listening: Option<Self>) -> Option<(Result<SubscriptionResult, End>, Option<Self>)> {
         let Self { mut state, _counted } = listening?;
         let payload = loop {
             match state {
                 ListenerState::Live(ref mut listener) => break listener.next().await,
-                ListenerState::Back(mut back) => {
-                    if let Some(payload) = back.results.pop_front() {
-                        state = ListenerState::Back(back);
+                ListenerState::CatchUp(mut catch_up) => {
+                    if let Some(payload) = catch_up.results.pop_front() {
+                        state = ListenerState::CatchUp(catch_up);
                         break Ok(payload);
                     }
-                    // A client that does not read holds nothing that others wait for.
-                    let next = telemetry::apart(async move { (back.next().await, back) });
+                    // A client that does not read must not block others.
+                    let next = telemetry::apart(async move { (catch_up.next().await, catch_up) });
                     match Box::pin(next).await {
-                        (Ok(None), back) => state = ListenerState::Back(back),
+                        (Ok(None), catch_up) => state = ListenerState::CatchUp(catch_up),
                         (Ok(Some(listener)), _) => state = ListenerState::Live(listener),
                         (Err(end), _) => return Some((Err(end), None)),
                     }
@@ -118,7 +118,7 @@ impl SharedListener {
     }
 }
 
-/// A listener counts as long as this lives.
+/// Counts a listener while it exists.
 struct ListenerGuard;
 
 impl ListenerGuard {

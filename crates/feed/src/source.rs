@@ -1,5 +1,5 @@
-//! The feed's tables on both databases: connections that read them, and make ticks. [`statements`] has the SQL that reads;
-//! [`retention`](super::retention) removes.
+//! The feed's tables on both databases: connections that read them and make ticks. [`statements`] has the SQL that
+//! reads; [`retention`](super::retention) removes events.
 
 mod settle;
 mod statements;
@@ -19,17 +19,17 @@ pub use self::settle::settle;
 use self::statements::{EventRow, HistoryRow};
 use super::event::{About, Event, EventKind, Mark, Position, Stamp, Topic};
 
-/// Connections of the feed's own, apart from those of requests: the tail's two, and as many more for
-/// listeners that catch up.
+/// Maximum number of connections of the feed, besides those of requests: two of the tail, and two for listeners that
+/// catch up.
 pub const CONNECTIONS_MAX: u32 = 4;
 
-/// How long whoever catches up waits for one of them.
+/// How long a listener that catches up waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The channel of wake-up hints between instances.
+/// The channel of hints between instances.
 const CHANNEL: &str = "kinoteka_comments";
 
-/// Where the feed is read: the database that is written to, never a replica.
+/// The database of the feed: the one that accepts changes, never a replica.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// PostgreSQL.
@@ -47,28 +47,27 @@ pub enum FeedConnection {
     Sqlite(PoolConnection<Sqlite>),
 }
 
-/// Whether ticks were the order in force when last looked. Each statement sees for itself; this saves reading twice.
+/// Whether ticks were the order when last read. Each statement checks it; this only saves a second read.
 #[derive(Clone, Debug, Default)]
 pub struct OrderHint(Arc<AtomicBool>);
 
-/// The order of events that is in force.
+/// The order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedOrder {
-    /// That of rows: on PostgreSQL of the transactions that wrote them, below the oldest one still running; on SQLite as they
-    /// were written.
+    /// By rows. On PostgreSQL: by transactions, up to the oldest running one. On SQLite: as they were written.
     Rows,
-    /// That of ticks, and in them that of rows.
+    /// By ticks, and by rows within a tick.
     Ticks,
 }
 
-/// A place to read on from.
+/// A position to read from.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadFrom {
-    /// What stands behind it is read.
+    /// Events after it are read.
     pub position: Position,
-    /// What it is compared by; `None` if it is known to be in the history.
+    /// Its stamp; `None` if it is known to be in the history.
     pub stamp: Option<Stamp>,
-    /// A tick, with its mark, that has to be there, too.
+    /// A tick with its mark that must also exist.
     pub tick: Option<(i64, i64)>,
 }
 
@@ -78,53 +77,54 @@ impl From<Mark> for ReadFrom {
     }
 }
 
-/// What follows a place in the feed, and how things stand there.
+/// The events after a position in the feed, and the state of the feed.
 #[derive(Debug)]
 pub struct HistoryPage {
     /// The feed's epoch.
     pub epoch: Arc<str>,
     /// The order of the events.
     pub order: FeedOrder,
-    /// Whether the place that was asked from is in the history, and nothing behind it was removed.
+    /// Whether the start position is in the history, and no later event was removed.
     pub intact: bool,
-    /// For how long the first event has waited that is committed and may not be read yet, because something before it might
-    /// still be. Never by ticks.
+    /// How long the first committed event has waited that cannot be read yet, because an earlier one may still
+    /// come. Always
+    /// `None` with ticks.
     pub waiting: Option<Duration>,
-    /// By ticks: everything up to here is in `events`, if these are fewer than the limit. By rows: nothing will be added up to
-    /// here, unless a crash undoes the transactions that this counts. For [`FeedConnection::read_newest`]: where `events`
-    /// begin.
+    /// With ticks: `events` is complete up to here if it has fewer than the limit. By rows: no event will be added
+    /// up to here, unless a crash undoes the transactions that this counts. For [`FeedConnection::read_newest`]:
+    /// where `events` begins.
     pub edge: Mark,
     /// The events in order.
     pub events: Vec<Event>,
 }
 
-/// Where the feed stands behind its last tick.
+/// The state of the feed after its last tick.
 #[derive(Clone, Debug)]
 pub struct TickRow {
     /// The feed's epoch.
     pub epoch: Arc<str>,
-    /// The order in force. By rows there are no ticks.
+    /// The order. By rows there are no ticks.
     pub order: FeedOrder,
     /// The last tick; 0 before the first.
     pub tick: i64,
     /// Its mark.
     pub mark: i64,
-    /// Whether it was made by this call.
+    /// Whether this call made it.
     pub made: bool,
     /// The timeline of the server's history.
     pub timeline: Arc<str>,
 }
 
 impl TickRow {
-    /// The place behind the tick.
+    /// The position after the tick.
     pub fn end(&self) -> Mark {
         Mark { position: Position::end_of(self.tick), stamp: Stamp::Tick(self.mark) }
     }
 }
 
-/// Settings of every connection: reads by the index, in its order, even where statistics are stale, planned once. A tick may be read as
-/// soon as it is committed, so it and the events that it shows have to be safe by then. Under a stricter isolation a tick cannot
-/// be made.
+/// Settings of every connection. Reads use the index, in its order, even with stale statistics, and are planned
+/// once. A tick may be read as soon as it is committed, so it and its events must be safe by then. A stricter
+/// isolation level does not allow a tick.
 const SETTINGS: &str = "
     SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('enable_sort', 'off', false),
         set_config('plan_cache_mode', 'force_generic_plan', false), set_config('statement_timeout', '10s', false),
@@ -132,24 +132,24 @@ const SETTINGS: &str = "
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
 
-/// A commit that waits for a standby and is stopped is visible before the standby has it.
+/// A commit that waits for a standby and is cancelled becomes visible before the standby has it.
 const NEVER_STOP: &str = "SET statement_timeout = 0";
 
-/// All rows are to be read: the tick is committed when the last message of the statement was.
+/// Fetch all rows: the tick is committed when the last message of the statement arrives.
 const TICK: &str = "SELECT epoch, ordering, tick, mark, made, timeline FROM comment_feed_tick()";
 
-/// Epoch, order, tick, mark, whether it was made, and timeline.
+/// Epoch, order, tick, mark, whether it was made now, and timeline.
 type TickColumns = (Option<String>, Option<String>, Option<i64>, Option<i64>, bool, String);
 
-/// A hint waits for no disk.
+/// A hint does not wait for the disk.
 const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
 
-/// Refuses a standby, as after a failover: what it has not received yet, others were told already.
+/// Refuses a standby, as after a failover: others may have received events that it lacks.
 async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     connection.execute(SETTINGS).await?;
     let is_standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
     match is_standby {
-        true => Err(sqlx::Error::Configuration("the feed is read from the primary, and this is a standby".into())),
+        true => Err(sqlx::Error::Configuration("the feed needs the leader, but this server is a standby".into())),
         false => Ok(()),
     }
 }
@@ -164,7 +164,7 @@ pub async fn of_replica(db: &Db) -> Result<FeedConnection, sqlx::Error> {
 }
 
 impl Source {
-    /// The feed of the database that `db` writes to. Nothing is asked of it yet.
+    /// The feed of the database that `db` writes to. Does not connect yet.
     pub fn new(db: &Db) -> Self {
         match db.write.get_database_backend() {
             DbBackend::Sqlite => {
@@ -188,7 +188,7 @@ impl Source {
         }
     }
 
-    /// A connection that reads.
+    /// A connection to read with.
     ///
     /// # Errors
     /// The database cannot be reached, or all connections are in use.
@@ -199,7 +199,7 @@ impl Source {
         })
     }
 
-    /// A connection to hear the hints of other instances with; SQLite has none.
+    /// A connection that receives the hints of other instances; `None` on SQLite.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -210,8 +210,7 @@ impl Source {
         Ok(Some(listener))
     }
 
-    /// The settings of connections to PostgreSQL and the statement that reads the feed there, for
-    /// whoever looks at its plan.
+    /// The settings of connections to PostgreSQL and the statement that reads the feed, to inspect its plan.
     pub fn explain() -> (&'static str, &'static str) {
         (SETTINGS, statements::READ_TICKS)
     }
@@ -226,10 +225,10 @@ impl Source {
 }
 
 impl FeedConnection {
-    /// Makes this a connection for [`tick`](Self::tick); it is not to be given back.
+    /// Prepares this connection for [`tick`](Self::tick). Do not return it to the pool.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// Any error of the database.
     pub async fn prepare_to_tick(&mut self) -> Result<(), sqlx::Error> {
         if let Self::Postgres(connection, _) = self {
             connection.execute(NEVER_STOP).await?;
@@ -237,14 +236,14 @@ impl FeedConnection {
         Ok(())
     }
 
-    /// Gives what is committed and has no place yet one in a new tick, and says where the feed stands then. Any number of
-    /// instances may do it at once. `None` on SQLite.
+    /// Gives committed events without a position one in a new tick, and returns the state of the feed after that.
+    /// Several instances may do this simultaneously. `None` on SQLite.
     ///
     /// # Errors
-    /// Whatever the database answers. The tick may have been made.
+    /// Any error of the database. The tick may have been made.
     pub async fn tick(&mut self) -> Result<Option<TickRow>, sqlx::Error> {
         let Self::Postgres(connection, hint) = self else { return Ok(None) };
-        // All are null in a database whose feed has lost its row.
+        // All columns are null if the feed has lost its row.
         let rows: Vec<TickColumns> = sqlx::query_as(TICK).fetch_all(&mut **connection).await?;
         let row = rows.into_iter().next().ok_or_else(no_feed)?;
         let (Some(epoch), Some(ordering), Some(tick), Some(mark), made, timeline) = row else { return Err(no_feed()) };
@@ -253,11 +252,11 @@ impl FeedConnection {
         Ok(Some(TickRow { epoch: epoch.into(), order, tick, mark, made, timeline: timeline.into() }))
     }
 
-    /// What follows a place: at most `limit` events, of the topic if there is one, in the order that is in force. Of a topic
-    /// with some of the changes all changes come.
+    /// The events after a position, at most `limit`, of the topic if there is one, in the current order. For a
+    /// topic with some kinds of changes, all changes are returned.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// Any error of the database.
     pub async fn read(
         &mut self,
         from: impl Into<ReadFrom>,
@@ -312,11 +311,11 @@ impl FeedConnection {
         }
     }
 
-    /// The newest events, `limit` at most. `edge` is the event before them, or up to where events were
+    /// The newest events, at most `limit`. `edge` is the event before them, or the position up to which events were
     /// removed.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// Any error of the database.
     pub async fn read_newest(&mut self, limit: usize) -> Result<HistoryPage, sqlx::Error> {
         let more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
         let nowhere = Position::of_row(0, 0);
@@ -339,17 +338,17 @@ impl FeedConnection {
         if page.events.len() > limit {
             page.edge = page.events.remove(0).mark;
         }
-        // Some instance may have read them as soon as they were there.
+        // Another instance may have read them immediately.
         for event in &mut page.events {
             event.read = event.written;
         }
         Ok(page)
     }
 
-    /// Hints to other instances that there is something new.
+    /// Notifies other instances of new events.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// Any error of the database.
     pub async fn notify(&mut self) -> Result<(), sqlx::Error> {
         if let Self::Postgres(connection, _) = self {
             sqlx::query(NOTIFY).bind(CHANNEL).execute(&mut **connection).await?;
@@ -357,7 +356,7 @@ impl FeedConnection {
         Ok(())
     }
 
-    /// Gives the connection up rather than back: it has failed.
+    /// Closes the connection instead of returning it to the pool: it has failed.
     pub fn discard(self) {
         match self {
             Self::Postgres(connection, _) => drop(connection.detach()),
@@ -396,7 +395,7 @@ fn page(rows: Vec<HistoryRow>, from: Position) -> Result<HistoryPage, sqlx::Erro
 
 fn event(row: &EventRow, mark: &impl Fn([i64; 4]) -> Mark, now: Instant) -> Option<Event> {
     Some(Event {
-        mark: mark(row.place),
+        mark: mark(row.position),
         kind: EventKind::parse(&row.kind)?,
         comment: row.comment,
         about: row.movie.map(About::Movie).or(row.publication.map(About::Publication))?,
@@ -405,7 +404,7 @@ fn event(row: &EventRow, mark: &impl Fn([i64; 4]) -> Mark, now: Instant) -> Opti
     })
 }
 
-/// A clock that was set back gives negative ages.
+/// If the clock was set back, ages are negative.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Reads the feed for all who listen on this instance: one reader, whose place is kept however often
-//! the database goes away.
+//! Reads the feed for all listeners of this instance. One reader keeps its position however often the database is
+//! down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,49 +17,49 @@ use super::event::Event;
 use super::hub::{Hub, RECENT_MAX};
 use super::source::{FeedConnection, FeedOrder, TickRow, settle};
 
-/// Events in one statement at most.
+/// Maximum number of events in one statement.
 const PAGE: usize = 1_000;
 
-/// A statement that takes longer comes from a database that is gone.
+/// A statement that takes longer waits for a database that is gone.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Between two looks, however many hints come.
+/// Minimum time between two looks, however many hints come.
 const GAP_MIN: Duration = Duration::from_millis(1);
 
-/// The same when comments are many: a tick had several, or came right after another. Each tick is a commit of its own,
-/// so those that are added within this time share one.
+/// The same when comments are frequent: a tick had several, or came right after another. Each tick is a commit, so
+/// comments within this time share one.
 const GAP_MIN_BUSY: Duration = Duration::from_millis(5);
 
-/// Between the news of two looks, below which comments are many.
+/// Comments are frequent if new events of two looks are closer than this.
 const BUSY: Duration = Duration::from_millis(3);
 
-/// Between two looks while something waits for a transaction to end: at first, and after a while.
+/// The time between two looks while events wait for a transaction to end: at first, and later.
 const SHORT: Duration = Duration::from_millis(2);
 const SHORT_MAX: Duration = Duration::from_millis(50);
 
-/// Between two hints to other instances.
+/// Minimum time between two hints to other instances.
 const NOTIFY_GAP: Duration = Duration::from_millis(5);
 
-/// Before the database is tried again: at first, and after a while.
+/// The pause before a reconnect: at first, and later.
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Reads the feed into a hub.
 pub(super) struct Tail {
     pub(super) hub: Arc<Hub>,
-    /// For what begins a new epoch.
+    /// The database, to start a new epoch.
     pub(super) db: DatabaseConnection,
-    /// Tells when there is a leader again.
+    /// Reports when there is a leader again.
     pub(super) cluster: Cluster,
-    /// This instance has committed something.
+    /// Set when this instance has committed something.
     pub(super) wake: Wake,
-    /// How long to wait at most before looking again.
+    /// The longest pause between two looks.
     pub(super) pause: Duration,
 }
 
-/// Why there is nothing to read at the moment.
+/// Why the feed cannot be read at the moment.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum TailError {
     #[error("{}", describe_driver(.0))]
     Read(#[from] sqlx::Error),
     #[error("{}", describe(.0))]
@@ -68,8 +68,8 @@ pub(super) enum Trouble {
     Silence,
 }
 
-impl Trouble {
-    /// What is to be done before the next try.
+impl TailError {
+    /// Prepares the next attempt.
     pub(super) fn prepare_retry(&self) {
         if let Self::Read(error) = self
             && is_stale_statement(error)
@@ -80,17 +80,17 @@ impl Trouble {
 }
 
 impl Tail {
-    /// Never ends.
+    /// Runs forever.
     pub(super) async fn run(self) {
         let mut retry = RETRY;
         loop {
-            let begun = Instant::now();
+            let started = Instant::now();
             let Err(trouble) = self.follow().await;
             trouble.prepare_retry();
             metrics::feed().connected.set(0);
-            if begun.elapsed() > RETRY_MAX {
+            if started.elapsed() > RETRY_MAX {
                 retry = RETRY;
-                tracing::warn!("the feed has lost the database, trying again: {trouble}");
+                tracing::warn!("the feed has lost its connection to the database, trying again: {trouble}");
             } else {
                 tracing::debug!("the feed cannot read the database yet: {trouble}");
             }
@@ -99,45 +99,45 @@ impl Tail {
         }
     }
 
-    async fn follow(&self) -> Result<std::convert::Infallible, Trouble> {
-        let settled = timeout(TIMEOUT, settle(&self.db)).await.map_err(|_| Trouble::Silence)??;
+    async fn follow(&self) -> Result<std::convert::Infallible, TailError> {
+        let settled = timeout(TIMEOUT, settle(&self.db)).await.map_err(|_| TailError::Silence)??;
         if settled {
-            tracing::warn!("the feed's events were another database's: a new epoch begins, cursors expire");
+            tracing::warn!("the feed's events are of another database: starting a new epoch; cursors expire");
         }
-        let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| Trouble::Silence)??;
-        timeout(TIMEOUT, connection.prepare_to_tick()).await.map_err(|_| Trouble::Silence)??;
-        let heard = Wake::default();
-        // Aborted when this is left.
+        let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| TailError::Silence)??;
+        timeout(TIMEOUT, connection.prepare_to_tick()).await.map_err(|_| TailError::Silence)??;
+        let hints = Wake::default();
+        // Aborted when this is dropped.
         let mut listening = tokio::task::JoinSet::new();
-        let (source, call) = (self.hub.source.clone(), heard.clone());
+        let (source, call) = (self.hub.source.clone(), hints.clone());
         listening.spawn(async move {
             loop {
                 if let Err(error) = listen(&source, &call).await {
-                    tracing::debug!("hints of other instances are not heard: {error}");
+                    tracing::debug!("cannot receive hints of other instances: {error}");
                 }
                 sleep(RETRY_MAX).await;
             }
         });
         self.hub.stamping.begin();
-        let outcome = self.poll(&mut connection, &heard).await;
+        let outcome = self.poll(&mut connection, &hints).await;
         self.hub.stamping.end();
         connection.discard();
         outcome
     }
 
-    async fn poll(&self, connection: &mut FeedConnection, heard: &Wake) -> Result<std::convert::Infallible, Trouble> {
+    async fn poll(&self, connection: &mut FeedConnection, hints: &Wake) -> Result<std::convert::Infallible, TailError> {
         let mut short = SHORT;
         let mut looked;
         let mut news_at: Option<Instant> = None;
-        // Others are to be told of what this instance has committed.
+        // Whether to notify others of this instance's commits.
         let mut tell = false;
         let mut told = Instant::now();
         loop {
             looked = Instant::now();
-            let look = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| Trouble::Silence)??;
+            let look = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| TailError::Silence)??;
             let Look { has_events, is_waiting, by_tick, gap, .. } = look;
             if tell && (has_events || is_waiting) && told.elapsed() >= NOTIFY_GAP {
-                timeout(TIMEOUT, connection.notify()).await.map_err(|_| Trouble::Silence)??;
+                timeout(TIMEOUT, connection.notify()).await.map_err(|_| TailError::Silence)??;
                 tell = false;
                 told = Instant::now();
             } else if !has_events && !is_waiting {
@@ -154,11 +154,11 @@ impl Tail {
             };
             tokio::select! {
                 () = self.wake.called() => tell = true,
-                () = heard.called() => {}
+                () = hints.called() => {}
                 () = self.hub.stamping.wanted() => {}
                 () = sleep_until(looked + pause) => {}
             }
-            // Right after a commit there is often another: both in one look.
+            // A commit right after another: read both in one look.
             let is_close = has_events && news_at.is_some_and(|news_at| looked - news_at < BUSY);
             let gap = if by_tick && is_close { GAP_MIN_BUSY } else { gap };
             if has_events {
@@ -170,8 +170,8 @@ impl Tail {
         }
     }
 
-    /// Hands on what is new.
-    async fn look(&self, connection: &mut FeedConnection) -> Result<Look, Trouble> {
+    /// Dispatches new events.
+    async fn look(&self, connection: &mut FeedConnection) -> Result<Look, TailError> {
         let request = self.hub.stamping.take();
         let tick = connection.tick().await?.filter(|tick| tick.order == FeedOrder::Ticks);
         self.hub.stamping.note(request, tick.as_ref());
@@ -188,7 +188,7 @@ impl Tail {
         let mut page = connection.read(end, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
         metrics::feed().looked(page.waiting.unwrap_or_default());
         if page.epoch != epoch || !page.intact {
-            tracing::warn!("the database's history is not the one that was followed: whoever listens begins anew");
+            tracing::warn!("the database has another history than before: listeners have to restart");
             let newest = connection.read_newest(RECENT_MAX).await?;
             self.hub.restart(newest);
             return Ok(Look::default());
@@ -211,15 +211,15 @@ impl Tail {
     }
 }
 
-/// What a look has found.
+/// The result of a look.
 struct Look {
     has_events: bool,
-    /// More than was read is there to be read.
+    /// There are more events than were read.
     has_more: bool,
-    /// Something is committed, and may not be read yet.
+    /// An event is committed, but cannot be read yet.
     is_waiting: bool,
     by_tick: bool,
-    /// Before the next one.
+    /// The pause before the next look.
     gap: Duration,
 }
 
@@ -229,11 +229,11 @@ impl Default for Look {
     }
 }
 
-/// Plants a fault, in a build for that. The last event stays where it is: the next look goes on behind it.
+/// Causes a planted fault, in a build for that. The last event stays, since the next look continues after it.
 async fn disturb(events: &mut Vec<Event>) {
     let faults = [PlantedFault::DropEvent, PlantedFault::RepeatEvent, PlantedFault::SwapEvents];
     let Some(fault) = faults.into_iter().find(|fault| planted::is_planted(*fault)) else { return };
-    // So that there are several in the next look.
+    // So that the next look has several.
     sleep(SHORT_MAX * 4).await;
     if events.len() < 3 || !planted::strikes(fault) {
         return;
@@ -245,11 +245,11 @@ async fn disturb(events: &mut Vec<Event>) {
     }
 }
 
-/// Hears the hints of other instances until the connection is lost.
-async fn listen(source: &super::source::Source, heard: &Wake) -> Result<(), sqlx::Error> {
+/// Receives the hints of other instances until the connection is lost.
+async fn listen(source: &super::source::Source, hints: &Wake) -> Result<(), sqlx::Error> {
     let Some(mut listener) = source.listen().await? else { return pending().await };
     while listener.try_recv().await?.is_some() {
-        heard.call();
+        hints.call();
     }
     Ok(())
 }

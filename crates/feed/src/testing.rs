@@ -1,4 +1,4 @@
-//! A small schema with a subscription, for the tests of this module.
+//! A small schema with a subscription, for the tests of this crate.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use graphql::{
     ArgumentTypes, Arguments, Cell, Cells, Column, Context, Cost, Describe, Description, DocumentLimits, Engine,
-    EngineSettings, FieldError, Inputs, Object, OperationKind, PageSizes, Part, Prepared, Registry, Request, Root,
-    argument,
+    EngineSettings, FieldError, Inputs, Object, OperationKind, PageSizes, Part, PreparedOperation, Registry, Request,
+    Root, argument,
 };
 use migration::connect::pool_options;
 use request::answer::Budget;
@@ -25,12 +25,12 @@ use super::hub::Hub;
 use super::operation::RootField;
 use super::source::{FeedOrder, HistoryPage, Source};
 
-/// Everything that the tests of the feed listen to.
+/// The topic of the tests.
 pub(super) const TOPIC: Topic = Topic { kinds: Kinds::ADDED, about: None };
 
 struct Happened {
     about: Option<i64>,
-    /// More events than these at once never end.
+    /// More concurrent events than this never end.
     at_once: Option<usize>,
     after: Option<String>,
 }
@@ -84,7 +84,7 @@ impl Describe for Happenings {
     }
 }
 
-/// Gives the text of an event, or an error in its place.
+/// The text of an event, or an error.
 pub(super) type Text = Box<dyn Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync>;
 
 fn text(context: &Context, sent: &EventWithCursor) -> Result<String, FieldError> {
@@ -128,21 +128,21 @@ pub(super) fn engine() -> Engine {
     Engine::described::<Happenings>(settings).unwrap()
 }
 
-pub(super) fn prepare(engine: &Engine, query: &str, variables: &Value) -> Prepared {
+pub(super) fn prepare(engine: &Engine, query: &str, variables: &Value) -> PreparedOperation {
     engine.prepare(&Request { query, operation_name: None, variables: variables.as_object().unwrap() }).unwrap()
 }
 
 /// The client of [`subscription`].
 pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A subscription whose results take at most so many bytes.
-pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
+/// A subscription whose results take at most this number of bytes.
+pub(super) fn subscription(prepared: PreparedOperation, bytes_max: u64) -> Subscription {
     let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     let budget = Budget::new(bytes_max, Quota::new(names, u64::MAX, u64::MAX), CLIENT);
     Subscription { prepared, caller: Caller::anonymous(CLIENT), budget, resume_from: None }
 }
 
-/// A hub of a feed without events, whose database is never connected to.
+/// A hub of a feed without events. It never connects to a database.
 pub(super) fn hub() -> Arc<Hub> {
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
     let (epoch, order, edge) = ("abcdefabcdef".into(), FeedOrder::Rows, Mark::of_row(0, 0, 0));
@@ -150,7 +150,7 @@ pub(super) fn hub() -> Arc<Hub> {
     Arc::new(Hub::new(source, page))
 }
 
-pub(super) fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {
+pub(super) fn read_root_field(engine: &Engine, prepared: &PreparedOperation) -> Result<RootField, FieldError> {
     let Happened { about, after, .. } = &*engine.root_arguments(prepared)?;
     match about {
         Some(about) if *about < 0 => Err(ApiError::bad_input("about", "is negative").into()),

@@ -1,10 +1,10 @@
-//! What may be wrong with a document, and where.
+//! Errors in documents, and their positions.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A place in a document. Lines and columns count from 1; columns count UTF-16 units.
+/// A position in a document. Lines and columns count from 1; columns count UTF-16 units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SourcePosition {
     /// The line.
@@ -19,12 +19,12 @@ impl fmt::Display for SourcePosition {
     }
 }
 
-/// The most that a document may hold.
+/// The limits of documents.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentLimits {
     /// Tokens of the text.
     pub tokens: usize,
-    /// Levels of selections, lists and objects in one another.
+    /// Levels of nested selections, lists and objects.
     pub nesting: usize,
     /// Fields with an alias.
     pub aliases: usize,
@@ -38,15 +38,15 @@ pub struct DocumentLimits {
     pub input_fields: usize,
     /// Steps of the rules whose work can exceed the document's size: merging fields and following fragments.
     pub validation_steps: usize,
-    /// Fields of a plan: those of a fragment wherever it is spread, for each object type that a place may have.
+    /// Fields of a plan. Those of a fragment count wherever it is spread, for each possible object type.
     pub plan_fields: usize,
-    /// Values in the arguments of an operation, with variables in their places. A list, an object and each 256 bytes of a
+    /// Values in the arguments of an operation, with variables replaced. A list, an object and each 256 bytes of a
     /// text count as one.
     pub input_values: u64,
 }
 
 impl DocumentLimits {
-    /// No limit but the nesting, which guards the stack.
+    /// No limits except the nesting, which protects the stack.
     pub const NONE: Self = Self {
         tokens: usize::MAX,
         nesting: 200,
@@ -104,11 +104,11 @@ pub enum Limit {
 /// A document exceeds one of the [`DocumentLimits`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct LimitExceeded {
-    /// Which limit.
+    /// The limit.
     pub limit: Limit,
-    /// The most that it allows.
+    /// The maximum.
     pub maximum: usize,
-    /// Where the document exceeds it.
+    /// The position that exceeds it.
     pub position: SourcePosition,
 }
 
@@ -129,24 +129,24 @@ impl fmt::Display for LimitExceeded {
     }
 }
 
-/// A text is not a document.
+/// A text is not a valid document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// It does not follow the grammar.
+    /// It violates the grammar.
     #[error("{message}")]
     Syntax {
         /// One sentence.
         message: String,
-        /// Where the text breaks the grammar.
+        /// The position of the error.
         position: SourcePosition,
     },
-    /// It is too large.
+    /// It exceeds a limit.
     #[error("{0}")]
     Limit(LimitExceeded),
 }
 
 impl ParseError {
-    /// Where reading stopped.
+    /// The position where parsing stopped.
     pub const fn position(&self) -> SourcePosition {
         match self {
             Self::Syntax { position, .. } | Self::Limit(LimitExceeded { position, .. }) => *position,
@@ -154,7 +154,7 @@ impl ParseError {
     }
 }
 
-/// The positions of byte offsets, in the order given. Reads the text once.
+/// The positions of byte offsets, in the given order. Reads the text once.
 pub(crate) fn positions(text: &str, offsets: &[u32]) -> Vec<SourcePosition> {
     let mut order: Vec<usize> = (0..offsets.len()).collect();
     order.sort_by_key(|i| offsets[*i]);
@@ -166,7 +166,7 @@ pub(crate) fn positions(text: &str, offsets: &[u32]) -> Vec<SourcePosition> {
             match bytes[at] {
                 b'\r' if bytes.get(at + 1) == Some(&b'\n') => here.column += 1,
                 b'\n' | b'\r' => here = SourcePosition { line: here.line + 1, column: 1 },
-                // A character of four bytes is two UTF-16 units; the bytes behind the first count nothing.
+                // A character of four bytes is two UTF-16 units. Only its first byte counts.
                 0xF0.. => here.column += 2,
                 0x80..=0xBF => {}
                 _ => here.column += 1,
@@ -183,7 +183,7 @@ pub(crate) fn position(text: &str, offset: usize) -> SourcePosition {
     positions(text, &[offset_of(offset)])[0]
 }
 
-/// An offset as the syntax tree keeps it.
+/// An offset as the syntax tree stores it.
 pub(crate) fn offset_of(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }

@@ -1,18 +1,19 @@
-//! A GraphQL engine: documents are read, judged against a schema, compiled once, and executed breadth-first.
+//! A GraphQL engine: parses documents, validates them against a schema, compiles them once, and executes them
+//! breadth-first.
 //!
-//! It follows the specification of September 2025. It names no table and no HTTP. `docs/engine.md` has an overview.
+//! It follows the specification of September 2025. It does not know tables or HTTP. `docs/engine.md` has an overview.
 //!
-//! - [`document`] turns text into a syntax tree, within [`DocumentLimits`].
+//! - [`document`] parses text into a syntax tree, within [`DocumentLimits`].
 //! - [`schema`] is the type system, from a builder or from the schema definition language.
 //! - [`validation`] applies the specification's rules to a document.
 //! - [`input`] coerces variables and arguments.
 //! - [`describe`] builds a schema from Rust types, and the resolvers of its fields.
-//! - `plan` compiles an operation; [`execution`] resolves it, place by place, and writes the answer.
-//! - [`engine`] goes the whole way: queries and mutations one at a time, subscriptions for several events at once. It
+//! - `plan` compiles an operation; [`execution`] resolves it position by position, and writes the response.
+//! - [`engine`] combines the steps: queries and mutations one at a time, subscriptions for several events at once. It
 //!   caches documents and plans.
 //!
-//! async-graphql gives the derives of inputs and the [`Registry`], which prints the schema and answers introspection. It
-//! executes nothing else.
+//! async-graphql provides the derives of inputs and the [`Registry`], which prints the schema and executes
+//! introspection. It executes nothing else.
 //!
 //! ```
 //! use graphql::{DocumentLimits, Schema, parse, validate};
@@ -41,7 +42,10 @@ pub use describe::{
     Object, One, Output, Resolve, Root, Row, TypeName, argument,
 };
 pub use document::{Document, OperationKind, parse};
-pub use engine::{Answer, CostLimit, Engine, EngineRefusal, EngineSettings, Executed, Prepared, Request, SharingKey};
+pub use engine::{
+    CostLimit, Engine, EngineRefusal, EngineResponse, EngineSettings, ExecutedOperation, PreparedOperation, Request,
+    SharingKey,
+};
 pub use error::{DocumentLimits, Limit, LimitExceeded, ParseError, SourcePosition};
 pub use execution::batch::{Batches, FoundRows, SharedRows};
 pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 use async_graphql::InputObject;
 use graphql::{
     Batch, Call, Column, Context, Cost, Describe, Description, DocumentLimits, Engine, EngineRefusal, EngineSettings,
-    FieldError, Inputs, NoArguments, Object, PageSizes, Prepared, Request, Root, Row, Rows, TypeName,
+    FieldError, Inputs, NoArguments, Object, PageSizes, PreparedOperation, Request, Root, Row, Rows, TypeName,
 };
 use serde_json::json;
 
-/// Something that happened: the root of a subscription.
+/// An event: the root of a subscription.
 struct Event(i32);
 
 impl Row for Event {
@@ -21,7 +21,7 @@ impl Row for Event {
     }
 }
 
-/// What an event is about.
+/// The subject of an event.
 struct Film(i32);
 
 impl Row for Film {
@@ -36,7 +36,7 @@ struct Events {
     after: Option<String>,
 }
 
-/// Look-ups so far.
+/// The number of look-ups.
 type LookUps = AtomicUsize;
 
 struct Title;
@@ -98,7 +98,7 @@ fn engine() -> Engine {
     Engine::described::<Films>(settings).unwrap()
 }
 
-fn prepare(engine: &Engine, query: &str, variables: &serde_json::Value) -> Prepared {
+fn prepare(engine: &Engine, query: &str, variables: &serde_json::Value) -> PreparedOperation {
     let variables: &Inputs = variables.as_object().unwrap();
     engine.prepare(&Request { query, operation_name: None, variables }).unwrap()
 }
@@ -121,7 +121,7 @@ async fn each_event_has_its_own_response_and_all_share_look_ups() {
 }
 
 #[test]
-fn what_says_where_to_begin_tells_no_executions_apart() {
+fn the_start_position_does_not_separate_executions() {
     let engine = engine();
     let key = |query, variables| prepare(&engine, query, &variables).sharing_key("after");
     let query = "subscription ($about: Int, $after: String) { filmed(about: $about, after: $after) { id } }";

@@ -17,7 +17,7 @@ const SDL: &str = "type Query { a: Int } type Mutation { a: Int b: Int maybe: In
 /// The mutations that were executed.
 type Log = Mutex<Vec<String>>;
 
-/// Its name says what comes of a mutation.
+/// The name of a mutation determines its result.
 struct Change;
 
 impl Resolve<Root> for Change {
@@ -30,7 +30,7 @@ impl Resolve<Root> for Change {
     async fn resolve(call: Call<'_, Root>) -> Column {
         let name = call.selected.coordinate().trim_start_matches("Mutation.");
         call.context.data::<Log>().lock().unwrap().push(name.to_owned());
-        // Others would come between.
+        // Concurrent mutations would run here.
         tokio::task::yield_now().await;
         match name {
             "maybe" | "sure" => Column::Failed(FieldError::plain("failed")),

@@ -1,4 +1,4 @@
-//! Nulls and errors, by section 6.4.4: where they are written, and how far up they go.
+//! Nulls and errors, by section 6.4.4: where they are written, and how far they propagate.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -8,12 +8,12 @@ use graphql::input::Inputs;
 use serde_json::{Value as Json, json};
 use world::{World, execute, settings};
 
-/// A value that a resolver fails for.
+/// A value whose resolver fails.
 fn error() -> Json {
     json!({"error": "failed"})
 }
 
-/// The data and the paths of the errors, with `null` for a null that must not be.
+/// The data and the paths of the errors, with `null` for a forbidden null.
 fn answer(sdl: &str, root: &Json, query: &str) -> (String, Vec<String>) {
     let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings());
     let answer = execute((&engine, &context), query, &Inputs::new(), usize::MAX).unwrap();
@@ -62,7 +62,7 @@ fn leaves() -> Vec<Case> {
     ]
 }
 
-/// A type, its value and what is selected of it, the data and the errors.
+/// A type, its value and the selections, the data and the errors.
 fn objects() -> Vec<Case> {
     let healthy = json!({"n": 1, "s": 2});
     let lacking = json!({"n": 1, "s": null});
@@ -87,7 +87,7 @@ fn objects() -> Vec<Case> {
         ("[[O!]!]!", json!([[healthy], []]), r#"[[{"n":1,"s":2}],[]]"#, &[]),
         ("[[O!]!]!", json!([[healthy], [healthy, lacking]]), "", &[r#"null ["f",1,1,"s"]"#]),
         ("[[O!]]!", json!([[lacking], [healthy]]), r#"[null,[{"n":1,"s":2}]]"#, &[r#"null ["f",0,0,"s"]"#]),
-        // What stands beside the null is left out with it.
+        // The siblings of the null are omitted with it.
         ("P", json!({"o": null, "n": 1}), "null", &[r#"null ["f","o"]"#]),
         ("P", json!({"o": lacking, "n": 1}), "null", &[r#"null ["f","o","s"]"#]),
         ("P", json!({"o": {"n": 1, "s": error()}, "n": 1}), "null", &[r#"error ["f","o","s"]"#]),

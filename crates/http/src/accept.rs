@@ -1,4 +1,4 @@
-//! Media types: which one an answer gets, and which bodies are read.
+//! Media types: which one a response gets, and which request bodies are accepted.
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -6,12 +6,12 @@ use mediatype::{MediaType, MediaTypeList, Name, ReadParams, names};
 
 use super::refusal::Refusal;
 
-/// A media type of answers.
+/// A media type of responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseFormat {
-    /// `application/json`: any GraphQL answer has status 200.
+    /// `application/json`: every GraphQL response has status 200.
     Json,
-    /// `application/graphql-response+json`: the status tells whether it was executed.
+    /// `application/graphql-response+json`: the status shows whether the operation was executed.
     GraphqlResponse,
 }
 
@@ -33,7 +33,7 @@ impl ResponseFormat {
             && range.suffix == (self == Self::GraphqlResponse).then_some(names::JSON)
     }
 
-    /// What the client thinks of it: how much it wants it, by the range that describes it best.
+    /// The client's preference for it, by the most specific range that matches.
     fn preference(self, ranges: &[(MediaType<'_>, f32)]) -> Option<Preference> {
         let specificity = |range: &MediaType<'_>| {
             let any = range.subty == names::_STAR;
@@ -51,10 +51,10 @@ impl ResponseFormat {
     }
 }
 
-/// How a client wants to be answered.
+/// The media types that a client accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Acceptable {
-    /// The media type of an answer; none if the client reads event streams only.
+    /// The media type of a response. `None` if the client only reads event streams.
     pub(super) answer: Option<ResponseFormat>,
     /// Whether the client reads event streams.
     pub(super) events: bool,
@@ -65,11 +65,11 @@ struct Preference {
     named: bool,
 }
 
-/// How to answer; none if nothing that `Accept` lists fits.
+/// The response's media type. `None` if the server offers nothing that `Accept` lists.
 ///
-/// Event streams are for clients that name them: others would wait for the end. Without the header,
-/// and for wildcards, it is `application/json`, which every client reads. Between
-/// two that are wanted equally the one that was named wins, then the newer one.
+/// Event streams are for clients that name them: others would wait for the end. Without the header, and for wildcards,
+/// it is `application/json`, which every client reads. If two types have equal weights, the one that was named wins,
+/// then the newer one.
 pub(super) fn negotiate(headers: &HeaderMap) -> Option<Acceptable> {
     let values: Vec<_> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).collect();
     let accept = values.join(",");
@@ -104,7 +104,7 @@ fn choose(ranges: &[(MediaType<'_>, f32)]) -> Option<ResponseFormat> {
     }
 }
 
-/// A range with its weight, unless it wants an encoding that is not ours.
+/// A range with its weight. `None` if it requires an encoding that we do not offer.
 fn read_range(range: MediaType<'_>) -> Option<(MediaType<'_>, f32)> {
     if !is_utf8(&range) {
         return None;
@@ -123,11 +123,11 @@ fn is_utf8(range: &MediaType<'_>) -> bool {
     })
 }
 
-/// Lets only JSON in UTF-8 pass. What a browser sends to another origin without asking first,
-/// forms and plain text, does not.
+/// Accepts only JSON in UTF-8. A browser sends forms and plain text to other origins without a preflight; these are
+/// rejected.
 ///
 /// # Errors
-/// Status 415 with what to send instead.
+/// Status 415, with what to send instead.
 pub(super) fn check_body_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(content_type) = headers.get(CONTENT_TYPE) else {
         return Err(Refusal::media_type("the request has no Content-Type"));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn event_streams_are_for_those_who_name_them() {
+    fn event_streams_are_for_clients_that_name_them() {
         let json = Some(ResponseFormat::Json);
         for (accept, wanted) in [
             ("text/event-stream", Some(Acceptable { answer: None, events: true })),

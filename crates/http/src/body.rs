@@ -1,4 +1,4 @@
-//! Reading a body within bounds of size, of time, and of the room for all bodies together.
+//! Reads a body within limits of size, time, and memory of all bodies.
 
 use axum::body::Body;
 use http_body_util::BodyExt;
@@ -10,20 +10,20 @@ use tokio::time::timeout;
 use super::limits::Limits;
 use super::refusal::Refusal;
 
-/// A body in memory, which has its room until it is dropped.
+/// A body in memory, with its share of the memory until it is dropped.
 pub(super) struct BodyBuffer {
     pub(super) bytes: Vec<u8>,
     _room: Share,
 }
 
-/// The whole body; `room` is the client's share of the bytes that all bodies together may have, and grows with it unless it
+/// Returns the whole body. `room` is the client's share of the memory of all bodies, and grows with the body unless it
 /// is small.
 ///
 /// # Errors
-/// It is longer than allowed, by what it says or by what comes; it comes too slowly; it breaks off; or
-/// there is no room.
+/// It is longer than allowed, by its declared or its actual length; it arrives too slowly; it breaks off; or the memory
+/// of all bodies is exhausted.
 pub(super) async fn read(body: Body, limits: &Limits, room: Share) -> Result<BodyBuffer, Refusal> {
-    // Before a byte of it is read: a client that waits for "100 Continue" never sends it.
+    // Checked before a byte is read: a client that waits for "100 Continue" then never sends the body.
     if body.size_hint().lower() > limits.limit_body_bytes {
         return Err(Refusal::body_too_large(limits.limit_body_bytes));
     }
@@ -35,13 +35,13 @@ async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<Bod
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::malformed("the body is incomplete"))?;
-        // Trailers say nothing that is wanted here.
+        // Trailers are ignored.
         let Ok(chunk) = frame.into_data() else { continue };
         if (bytes.len() + chunk.len()) as u64 > limits.limit_body_bytes {
             return Err(Refusal::body_too_large(limits.limit_body_bytes));
         }
         let whole = (bytes.len() + chunk.len()) as u64;
-        // Usual ones need no share: connections bound how many there are.
+        // Small bodies need no share: the limit of connections bounds their number.
         if whole > UNSHARED {
             room.grow(whole - room.amount()).map_err(Refusal::exhausted)?;
         }

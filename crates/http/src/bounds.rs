@@ -1,15 +1,15 @@
-//! How much a request may hold.
+//! Limits of a request's content.
 
 use super::limits::Limits;
 
-/// How much a request may hold.
+/// Limits of a request's content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Operations; 0 refuses batches.
     pub(super) batch: u64,
-    /// Values of all variables.
+    /// Values in all variables.
     pub(super) values: u64,
-    /// Lists and objects of variables in one another.
+    /// Nesting of lists and objects in variables.
     pub(super) nesting: u64,
     /// Items of a list in variables.
     pub(super) list_items: u64,

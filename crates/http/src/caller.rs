@@ -1,4 +1,4 @@
-//! Who sends a request: its address, its token, its idempotency key.
+//! The sender of a request: address, token and idempotency key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,26 +15,26 @@ use tokio::sync::watch;
 
 use super::refusal::Refusal;
 
-/// Who is at the other end of a connection: in the extensions of its requests.
+/// The peer of a connection, in the extensions of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// What a query has to see; in answers, what the next one has to.
+/// The position that a query must see. In responses, the position for the next query.
 pub(super) const AFTER: HeaderName = HeaderName::from_static("x-kinoteka-after");
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Characters of an idempotency key at most.
+/// The maximum length of an idempotency key, in characters.
 const KEY_LENGTH_MAX: usize = 255;
-/// Characters that are kept of what a program calls itself.
+/// The number of characters of a user agent that are stored.
 const AGENT_LENGTH_MAX: usize = 256;
-/// Characters of a token at most: longer ones are none of ours.
+/// The maximum length of a token in characters. Ours are shorter.
 const TOKEN_LENGTH_MAX: usize = 512;
 
-/// Recognises callers.
+/// Identifies callers.
 #[derive(Clone)]
 pub(super) struct Callers {
     authenticate: Arc<dyn Authenticate>,
@@ -47,11 +47,10 @@ impl Callers {
         Self { authenticate, proxies, unknown_proxy: Arc::default() }
     }
 
-    /// What a request's head says of who sends it, and the token that it brings. Nothing is asked of
-    /// the database yet.
+    /// The sender according to the request's head, and the token in it. Does not query the database yet.
     ///
     /// # Errors
-    /// A header that is unusable.
+    /// A header is invalid.
     pub(super) fn meet(
         &self,
         headers: &HeaderMap,
@@ -59,7 +58,7 @@ impl Callers {
     ) -> Result<(Caller, Option<String>), Refusal> {
         let mut caller = Caller::anonymous(self.address(headers, extensions));
         if let Some(request) = telemetry::current_request() {
-            // A request has one client.
+            // A request has only one client.
             let _ = request.client.set(caller.address);
         }
         caller.agent = text(headers, USER_AGENT).map(|agent| agent.chars().take(AGENT_LENGTH_MAX).collect());
@@ -68,33 +67,33 @@ impl Callers {
         Ok((caller, headers.get(AUTHORIZATION).map(|value| read_bearer(value.as_bytes())).transpose()?))
     }
 
-    /// Whose token it is.
+    /// Resolves a token.
     ///
     /// # Errors
-    /// The token is unknown or expired, or nobody can tell at the moment.
+    /// The token is unknown or expired, or cannot be checked now.
     pub(super) async fn sign_in(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
         self.authenticate.authenticate(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
 
-    /// Whose token it is, for what stays open: looked up in any case.
+    /// Resolves a token for a connection that stays open: always from the database.
     ///
     /// # Errors
     /// As for [`sign_in`](Self::sign_in).
-    pub(super) async fn sign_in_anew(&self, token: &str) -> Result<SignedIn, Refusal> {
+    pub(super) async fn sign_in_uncached(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
-        self.authenticate.authenticate_anew(token).await.map(note).map_err(|error| Refusal::api(&error))
+        self.authenticate.authenticate_uncached(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
 
-    /// Changes when it has to be asked again at once whose a token is: first of all now, since what has changed after
-    /// the viewer was looked up was told to nobody.
+    /// Changes when the token must be checked again immediately. The first change is now, because changes since the
+    /// look-up were not reported.
     pub(super) fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {
         let mut changes = self.authenticate.watch(viewer);
         changes.mark_changed();
         changes
     }
 
-    /// The peer's address, or behind proxies of ours the last one that none of them has.
+    /// The peer's address, or behind trusted proxies the last forwarded address that is not theirs.
     fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
         let peer =
             extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
@@ -106,7 +105,7 @@ impl Callers {
         let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
         let mut last = peer;
         for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
-            // What cannot be read was not written by a proxy of ours.
+            // A trusted proxy would have written a valid address.
             let Some(address) = read_address(hop.trim()) else { break };
             last = address.to_canonical();
             if !trusted(&last) {
@@ -117,10 +116,10 @@ impl Callers {
     }
 }
 
-/// Has the request's log line name the user.
+/// Adds the user to the request's log line.
 fn note(signed_in: SignedIn) -> SignedIn {
     if let Some(request) = telemetry::current_request() {
-        // A socket may change its user: the first one counts.
+        // A socket may change its user: the log has the first one.
         let _ = request.user.set(signed_in.viewer.user);
     }
     signed_in
@@ -130,17 +129,18 @@ fn check_length(token: &str) -> Result<(), Refusal> {
     if token.len() > TOKEN_LENGTH_MAX { Err(Refusal::api(&ApiError::UnknownToken)) } else { Ok(()) }
 }
 
-/// An address, also with a port, as Azure's gateways write it, or in brackets.
+/// Parses an address, also with a port, as Azure's gateways write it, or in brackets.
 fn read_address(hop: &str) -> Option<IpAddr> {
     let alone = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     alone.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// Notices that all clients come by one proxy that nobody has named: they are then limited as one client. Warns once.
+/// Detects that all clients come through one proxy that is not in `--trusted-proxies`, and so are limited as one
+/// client. Warns once.
 #[derive(Debug, Default)]
 struct UnknownProxy {
     warned: AtomicBool,
-    /// Requests in a row that one peer has sent for others, up to [`FORWARDED_MIN`].
+    /// The number of consecutive requests that one peer has forwarded, up to [`FORWARDED_MIN`].
     in_a_row: AtomicU32,
     last: Mutex<Option<ForwardedHeaders>>,
 }
@@ -152,7 +152,7 @@ struct ForwardedHeaders {
     for_several: bool,
 }
 
-/// So many requests in a row from one peer, for several clients, are a proxy's.
+/// This many consecutive requests from one peer for several clients mean that it is a proxy.
 const FORWARDED_MIN: u32 = 20;
 
 impl UnknownProxy {
@@ -161,7 +161,7 @@ impl UnknownProxy {
             return;
         }
         let Some(forwarded_for) = forwarded_for else {
-            // This one came by itself.
+            // This request was not forwarded.
             if self.in_a_row.load(Ordering::Relaxed) > 0 {
                 self.in_a_row.store(0, Ordering::Relaxed);
             }
@@ -179,21 +179,21 @@ impl UnknownProxy {
         self.in_a_row.store((before + 1).min(FORWARDED_MIN), Ordering::Relaxed);
         if before + 1 >= FORWARDED_MIN && forwarded.for_several && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "all requests come from {peer}, for others by their X-Forwarded-For: they are limited as one client; if \
-                 it is a proxy of yours, name its network by --trusted-proxies"
+                "all requests come from {peer}, with other clients in X-Forwarded-For: they are limited as one client; if \
+                 it is your proxy, add its network to --trusted-proxies"
             );
         }
     }
 }
 
-/// When a session whose change was told is looked up again if it could not be.
+/// The delay after which a changed session is looked up again if a look-up failed.
 pub(super) const LOOK_UP_AGAIN: Duration = Duration::from_secs(1);
 
-/// Waits until a viewer is to be asked for again.
+/// Waits until a viewer must be looked up again.
 pub(super) async fn changed(viewer: &mut Option<watch::Receiver<()>>) {
     let Some(changes) = viewer else { return std::future::pending().await };
     if changes.changed().await.is_err() {
-        // Nobody is there to tell.
+        // The sender is gone.
         std::future::pending().await
     }
 }
@@ -216,10 +216,10 @@ fn read_position(text: &[u8]) -> Result<Position, Refusal> {
     position.ok_or_else(|| Refusal::parameter("x-kinoteka-after", "is not a position; send it back unchanged"))
 }
 
-/// The token in the value of an `Authorization` header.
+/// Reads the token in the value of an `Authorization` header.
 ///
 /// # Errors
-/// It holds none.
+/// It has no token.
 pub(super) fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
     let token = std::str::from_utf8(value).ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
@@ -247,7 +247,7 @@ mod tests {
             Box::pin(async { Err(ApiError::UnknownToken) })
         }
 
-        fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+        fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
             self.authenticate(token)
         }
 
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_nobody_has_named_is_noticed() {
+    fn an_unconfigured_proxy_is_detected() {
         let (proxy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let client = |number: u32| HeaderValue::from_str(&format!("192.0.2.{number}")).unwrap();
         let warned = |requests: &dyn Fn(u32) -> (IpAddr, Option<HeaderValue>)| {

@@ -1,4 +1,4 @@
-//! Which other sites' pages may ask: none, or those that are named.
+//! The other sites whose pages may send requests.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl FromStr for Origin {
         let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(refuse());
         };
-        // As a browser sends it: lower case, no path, no user.
+        // As a browser sends it: lower case, without path or user.
         let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default()).to_ascii_lowercase();
         if authority.as_str().contains(['@', '*']) || origin != text.to_ascii_lowercase() {
             return Err(refuse());
@@ -35,15 +35,15 @@ impl FromStr for Origin {
     }
 }
 
-/// Which pages may open WebSockets: browsers let any page do it, and say whose it is.
+/// The pages that may open WebSockets. Browsers do not restrict them, but send the page's origin.
 #[derive(Clone, Debug)]
 pub(super) struct Origins(pub(super) Vec<Origin>);
 
 impl Origins {
-    /// Lets pages of this very host pass, those that are named, and programs that are no browser.
+    /// Accepts pages of this host, pages of the configured origins, and clients that are not browsers.
     ///
     /// # Errors
-    /// It is a page of another site.
+    /// The page is from another site.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
         let own = headers.get(HOST).is_some_and(|host| is_at(origin, host));
@@ -51,7 +51,7 @@ impl Origins {
     }
 }
 
-/// Whether an origin is at this host and port.
+/// Whether an origin has this host and port.
 fn is_at(origin: &HeaderValue, host: &HeaderValue) -> bool {
     let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
@@ -64,10 +64,10 @@ fn is_at(origin: &HeaderValue, host: &HeaderValue) -> bool {
     plain(authority) == plain(host)
 }
 
-/// How long a browser may remember that it may ask.
+/// How long a browser may cache a preflight response.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3_600);
 
-/// Tells browsers that pages of these origins may ask. Cookies are never allowed: none are used.
+/// Tells browsers that pages of these origins may send requests. Cookies are never allowed: we use none.
 pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
     let exposed: [HeaderName; 4] = [REQUEST_ID, RETRY_AFTER, AFTER, STALE];
     CorsLayer::new()

@@ -1,4 +1,4 @@
-//! Which way a request to `/graphql` takes: a socket, a stream of events, one operation or a batch.
+//! Dispatches requests to `/graphql`: a socket, an event stream, one operation or a batch.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use axum::response::Response;
 
 use super::accept::{self, Acceptable, ResponseFormat};
 use super::graphql::Endpoint;
-use super::operation::{Ask, Begun, Listens};
+use super::operation::{ActiveSubscription, OperationRequest, StartedOperation};
 use super::params::Operations;
 use super::refusal::Refusal;
 use super::serve::ConnectionHandle;
 use super::{events, respond, socket};
 
-/// Answers any request to the endpoint, whatever its method.
+/// Responds to every request to the endpoint, whatever its method.
 pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     let wanted = accept::negotiate(request.headers());
     let outcome = handle(&endpoint, request, wanted).await;
     outcome.unwrap_or_else(|refusal| {
         refusal.count();
         match wanted {
-            // What is wrong with a document, for a client that reads nothing else.
+            // Errors in a document, for a client that only reads event streams.
             Some(Acceptable { answer: None, events: true }) if refusal.status.is_none() => {
                 events::refuse(&refusal.errors)
             }
@@ -49,7 +49,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
         Operations::One(operation) => {
             let safe = method != Method::POST;
             let (operation, token_too) = (*operation, token.clone());
-            let ask = Ask {
+            let ask = OperationRequest {
                 operation,
                 caller,
                 token: token_too,
@@ -60,14 +60,14 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
                 kept: None,
             };
             match endpoint.begin(ask).await? {
-                Begun::One(done) => Ok(match answer {
+                StartedOperation::One(done) => Ok(match answer {
                     Some(format) => respond::respond(done, format),
                     None => events::respond_once(done),
                 }),
-                Begun::Many(Listens { payloads, viewer, shares }) => {
-                    let place = endpoint.sockets.take(address, 1).map_err(Refusal::exhausted)?;
+                StartedOperation::Many(ActiveSubscription { payloads, viewer, shares }) => {
+                    let slot = endpoint.sockets.take(address, 1).map_err(Refusal::exhausted)?;
                     let link = link.ok_or_else(Refusal::no_link)?;
-                    Ok(events::listen(Arc::clone(endpoint), (payloads, shares), token.zip(viewer), place, &link))
+                    Ok(events::listen(Arc::clone(endpoint), (payloads, shares), token.zip(viewer), slot, &link))
                 }
             }
         }

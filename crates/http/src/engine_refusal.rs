@@ -1,4 +1,4 @@
-//! Why the engine does not execute an operation, as clients are told.
+//! The errors that clients get if the engine refuses an operation.
 
 use graphql::error::{Limit, LimitExceeded, SourcePosition};
 use graphql::input::dotted;
@@ -10,7 +10,7 @@ const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 const TOO_COMPLEX: &str = "TOO_COMPLEX";
 
-/// The errors of a request that the engine refuses: one or more.
+/// The errors of a request that the engine refuses: at least one.
 pub fn request_errors(refusal: &EngineRefusal) -> Vec<RequestError> {
     match refusal {
         EngineRefusal::Parse(ParseError::Syntax { message, position }) => {
@@ -55,14 +55,14 @@ fn document_limit(exceeded: &LimitExceeded) -> RequestError {
         Limit::ListItems => (BAD_USER_INPUT, "limit-list-items"),
         Limit::InputFields => (BAD_USER_INPUT, "limit-input-fields"),
         Limit::PlanFields => (TOO_COMPLEX, "limit-selections"),
-        // No flag: it bounds the work of two rules.
+        // It has no flag. It bounds the work of two rules.
         Limit::ValidationSteps => (TOO_COMPLEX, "validation"),
     };
     let error = RequestError::new(code, exceeded.to_string()).with("limit", flag).with("max", exceeded.maximum);
     at(&[exceeded.position], error)
 }
 
-/// A limit of what the operation costs with its variables. Those of introspection have no flags.
+/// A limit of the operation's cost with its variables. The limits of introspection have no flags.
 fn cost_limit(limit: CostLimit, found: u64, max: u64) -> RequestError {
     let (code, flag, what) = match limit {
         CostLimit::Depth => (TOO_COMPLEX, "limit-depth", "levels of fields"),

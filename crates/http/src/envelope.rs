@@ -1,4 +1,4 @@
-//! What every request gets: an id, one log line, an answer even after a panic.
+//! What every request gets: an id, one log line, and a response even after a panic.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -21,14 +21,13 @@ use super::refusal::Refusal;
 use super::serve::{self, ConnectionHandle};
 use super::{respond, unread};
 
-/// The request's id, in requests and answers.
+/// The request's id, in requests and responses.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The trace that the request belongs to, by the W3C's recommendation "Trace Context".
+/// The trace of the request, by the W3C recommendation "Trace Context".
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Gives the request an id, or keeps a sane one that a proxy gave it, and has one line logged when
-/// all its work is done.
+/// Gives the request an id, or keeps a valid one from a proxy, and logs one line when all its work is done.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
     let link = request.extensions().get::<ConnectionHandle>().cloned();
@@ -45,7 +44,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, value);
     }
     if reading.is_complete() {
-        serve::tell_keep_alive(keep_alive, status, headers);
+        serve::set_keep_alive(keep_alive, status, headers);
     } else {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(link) = link {
@@ -55,7 +54,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses a request whose `Host` is missing, there twice or invalid, as every server must (RFC 9112, section 3.2).
+/// Refuses a request whose `Host` is missing, duplicate or invalid, as every server must (RFC 9112, section 3.2).
 pub(super) async fn require_host(request: Request, next: Next) -> Response {
     let mut hosts = request.headers().get_all(HOST).iter();
     let is_valid = match (hosts.next(), hosts.next()) {
@@ -79,14 +78,14 @@ fn is_host(host: &Authority) -> bool {
     !host.as_str().contains('@') && !has_odd_port
 }
 
-/// Lets a response be sent as it is if the client takes no encoding that is offered.
+/// Allows an uncompressed response even if the client accepts no encoding that we offer.
 ///
-/// RFC 9110 (section 12.5.3) allows it. The compressor would make it a 406, when a mutation is already done.
+/// RFC 9110 (section 12.5.3) permits that. The compressor would return a 406, after a mutation is already done.
 pub(super) fn allow_identity<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
     let given: Vec<_> = request.headers().get_all(ACCEPT_ENCODING).iter().cloned().collect();
     let excludes = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("q=0"));
     if given.iter().any(excludes) {
-        // The first weight of an encoding counts.
+        // The first weight of an encoding takes precedence.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity;q=0.001"));
         for value in given {
             request.headers_mut().append(ACCEPT_ENCODING, value);
@@ -95,8 +94,8 @@ pub(super) fn allow_identity<B>(mut request: axum::http::Request<B>) -> axum::ht
     request
 }
 
-/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
-/// IDE's pages come with a policy of their own.
+/// For browsers that display a response: it must be treated as data, whatever it looks like, and never in a frame. The
+/// IDE's pages have their own policy.
 const SAFE_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -115,8 +114,7 @@ fn identify(request: &Request) -> Arc<RequestContext> {
     RequestContext::new(id, trace, format!("{} {}", request.method(), request.uri().path()))
 }
 
-/// The trace id of `00-<trace id>-<parent id>-<flags>`; of later versions too, which may append
-/// fields.
+/// The trace id of `00-<trace id>-<parent id>-<flags>`. Later versions may append fields.
 fn read_trace_id(traceparent: &str) -> Option<&str> {
     let mut fields = traceparent.split('-');
     let mut field = |length: usize| {
@@ -134,18 +132,18 @@ fn read_trace_id(traceparent: &str) -> Option<&str> {
     (complete && !is_zero(trace) && !is_zero(parent)).then_some(trace)
 }
 
-/// Short and plain, so that it can be copied into logs and headers.
+/// Short, and without special characters, so that it is safe in logs and headers.
 fn is_sane(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// The answer after a panic in a handler.
+/// The response after a panic in a handler.
 pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
     let error = report_panic(&*panic);
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
 }
 
-/// An error for the client after a panic: the text of the panic is logged, never sent.
+/// The error for the client after a panic. The panic's text is logged, never sent.
 pub(super) fn report_panic(panic: &(dyn Any + Send)) -> RequestError {
     let text = panic
         .downcast_ref::<String>()

@@ -1,5 +1,5 @@
-//! Results as server-sent events, by the protocol of `graphql-sse` in its mode of distinct connections:
-//! a request, and a stream of its results.
+//! Results as server-sent events, by the protocol of `graphql-sse` in its "distinct connections" mode: one request, and
+//! one stream of its results.
 
 use std::convert::Infallible;
 use std::mem;
@@ -18,7 +18,7 @@ use request::quota::Share;
 use request::subscribe::{EVENT_ID_BYTES_MAX, Payloads, ResumeFrom, SubscriptionResult};
 use request::viewer::Viewer;
 use telemetry::metrics::{self, OpenSocket};
-use telemetry::{self, RequestContext, Streamed};
+use telemetry::{self, RequestContext, StreamSummary};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -26,16 +26,16 @@ use super::caller::{self, LAST_EVENT_ID, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
 use super::operation::{OperationEvent, RunningOperation};
 use super::refusal::Refusal;
-use super::respond::{self, Answer, PIECE_BYTES, Pieces};
+use super::respond::{self, ExecutionResult, PIECE_BYTES, Pieces};
 use super::serve::ConnectionHandle;
 
-/// Results that are written at once.
+/// The maximum number of results in one write.
 const RESULTS_PER_CHUNK: usize = 64;
 
-/// What an event stream that was cut off wants to go on after.
+/// The last event id of an interrupted event stream that resumes.
 ///
 /// # Errors
-/// It cannot be an event's id. Who is given a stream from now on instead would miss what came before.
+/// It is not a valid event id. A stream that started now instead would miss earlier events.
 pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Refusal> {
     let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
     let id = id.to_str().ok().filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
@@ -43,14 +43,14 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
     Ok(Some(ResumeFrom(id.into())))
 }
 
-/// The one result of a query or a mutation, and the end.
-pub(super) fn respond_once(done: Answer) -> Response {
-    let Answer { json, retry_after_s, seen } = done;
+/// The only result of a query or a mutation, and the end.
+pub(super) fn respond_once(done: ExecutionResult) -> Response {
+    let ExecutionResult { json, retry_after_s, consistency } = done;
     let response = finished(&SubscriptionResult { event_id: None, json });
-    respond::tell_seen(respond::tell_retry(response, retry_after_s), seen)
+    respond::add_consistency(respond::set_retry_after(response, retry_after_s), consistency)
 }
 
-/// What is wrong with a document, in the way that an `EventSource` can read it.
+/// The errors of a document, in a form that an `EventSource` can read.
 pub(super) fn refuse(errors: &[RequestError]) -> Response {
     finished(&refused(errors))
 }
@@ -67,12 +67,12 @@ fn refused(errors: &[RequestError]) -> SubscriptionResult {
     SubscriptionResult { event_id: None, json }
 }
 
-/// A subscription's results, as they come.
+/// A subscription's results, as they arrive.
 pub(super) fn listen(
     endpoint: Arc<Endpoint>,
     (payloads, shares): (Payloads, [Share; 3]),
     session: Option<(Arc<str>, Viewer)>,
-    place: Share,
+    slot: Share,
     link: &ConnectionHandle,
 ) -> Response {
     let (now, session_check) = (Instant::now(), endpoint.limits.session_check());
@@ -87,23 +87,23 @@ pub(super) fn listen(
         context: telemetry::current_request(),
         opened: now,
         look_at: now + session_check,
-        told: false,
+        check_due: false,
         said: now,
         results: 0,
         is_over: false,
         pieces: Pieces::default(),
-        _place: place,
+        _slot: slot,
     };
     answer(Body::from_stream(listener.chunks()))
 }
 
-/// Everything of an event stream; dropped when it is over or the client has left.
+/// The state of an event stream. It is dropped when the stream ends or the client leaves.
 struct EventStream {
     endpoint: Arc<Endpoint>,
     running: RunningOperation,
-    /// The token, and who it stood for at the start.
+    /// The token and its viewer at the start.
     session: Option<(Arc<str>, Viewer)>,
-    /// Tells that the session may have ended.
+    /// Notifies when the session may have ended.
     changes: Option<watch::Receiver<()>>,
     stopping: watch::Receiver<()>,
     open: OpenSocket,
@@ -111,21 +111,21 @@ struct EventStream {
     opened: Instant,
     /// When to look up the session.
     look_at: Instant,
-    /// Whether it was told that it may have ended, and nobody has looked since.
-    told: bool,
-    /// When something was written last.
+    /// Whether the session may have ended and was not looked up since.
+    check_due: bool,
+    /// The time of the last write.
     said: Instant,
     results: u64,
-    /// Whether nothing follows `pieces`.
+    /// Whether `pieces` are the last ones.
     is_over: bool,
-    /// What was written and has not been taken.
+    /// What was written and not read by the client.
     pieces: Pieces,
-    _place: Share,
+    _slot: Share,
 }
 
 impl EventStream {
     fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-        // A comment: the client sees at once that it is connected.
+        // A comment: the client immediately sees that it is connected.
         let hello = stream::once(async { Ok(Bytes::from_static(COMMENT)) });
         let rest = stream::unfold(Some(self), |listener| async {
             let mut listener = listener?;
@@ -147,16 +147,16 @@ impl EventStream {
         hello.chain(rest)
     }
 
-    /// The next pieces of text, and whether they are the last; none if there is nothing more to say.
+    /// The next pieces of text, and whether they are the last. `None` after the end.
     async fn next(&mut self) -> Option<(Pieces, bool)> {
         let step = loop {
             let keep_alive = self.said + self.endpoint.limits.keep_alive();
-            // The session comes before results: nothing is delivered to one that has not been looked up in time.
+            // The session check comes before results: a session that was not checked in time gets none.
             tokio::select! {
                 biased;
-                // A stream that ends without "complete" is asked for again.
+                // A client reconnects after a stream that ends without "complete".
                 _ = self.stopping.changed() => return self.end("stopping"),
-                () = caller::changed(&mut self.changes) => self.told = true,
+                () = caller::changed(&mut self.changes) => self.check_due = true,
                 () = sleep_until(self.look_at), if self.session.is_some() => {}
                 step = self.running.next() => break step,
                 () = sleep_until(keep_alive) => {
@@ -214,21 +214,21 @@ impl EventStream {
         None
     }
 
-    /// Whether the token is not good any more, or not for the rights that the stream began with.
+    /// Whether the token is no longer valid, or no longer has the rights with which the stream began.
     async fn is_signed_out(&mut self) -> bool {
         let Some((token, begun)) = &self.session else { return false };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_uncached(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         match found {
             Ok(Ok(found)) => {
-                self.told = false;
+                self.check_due = false;
                 found.viewer != *begun
             }
             Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => true,
-            // Whoever was let in stays while nobody can tell.
+            // A session that was valid keeps its stream while it cannot be checked.
             _ => {
-                if self.told {
+                if self.check_due {
                     self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
                 }
                 false
@@ -241,16 +241,16 @@ impl Drop for EventStream {
     fn drop(&mut self) {
         if let Some(context) = &self.context {
             let (end, open) = (self.open.end.to_string(), self.opened.elapsed());
-            context.streamed(Streamed { end, operations: 1, results: self.results, open });
+            context.end_stream(StreamSummary { end, operations: 1, results: self.results, open });
         }
     }
 }
 
 const COMMENT: &[u8] = b":\n\n";
-/// With an empty `data`, without which `EventSource` would not tell anybody.
+/// With an empty `data`: `EventSource` would ignore the event without it.
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
-/// What is written to a stream: small results are gathered, large ones are not copied.
+/// The output of a stream. Small results are collected, large ones are not copied.
 #[derive(Default)]
 struct StreamBuffer {
     pieces: Pieces,
@@ -269,7 +269,7 @@ impl StreamBuffer {
             self.write(b"\n");
         }
         self.write(b"event: next\ndata: ");
-        // JSON of ours has no line breaks.
+        // Our JSON has no line breaks.
         if payload.json.len() as u64 > UNSHARED {
             self.pieces.push(mem::take(&mut self.last).into());
             self.pieces.push(payload.json.clone());
@@ -295,7 +295,7 @@ fn answer(body: Body) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
-    // nginx would gather what should go out at once.
+    // Otherwise nginx would buffer the events.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }

@@ -1,4 +1,4 @@
-//! The GraphQL endpoint: what it shares among requests, and how it executes them.
+//! The GraphQL endpoint: what requests share, and how they are executed.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
-use graphql::{Cost, OperationKind, Prepared};
+use graphql::{Cost, OperationKind, PreparedOperation};
 use request::answer::{Budget, hold};
 use request::executor::{Executor, Outcome, short_name};
 use request::quota::Quota;
@@ -19,32 +19,32 @@ use super::bounds::Bounds;
 use super::caller::Callers;
 use super::cors::Origins;
 use super::limits::Limits;
-use super::operation::{Ask, Begun, Listens};
+use super::operation::{ActiveSubscription, OperationRequest, StartedOperation};
 use super::params::{self, BatchEntry, OperationParams, Operations};
 use super::refusal::Refusal;
-use super::respond::{Answer, BatchWriter, Seen};
+use super::respond::{BatchWriter, Consistency, ExecutionResult};
 use super::{HttpSettings, body, respond};
 
-/// What answers `/graphql`.
+/// The endpoint `/graphql`.
 pub(super) struct Endpoint {
     executor: Executor,
     subscribe: Arc<dyn Subscribe>,
     pub(super) callers: Callers,
     pub(super) origins: Origins,
     pub(super) sockets: Arc<Quota>,
-    /// Bytes of what operations on sockets and event streams keep.
+    /// The memory of operations on sockets and of event streams, in bytes.
     pub(super) kept: Arc<Quota>,
     pub(super) limits: Limits,
-    /// Places for requests that run.
+    /// Slots for running requests.
     running: Arc<Quota>,
-    /// Places for those that wait for one.
+    /// Slots for requests that wait for one of these.
     waiting: Arc<Quota>,
-    /// Room for bodies that are being read, in bytes.
+    /// Memory for bodies that are being read, in bytes.
     bodies: Arc<Quota>,
-    /// Memory for answers that are being made or wait for their clients.
+    /// Memory for responses that are being built or sent.
     unsent: Arc<Quota>,
     subscriptions: Arc<Quota>,
-    /// What subscriptions give for an event, in values.
+    /// The values that subscriptions return for an event.
     subscribed: Arc<Quota>,
 }
 
@@ -74,12 +74,12 @@ impl Endpoint {
         }
     }
 
-    /// Begins an operation: a query or a mutation is done then, a subscription listens.
+    /// Begins an operation: runs a query or a mutation to its end, or starts a subscription.
     ///
     /// # Errors
     /// The operation is not executed, or takes too long.
-    pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
-        let Ask { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
+    pub(super) async fn begin(&self, ask: OperationRequest) -> Result<StartedOperation, Refusal> {
+        let OperationRequest { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
         let address = caller.address;
         let mutations = caller.mutations.clone();
         self.in_time(address, waits, mutations, async {
@@ -87,7 +87,7 @@ impl Endpoint {
                 self.sign_in(&mut caller, token).await?;
             }
             let prepared = self.prepare(&operation, safe, &mut Cost::default())?;
-            // A plan has all that it needs of the document.
+            // The plan no longer needs the document.
             drop(operation);
             if let (OperationKind::Query, Some(token)) = (prepared.kind(), &token) {
                 self.ask_position(&mut caller, token).await?;
@@ -96,20 +96,24 @@ impl Endpoint {
             let budget = self.answer_budget(address);
             if prepared.kind() != OperationKind::Subscription {
                 let outcome = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
-                let mut seen = Seen::default();
-                seen.add(&outcome);
+                let mut consistency = Consistency::default();
+                consistency.add(&outcome);
                 let Outcome { json, retry_after_s, .. } = outcome;
                 if prepared.kind() == OperationKind::Mutation && retry_after_s.is_none() {
-                    seen.after = self.executor.contexts.position_after(viewer).await;
+                    consistency.after = self.executor.contexts.position_after(viewer).await;
                 }
-                return Ok(Begun::One(Answer { json: hold(json.into(), budget.share()), retry_after_s, seen }));
+                return Ok(StartedOperation::One(ExecutionResult {
+                    json: hold(json.into(), budget.share()),
+                    retry_after_s,
+                    consistency,
+                }));
             }
             if !streams {
                 return Err(Refusal::is_stream());
             }
             let mut kept = kept.map_or_else(|| self.kept.take(address, 0), Ok).map_err(Refusal::exhausted)?;
             kept.grow(prepared.bytes().saturating_sub(kept.amount())).map_err(Refusal::exhausted)?;
-            // Variables that are not declared are gone.
+            // Undeclared variables are dropped.
             kept.shrink(kept.amount().saturating_sub(prepared.bytes()));
             let shares = [
                 kept,
@@ -117,7 +121,7 @@ impl Endpoint {
                 self.subscribed.take(address, prepared.cost().values).map_err(Refusal::exhausted)?,
             ];
             let payloads = self.subscribe.subscribe(Subscription { prepared, caller, budget, resume_from });
-            Ok(Begun::Many(Listens { payloads, viewer, shares }))
+            Ok(StartedOperation::Many(ActiveSubscription { payloads, viewer, shares }))
         })
         .await
     }
@@ -129,11 +133,11 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Has a query see what its user has changed on any instance, unless it has said itself what it has to see: a session
-    /// that is known already was not looked up.
+    /// Sets the position of a query, unless the client has sent one, so that it sees what its user has changed on any
+    /// instance. A cached session has no position, because it was not looked up.
     async fn ask_position(&self, caller: &mut Caller, token: &str) -> Result<(), Refusal> {
         if caller.after.is_none() && self.executor.contexts.asks_positions() {
-            let found = self.callers.sign_in_anew(token).await?;
+            let found = self.callers.sign_in_uncached(token).await?;
             (caller.viewer, caller.after) = (Some(found.viewer), found.position);
         }
         Ok(())
@@ -143,8 +147,8 @@ impl Endpoint {
         Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), address)
     }
 
-    /// Does work for one of the requests that may run at a time, within a request's time. Where that is
-    /// not refused at once, the wait for its turn has as much.
+    /// Runs work for one of the concurrent requests, within the request timeout. If the request waits for its slot
+    /// instead of being refused, the wait has the same timeout.
     pub(super) async fn in_time<T>(
         &self,
         address: IpAddr,
@@ -153,20 +157,20 @@ impl Endpoint {
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let time = self.limits.request_timeout();
-        // One that waits for its body does not hold up others.
-        let place = match self.running.take(address, 1) {
+        // The slot is taken after the body was read, so that slow bodies do not block others.
+        let slot = match self.running.take(address, 1) {
             Err(exhausted) if waits => {
                 let _waiting = self.waiting.take(address, 1).map_err(Refusal::exhausted)?;
                 timeout(time, self.running.wait(address)).await.map_err(|_| exhausted)
             }
-            place => place,
+            slot => slot,
         };
-        let _place = place.map_err(Refusal::exhausted)?;
+        let _slot = slot.map_err(Refusal::exhausted)?;
         let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms, mutations.outcome()));
         timeout(time, work).await.unwrap_or_else(too_late)
     }
 
-    /// Reads what a request says.
+    /// Reads a request's operations.
     pub(super) async fn read(&self, request: Request, address: IpAddr) -> Result<Operations, Refusal> {
         if request.method() != Method::POST {
             let query = request.uri().query().unwrap_or_default();
@@ -185,14 +189,14 @@ impl Endpoint {
         Bounds::of(&self.limits)
     }
 
-    /// The operation, ready to be executed. Its cost is added to that of a batch's operations before it.
+    /// Prepares an operation. Its cost is added to that of the batch's earlier operations.
     ///
     /// # Errors
-    /// The operation is not to be executed.
-    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
+    /// The operation must not be executed.
+    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<PreparedOperation, Refusal> {
         let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
-            // The first one of a batch or a socket.
+            // Only the first one of a batch or a socket.
             let _ = context.operation.set(short_name(name));
         }
         if safe && prepared.kind() == OperationKind::Mutation {
@@ -202,13 +206,13 @@ impl Endpoint {
         Ok(prepared)
     }
 
-    /// One after the other: a later one sees what an earlier one has changed.
+    /// Runs them one after another: a later one sees what an earlier one has changed.
     pub(super) async fn execute_batch(
         &self,
         operations: Vec<BatchEntry>,
         mut caller: Caller,
         token: Option<&str>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<ExecutionResult, Refusal> {
         if let Some(token) = token {
             self.sign_in(&mut caller, token).await?;
         }
@@ -222,15 +226,15 @@ impl Endpoint {
                 if prepared.kind() == OperationKind::Subscription {
                     return Err(Refusal::is_stream());
                 }
-                // A mutation before may have ended the session, or changed the role. Mutations look themselves.
+                // An earlier mutation may have ended the session or changed the role. Mutations check that themselves.
                 let is_mutation = prepared.kind() == OperationKind::Mutation;
                 if changed && !is_mutation {
                     if let Some(token) = token {
                         self.sign_in(&mut caller, token).await?;
                     }
                     changed = false;
-                    written.seen().after = self.executor.contexts.position_after(caller.viewer).await;
-                    caller.after = caller.after.max(written.seen().after);
+                    written.consistency().after = self.executor.contexts.position_after(caller.viewer).await;
+                    caller.after = caller.after.max(written.consistency().after);
                 }
                 if let (false, Some(token)) = (is_mutation, token) {
                     self.ask_position(&mut caller, token).await?;
@@ -242,7 +246,7 @@ impl Endpoint {
             };
             match run.await {
                 Ok(outcome) => {
-                    written.seen().add(&outcome);
+                    written.consistency().add(&outcome);
                     written.add(&outcome.json, outcome.retry_after_s);
                 }
                 Err(refusal) => {
@@ -250,13 +254,13 @@ impl Endpoint {
                     written.add(&respond::errors(&refusal.errors), refusal.retry_after_s());
                 }
             }
-            // Many that need not wait for anything would hold up others, and the time limit.
+            // Many operations that never wait would block others, and the timeout.
             tokio::task::yield_now().await;
         }
         if changed {
-            written.seen().after = self.executor.contexts.position_after(caller.viewer).await;
+            written.consistency().after = self.executor.contexts.position_after(caller.viewer).await;
         }
         let answer = written.finish();
-        Ok(Answer { json: hold(answer.json, budget.share()), ..answer })
+        Ok(ExecutionResult { json: hold(answer.json, budget.share()), ..answer })
     }
 }

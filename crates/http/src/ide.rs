@@ -1,6 +1,6 @@
-//! The pages for people: GraphiQL at `/`, new comments at `/live`, and for admins `/status` with what it links to at
-//! `/monitoring`, built from `web/` and embedded; and the plain page at `/plain`, which stands in at `/` when `web/` was not
-//! built. They are embedded compressed. `/site.json` tells the pages which pages there are, and which demo accounts.
+//! The web pages: GraphiQL at `/`, new comments at `/live`, and for admins `/status` with the pages that it links to at
+//! `/monitoring`. They are built from `web/`, compressed and embedded. The plain page at `/plain` replaces `/` if
+//! `web/` was not built. `/site.json` lists the pages, and the demo accounts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -16,42 +16,42 @@ use axum::{Json, Router};
 use flate2::read::GzDecoder;
 use serde::Serialize;
 
-/// A file's path and content, which `build.rs` has compressed by gzip.
+/// A file's path and content. `build.rs` has compressed it with gzip.
 type Source = (&'static str, &'static [u8]);
 
 /// The files of `web/dist`; none if it was not built.
 const BUILT: &[Source] = include!(concat!(env!("OUT_DIR"), "/built.rs"));
 
-/// The page of our own, which needs no build.
+/// The plain page, which needs no build.
 const PLAIN: &[Source] = include!(concat!(env!("OUT_DIR"), "/plain.rs"));
 
-/// What the built pages may do.
+/// The content security policy of the built pages.
 ///
-/// - Monaco, GraphiQL's editor, lays out every line of text by `style` attributes and adds its
-///   themes as `<style>` elements: hence `'unsafe-inline'` for styles, and for nothing else.
-/// - GraphiQL's style sheet holds its fonts, and Monaco's its squiggles, as `data:` URLs.
-/// - The editor checks documents in workers, which are files of ours.
+/// - Monaco, GraphiQL's editor, positions every line of text with `style` attributes and adds its themes as `<style>`
+///   elements: hence `'unsafe-inline'`, only for styles.
+/// - GraphiQL's style sheet contains its fonts, and Monaco's its squiggles, as `data:` URLs.
+/// - The editor checks documents in workers, which are files of this server.
 const BUILT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What the plain page may do: `data:` is its empty icon.
+/// The policy of the plain page. `data:` is for its empty icon.
 const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Accounts of a demo, which everybody may use.
+/// The accounts of a demo. Everyone may use them.
 #[derive(Clone, Debug, Serialize)]
 pub struct DemoLogin {
-    /// Their names.
+    /// Their usernames.
     pub usernames: Vec<String>,
     /// The password of all of them.
     pub password: String,
 }
 
-/// What pages cannot know when they are built.
+/// What pages cannot know at build time.
 #[derive(Clone, Debug, Serialize)]
 struct Site {
-    /// The routes of the pages, `/` only if it is GraphiQL.
+    /// The routes of the pages. `/` is included only if it is GraphiQL.
     pages: Vec<String>,
     demo: Option<DemoLogin>,
 }
@@ -64,7 +64,7 @@ impl Site {
     }
 }
 
-/// A file as it is served.
+/// A file to serve.
 #[derive(Clone, Debug)]
 struct Page {
     route: String,
@@ -72,11 +72,11 @@ struct Page {
     content_type: &'static str,
     policy: &'static str,
     cache: &'static str,
-    /// Weak, since one tag serves all encodings of the content.
+    /// Weak, because one tag serves all encodings of the content.
     etag: String,
 }
 
-/// The routes of the pages that are wanted: those of the IDE and those of the status.
+/// The routes of the enabled pages: those of the IDE and those of the status.
 pub(super) fn routes(ide: bool, status: bool, demo: Option<&DemoLogin>) -> Router {
     let is_served = move |route: &str| match route {
         "/status" | "/monitoring" => status,
@@ -108,7 +108,7 @@ fn pages(built: &[Source]) -> Vec<Page> {
 
 impl Page {
     fn new((path, content): Source, policy: &'static str) -> Self {
-        // Vite puts a hash of the content into the names of what is in this folder.
+        // Vite adds a hash of the content to file names in this folder.
         let hashed = path.starts_with("assets/");
         let tag = if hashed { path.to_owned() } else { format!("{:016x}", hash(content)) };
         Self {
@@ -122,7 +122,7 @@ impl Page {
     }
 }
 
-/// Where a file is served.
+/// The route of a file.
 fn route(path: &str) -> String {
     match path.strip_suffix(".html") {
         Some("index") => "/".to_owned(),
@@ -136,7 +136,7 @@ fn answer(page: &Page, request: &HeaderMap) -> Response {
         (CONTENT_TYPE, page.content_type),
         (CACHE_CONTROL, page.cache),
         (ETAG, &page.etag),
-        // Workers obey the policy that comes with their own file, so every file has one.
+        // Workers obey the policy in the response with their own file, so every file has one.
         (CONTENT_SECURITY_POLICY, page.policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_page_stands_in_for_what_was_not_built() {
+    fn plain_page_replaces_unbuilt_pages() {
         let pages = pages(&[]);
         let at = |route| pages.iter().find(|page| page.route == route).map(|page| (page.content, page.policy));
         assert!(at("/").is_some());
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn site_names_the_pages_that_there_are() {
+    fn site_lists_the_existing_pages() {
         let json = |built, demo| serde_json::to_string(&Site::new(built, demo, |_| true));
         assert_eq!(json(DIST, None).unwrap(), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
         let demo = DemoLogin { usernames: vec!["member".to_owned()], password: "known".to_owned() };

@@ -1,10 +1,10 @@
-//! Transport: GraphQL over HTTP, the IDE, health and metrics, and what every request gets. Names no
-//! domain.
+//! Transport: GraphQL over HTTP, the IDE, health and metrics, and what every request gets. Names no domain.
 //!
-//! A request passes [`serve`] (connections), [`metrics`] (counts), [`envelope`] (id, log line),
-//! compression, and at `/graphql` [`dispatch`]: [`accept`] chooses the media type, [`caller`] tells who asks, [`body`] and
-//! [`params`] read the request, the [`graphql`] endpoint has the [`executor`](request::executor) ask the engine, [`respond`]
-//! sends. What is not executed is a [`refusal`]. `docs/transport.md` describes it for clients, `docs/operations.md` for those who run it.
+//! A request passes [`serve`] (connections), [`metrics`] (counts), [`envelope`] (id, log line), compression, and at
+//! `/graphql` [`dispatch`]: [`accept`] selects the media type, [`caller`] identifies the sender, [`body`] and
+//! [`params`] read the request, the [`graphql`] endpoint runs it on the engine with the
+//! [`executor`](request::executor), and [`respond`] sends the response. A request that is not executed is a
+//! [`refusal`]. `docs/transport.md` describes the transport for clients, `docs/operations.md` for operators.
 
 mod accept;
 mod body;
@@ -62,37 +62,37 @@ pub use status::{Readiness, Status};
 use caller::Callers;
 use graphql::Endpoint;
 
-/// What the transport does, and what it lets pass.
+/// The transport's settings.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Limits of requests.
     pub limits: Limits,
-    /// Sites whose pages may ask.
+    /// Sites whose pages may send requests.
     pub cors_origins: Vec<Origin>,
-    /// Proxies whose word is taken for where a request comes from.
+    /// Proxies whose forwarded addresses are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether there are pages for people at `/`.
+    /// Whether there are pages at `/`.
     pub ide: bool,
-    /// Accounts that these pages offer to try out the API with.
+    /// The accounts that these pages offer for trying out the API.
     pub demo: Option<DemoLogin>,
     /// Whether `/metrics` is on the main address.
     pub metrics: bool,
 }
 
-/// What answers, behind the transport.
+/// The services behind the transport.
 pub struct HttpServices {
     /// Executes operations.
     pub executor: Executor,
-    /// Carries the results of subscriptions.
+    /// Delivers the results of subscriptions.
     pub subscribe: Arc<dyn Subscribe>,
-    /// Knows whose a token is.
+    /// Resolves tokens.
     pub authenticate: Arc<dyn Authenticate>,
-    /// Knows how the cluster is, if admins may ask: at `/status.json`, with a page at `/status`.
+    /// Reports the state of the cluster to admins, if enabled: at `/status.json`, with a page at `/status`.
     pub overview: Option<Arc<dyn Overview>>,
 }
 
-/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/`, `/status.json` and
-/// `/metrics` if they are wanted.
+/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and if enabled the pages at `/`, `/status.json` and
+/// `/metrics`.
 pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpSettings) -> Router {
     let HttpSettings { limits, cors_origins, trusted_proxies, .. } = settings;
     let HttpServices { executor, subscribe, authenticate, overview } = services;
@@ -115,8 +115,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
         paths.push("/metrics");
     }
     let router = with_fallbacks(router, paths);
-    // As one layer, the outermost first: the router boxes the routes, and each request, for every
-    // layer that it is given.
+    // One layer, the outermost part first: the router boxes the routes and each request once for every layer.
     router.layer((
         from_fn(metrics::observe),
         from_fn(envelope::observe),
@@ -128,13 +127,13 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     ))
 }
 
-/// The routes of the operators' address: health and metrics. Asking them is not logged.
+/// The routes of the operators' address: health and metrics. Their requests are not logged.
 pub fn operations_router(status: &Arc<dyn Status>) -> Router {
     let router = health_routes(status).merge(metrics_route(status));
     with_fallbacks(router, vec!["/livez", "/readyz", "/metrics"]).layer(from_fn(envelope::require_host))
 }
 
-/// Answers what no route does.
+/// Handles requests without a route.
 fn with_fallbacks(router: Router, paths: Vec<&'static str>) -> Router {
     router
         .fallback(async move |request: Request| not_found::refuse(&request, &paths))
@@ -149,7 +148,7 @@ fn metrics_route(status: &Arc<dyn Status>) -> Router {
     Router::new().route("/metrics", get(status::metrics).with_state(Arc::clone(status)))
 }
 
-/// A stream of events must reach the client one by one, which a compressor would hold up.
+/// A compressor would delay the events of a stream, which must reach the client one by one.
 fn compression(from_bytes: u64) -> CompressionLayer<impl Predicate> {
     let worthwhile = SizeAbove::new(from_bytes).and(NotForContentType::SSE);
     CompressionLayer::new().quality(CompressionLevel::Precise(4)).compress_when(worthwhile)

@@ -135,7 +135,7 @@ pub struct Limits {
           value_parser = number::<u64>(1..=1_000_000))]
     pub limit_connections: u64,
 
-    /// The maximum of --limit-connections for one network address. Further ones are closed at once.
+    /// The maximum of --limit-connections for one network address. Further ones are closed immediately.
     /// --trusted-proxies have no limit.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_connections_per_client,
@@ -325,7 +325,7 @@ impl Limits {
         Quota::new(names, self.limit_sockets, self.limit_sockets_per_client)
     }
 
-    /// Room for what running operations on sockets and event streams keep.
+    /// The memory of running operations on sockets and of event streams.
     pub(super) fn kept(&self) -> Arc<Quota> {
         let names = QuotaNames {
             limit: "limit-kept-bytes",
@@ -336,7 +336,7 @@ impl Limits {
         Quota::new(names, self.limit_kept_bytes, self.limit_kept_bytes_per_client)
     }
 
-    /// Room for bodies that are being read, in bytes.
+    /// Memory for bodies that are being read, in bytes.
     pub(super) fn bodies(&self) -> Arc<Quota> {
         let names = QuotaNames {
             limit: "limit-bodies-bytes",
@@ -347,18 +347,18 @@ impl Limits {
         Quota::new(names, self.limit_bodies_bytes, self.limit_bodies_bytes_per_client)
     }
 
-    /// Slots for requests that run.
+    /// Slots for running requests.
     pub(super) fn requests(&self) -> Arc<Quota> {
         Quota::new(REQUESTS, self.limit_requests, self.limit_requests_per_client)
     }
 
-    /// Slots for operations on sockets that wait for a place to run: as many as may run.
+    /// Slots for operations on sockets that wait for a running slot: as many as there are of these.
     pub(super) fn waiting(&self) -> Arc<Quota> {
         let names = QuotaNames { held: "operations wait", ..REQUESTS };
         Quota::new(names, self.limit_requests, self.limit_requests_per_client)
     }
 
-    /// Each client's part of the connections; all together wait for their places before they are accepted.
+    /// Each client's part of the connections. The total is limited before connections are accepted.
     pub(super) fn connections(&self) -> Arc<Quota> {
         let names = QuotaNames {
             limit: "limit-connections",
@@ -380,7 +380,7 @@ impl Limits {
         Quota::new(names, self.limit_subscriptions, self.limit_subscriptions_per_client)
     }
 
-    /// What subscriptions give for one event, in values.
+    /// The values that subscriptions return for one event.
     pub(super) fn subscribed(&self) -> Arc<Quota> {
         let limit = "limit-subscribed-complexity-per-client";
         let held = "values per event are subscribed to";
@@ -388,7 +388,7 @@ impl Limits {
         Quota::new(names, u64::MAX, self.limit_subscribed_complexity_per_client)
     }
 
-    /// Memory for answers.
+    /// Memory for responses.
     pub(super) fn unsent(&self) -> Arc<Quota> {
         let names = QuotaNames {
             limit: "limit-unsent-bytes",

@@ -1,4 +1,4 @@
-//! The answer where there is nothing: which paths there are.
+//! The response for a missing path. It lists the paths.
 
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
@@ -9,7 +9,7 @@ use super::accept::ResponseFormat;
 use super::refusal::Refusal;
 use super::respond;
 
-/// Refuses a path that nothing is at. `paths` are those that people may look for.
+/// Rejects an unknown path. `paths` are those to suggest.
 pub(super) fn refuse(request: &Request, paths: &[&str]) -> Response {
     let path = request.uri().path();
     let shown: String = path.chars().take(PATH_SHOWN_MAX).collect();
@@ -20,16 +20,16 @@ pub(super) fn refuse(request: &Request, paths: &[&str]) -> Response {
     answer(StatusCode::NOT_FOUND, RequestError::new("NOT_FOUND", message))
 }
 
-/// Refuses a method that a path does not take.
+/// Rejects a method that a path does not support.
 pub(super) fn refuse_method(method: &Method) -> Response {
     let message = format!("{method} is not allowed here; use GET");
     answer(StatusCode::METHOD_NOT_ALLOWED, RequestError::new("BAD_USER_INPUT", message))
 }
 
-/// Characters of a path that are repeated in the answer.
+/// The number of characters of a path that the response repeats.
 const PATH_SHOWN_MAX: usize = 80;
 
-/// Whether only case, slashes or what stands before it differ: `/GraphQL/`, `/api/graphql`.
+/// Whether only case, slashes or a prefix differ: `/GraphQL/`, `/api/graphql`.
 fn is_near(path: &str, known: &str) -> bool {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     !last.is_empty() && last.eq_ignore_ascii_case(known.trim_start_matches('/'))

@@ -1,4 +1,4 @@
-//! An operation whose results are a stream, whatever carries them: a WebSocket or server-sent events.
+//! An operation whose results are a stream, over a WebSocket or server-sent events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -17,81 +17,80 @@ use telemetry::metrics::ListeningGuard;
 use super::envelope;
 use super::params::OperationParams;
 use super::refusal::Refusal;
-use super::respond::Answer;
+use super::respond::ExecutionResult;
 
-/// What is asked, by whom, and in which way.
-pub(super) struct Ask {
+/// An operation to begin, its caller, and how to run it.
+pub(super) struct OperationRequest {
     pub(super) operation: OperationParams,
     pub(super) caller: Caller,
-    /// By which the caller signs in.
+    /// The token with which the caller signs in.
     pub(super) token: Option<Arc<str>>,
-    /// Whether nothing may be changed.
+    /// Whether mutations are rejected.
     pub(super) safe: bool,
     /// Whether the caller reads streams.
     pub(super) streams: bool,
-    /// Whether it waits for its turn where the server is busy: clients of a socket take a refusal for
-    /// the end, and all come back at once when another server has stopped.
+    /// Whether it waits for a slot if the server is busy. Clients of a socket treat a refusal as the end, and all of
+    /// them reconnect at the same moment after another server has stopped.
     pub(super) waits: bool,
     pub(super) resume_from: Option<ResumeFrom>,
-    /// Its part of what may be kept, if it has one already.
+    /// Its share of the operations' memory, if it has one already.
     pub(super) kept: Option<Share>,
 }
 
-/// An operation that was not refused.
-pub(super) enum Begun {
-    /// A query or a mutation, which is done: its result.
-    One(Answer),
-    /// A subscription.
-    Many(Listens),
+/// An operation that has begun.
+pub(super) enum StartedOperation {
+    /// A finished query or mutation, with its result.
+    One(ExecutionResult),
+    /// An active subscription.
+    Many(ActiveSubscription),
 }
 
-/// A subscription that listens.
-pub(super) struct Listens {
+/// An active subscription.
+pub(super) struct ActiveSubscription {
     pub(super) payloads: Payloads,
-    /// By whom.
+    /// The listener.
     pub(super) viewer: Option<Viewer>,
-    /// What it has of what clients share.
+    /// Its shares of the resources for all clients.
     pub(super) shares: [Share; 3],
 }
 
-/// What happens to an operation, one after the other.
+/// The events of an operation, in order.
 pub(super) enum OperationEvent {
-    /// It is a subscription, and results will come.
+    /// It is a subscription, and results will follow.
     Listening,
     Next(SubscriptionResult),
-    /// The last one: it was not executed.
+    /// The last event: it was not executed.
     Refused(Vec<RequestError>),
-    /// The last one: that was all.
+    /// The last event: it is complete.
     Complete,
-    /// The last one: there is no room for it, or nobody can tell at the moment whose it is. It may be
-    /// asked for again.
+    /// The last event: the server has no capacity for it, or its token cannot be checked now. The client may retry.
     Unavailable(String),
-    /// The last one: its client is too slow.
+    /// The last event: its client is too slow.
     Lagged,
-    /// The last one: the server stops.
+    /// The last event: the server stops.
     Stopping,
-    /// The last one: its token is not, or no longer, valid.
+    /// The last event: its token is invalid or no longer valid.
     SignedOut,
 }
 
-/// An operation that goes on.
+/// An operation in progress.
 pub(super) struct RunningOperation(OperationState);
 
-/// What a subscription has as long as it listens.
+/// What a subscription holds while it is active.
 struct SubscriptionGuard {
     _counted: ListeningGuard,
     _shares: [Share; 3],
 }
 
 enum OperationState {
-    Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
+    Beginning(BoxFuture<'static, Result<StartedOperation, Refusal>>),
     Listening { payloads: Payloads, _held: SubscriptionGuard },
     Last(OperationEvent),
     Over,
 }
 
 impl RunningOperation {
-    pub(super) fn begin(beginning: BoxFuture<'static, Result<Begun, Refusal>>) -> Self {
+    pub(super) fn begin(beginning: BoxFuture<'static, Result<StartedOperation, Refusal>>) -> Self {
         Self(OperationState::Beginning(beginning))
     }
 
@@ -102,19 +101,19 @@ impl RunningOperation {
         })
     }
 
-    /// Says the last thing.
+    /// Returns the last event.
     fn end(&mut self, last: OperationEvent) -> OperationEvent {
         self.0 = OperationState::Over;
         last
     }
 
-    fn begun(&mut self, begun: Result<Begun, Refusal>) -> OperationEvent {
+    fn begun(&mut self, begun: Result<StartedOperation, Refusal>) -> OperationEvent {
         match begun {
-            Ok(Begun::One(Answer { json, .. })) => {
+            Ok(StartedOperation::One(ExecutionResult { json, .. })) => {
                 self.0 = OperationState::Last(OperationEvent::Complete);
                 OperationEvent::Next(SubscriptionResult { event_id: None, json })
             }
-            Ok(Begun::Many(Listens { payloads, shares, .. })) => {
+            Ok(StartedOperation::Many(ActiveSubscription { payloads, shares, .. })) => {
                 *self = Self::listen(payloads, shares);
                 OperationEvent::Listening
             }
@@ -122,7 +121,7 @@ impl RunningOperation {
                 refusal.count();
                 self.end(match refusal.status {
                     Some(StatusCode::UNAUTHORIZED) => OperationEvent::SignedOut,
-                    // What else runs on its connection has room.
+                    // The connection's other operations are within the limits.
                     Some(StatusCode::SERVICE_UNAVAILABLE) if !refusal.is_spent => {
                         OperationEvent::Unavailable(refusal.message().to_owned())
                     }
@@ -160,7 +159,7 @@ impl RunningOperation {
 impl Stream for RunningOperation {
     type Item = OperationEvent;
 
-    /// A panic ends the operation, not all that share its connection.
+    /// A panic ends only this operation, not the others on its connection.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OperationEvent>> {
         catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or_else(|panic| {
             let error = envelope::report_panic(&*panic);

@@ -1,4 +1,4 @@
-//! How the cluster, the servers and the database are, for admins: `/status.json`.
+//! The state of the cluster, the servers and the database, for admins: `/status.json`.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use request::viewer::Role;
 use super::accept::ResponseFormat;
 use super::graphql::Endpoint;
 use super::refusal::Refusal;
-use super::respond::{self, Answer, Seen};
+use super::respond::{self, Consistency, ExecutionResult};
 
-/// Knows how the cluster, the servers and the database are.
+/// Reports the state of the cluster, the servers and the database.
 pub trait Overview: Send + Sync {
-    /// One JSON document. It may take some seconds: what is away is waited for.
+    /// Returns one JSON document. It may take some seconds, because it waits for servers that do not respond.
     ///
     /// # Errors
-    /// There is no JSON.
+    /// The JSON cannot be written.
     fn overview(&self) -> BoxFuture<'_, ApiResult<Vec<u8>>>;
 }
 
@@ -43,7 +43,7 @@ async fn look(endpoint: &Endpoint, overview: &dyn Overview, request: &Parts) -> 
         let viewer = endpoint.callers.sign_in(&token).await?.viewer;
         policy::require(viewer, Role::Admin).map_err(refuse)?;
         let json = overview.overview().await.map_err(refuse)?;
-        let answer = Answer { json: json.into(), retry_after_s: None, seen: Seen::default() };
+        let answer = ExecutionResult { json: json.into(), retry_after_s: None, consistency: Consistency::default() };
         Ok(respond::respond(answer, ResponseFormat::Json))
     };
     endpoint.in_time(caller.address, false, caller.mutations.clone(), work).await

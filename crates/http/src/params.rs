@@ -1,6 +1,6 @@
-//! What a request says: the parameters of GraphQL over HTTP, from a body or from a URL.
+//! The parameters of a GraphQL request over HTTP, from a body or a URL.
 //!
-//! What is no parameter is passed over and never kept, and of `extensions` the one member that means something.
+//! Unknown parameters are skipped and never stored, as are unknown members of `extensions`.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::bounds::Bounds;
 use super::refusal::Refusal;
 use super::values::Reader;
 
-/// The parameters of one operation, the last two as they are written; null is as good as nothing.
+/// The parameters of one operation, the last two as raw JSON. Null counts as missing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Params<'a> {
@@ -26,7 +26,7 @@ struct Params<'a> {
     extensions: Option<&'a RawValue>,
 }
 
-/// What means something in `extensions`.
+/// The known members of `extensions`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Extensions<'a> {
@@ -34,28 +34,28 @@ struct Extensions<'a> {
     idempotency_key: Option<&'a RawValue>,
 }
 
-/// What is to be executed.
+/// An operation to execute.
 #[derive(Debug)]
 pub(super) struct OperationParams {
     /// The document.
     pub(super) query: String,
-    /// Which of its operations.
+    /// The name of one of its operations.
     pub(super) operation_name: Option<String>,
-    /// Values by name, those of variables that nothing declares too.
+    /// Values by name, including those of undeclared variables.
     pub(super) variables: Inputs,
     /// The key in `extensions`, which WebSockets use.
     pub(super) idempotency_key: Option<KeyParam>,
 }
 
 impl OperationParams {
-    /// What the engine is asked.
+    /// The request to the engine.
     pub(super) fn request(&self) -> Request<'_> {
         let Self { query, operation_name, variables, .. } = self;
         Request { query, operation_name: operation_name.as_deref(), variables }
     }
 }
 
-/// An idempotency key as it came.
+/// An idempotency key as the client sent it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyParam {
     /// A string.
@@ -64,10 +64,10 @@ pub(super) enum KeyParam {
     NotText,
 }
 
-/// An operation of a batch, or why it cannot be read: the others are executed.
+/// An operation of a batch, or why it cannot be read. The others are executed.
 pub(super) type BatchEntry = Result<OperationParams, Refusal>;
 
-/// What a body may hold.
+/// The content of a body.
 #[derive(Debug)]
 pub(super) enum Operations {
     /// One operation.
@@ -76,7 +76,7 @@ pub(super) enum Operations {
     Batch(Vec<BatchEntry>),
 }
 
-/// Those that are texts, as they are written: most bodies are right, and read once.
+/// String parameters as raw JSON: most bodies are valid, and are read once.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawParams<'a> {
@@ -135,10 +135,10 @@ fn read_key(extensions: &RawValue) -> Result<Option<KeyParam>, Refusal> {
     key.transpose().map_err(|error| Refusal::unreadable("extensions.idempotencyKey", &error))
 }
 
-/// Reads a JSON body. Members that are no parameters are ignored.
+/// Reads a JSON body. Unknown members are ignored.
 ///
 /// # Errors
-/// What is wrong with which parameter.
+/// The invalid parameter, and what is wrong with it.
 pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Operations, Refusal> {
     let mut reader = Reader::new(bounds);
     let body = std::str::from_utf8(body).map_err(|_| Refusal::malformed("the body is not valid UTF-8"))?;
@@ -171,7 +171,7 @@ fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Bat
         "an object" => Params::read(entry.get())?.into_operation(reader),
         other => Err(Refusal::malformed(format!("each operation in a batch must be an object, not {other}"))),
     };
-    // What is wrong with a value is its operation's; a body that is malformed is refused as a whole.
+    // An invalid value is an error of its operation. A malformed body is rejected as a whole.
     let read_alone = |entry| match read(entry) {
         Err(refusal) if refusal.status.is_some() => Err(refusal),
         read => Ok(read),
@@ -179,7 +179,7 @@ fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Bat
     entries.into_iter().map(read_alone).collect()
 }
 
-/// The first entries of an array, so many at most, and how many there are.
+/// The first entries of an array, up to a limit, and the number of all.
 struct Entries(u64);
 
 impl<'de> DeserializeSeed<'de> for Entries {
@@ -224,7 +224,7 @@ fn explain(error: &serde_json::Error) -> String {
     }
 }
 
-/// What kind of value it is: its first byte tells.
+/// The type of a JSON value, which its first byte shows.
 fn kind(json: &RawValue) -> &'static str {
     match json.get().as_bytes().first() {
         Some(b'n') => "null",
@@ -239,7 +239,7 @@ fn kind(json: &RawValue) -> &'static str {
 /// Reads the query part of a URL, in which `variables` and `extensions` are JSON.
 ///
 /// # Errors
-/// What is wrong with which parameter.
+/// The invalid parameter, and what is wrong with it.
 pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<OperationParams, Refusal> {
     const NAMES: [&str; 4] = ["query", "operationName", "variables", "extensions"];
     let mut texts: [Option<String>; 4] = Default::default();
@@ -254,7 +254,7 @@ pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<OperationParams, R
         }
     }
     let [query, operation_name, variables, extensions] = texts;
-    // What a form sends that is not filled in.
+    // A form sends empty fields as empty strings.
     let operation_name = operation_name.filter(|name| !name.is_empty());
     let variables = read_json("variables", variables.as_deref())?;
     let extensions = read_json("extensions", extensions.as_deref())?;

@@ -1,4 +1,4 @@
-//! Why a request is not executed: a status, a code, a text, and where the client has to look.
+//! Why a request is not executed: the status, the code, the message, and the location.
 
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -10,16 +10,15 @@ use telemetry::metrics;
 
 use super::engine_refusal::request_errors;
 
-/// A request that is answered with errors and without being executed.
+/// A request that gets errors and is not executed.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    /// The status; none when it depends on the media type, as it does for all that is wrong
-    /// in the GraphQL document or with its variables.
+    /// The status. `None` if it depends on the media type, as for all errors of the GraphQL document and its variables.
     pub(super) status: Option<StatusCode>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// One or more.
+    /// At least one.
     pub(super) errors: Vec<RequestError>,
-    /// Whether there was no room for its answer, which is counted where that is noticed.
+    /// Whether there was no memory for its response. The budget counts that.
     pub(super) is_spent: bool,
 }
 
@@ -34,7 +33,7 @@ impl Refusal {
         Self { status, headers: Vec::new(), errors, is_spent: false }
     }
 
-    /// Counts it with its errors.
+    /// Counts the refusal and its errors.
     pub(super) fn count(&self) {
         for error in &self.errors {
             metrics::count_error(error.code());
@@ -42,29 +41,29 @@ impl Refusal {
                 metrics::count_limit(limit);
             }
         }
-        // A database that is away is no lack of room.
+        // A missing database is not a lack of capacity.
         let lacks_room = self.errors.iter().any(|error| error.extensions.contains_key("limit"));
         if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) && lacks_room {
             metrics::count_refused();
         }
     }
 
-    /// When to come back, if something is unavailable.
+    /// The number of seconds until a retry, if something is unavailable.
     pub(super) fn retry_after_s(&self) -> Option<u64> {
         self.errors.iter().filter(|error| error.code() == UNAVAILABLE).find_map(RequestError::retry_after_s)
     }
 
-    /// The text of the first error.
+    /// The message of the first error.
     pub(super) fn message(&self) -> &str {
         self.errors.first().map_or("", |error| &error.message)
     }
 
-    /// Why the engine does not execute it.
+    /// A refusal by the engine.
     pub(super) fn engine(refusal: &graphql::EngineRefusal) -> Self {
         Self::of(None, request_errors(refusal))
     }
 
-    /// What the executor would have answered, before it is asked.
+    /// An error that the executor would have returned, found earlier.
     pub(super) fn api(error: &ApiError) -> Self {
         let published = RequestError::from(error.clone());
         let status = match published.code() {
@@ -75,7 +74,7 @@ impl Refusal {
             "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let refusal = Self::of(Some(status), vec![published]).tell_retry();
+        let refusal = Self::of(Some(status), vec![published]).set_retry_after();
         match error {
             ApiError::UnknownToken => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
             ApiError::Unauthenticated => refusal.header(WWW_AUTHENTICATE, "Bearer"),
@@ -83,8 +82,8 @@ impl Refusal {
         }
     }
 
-    /// Says in the header what the error says: when to come back.
-    fn tell_retry(mut self) -> Self {
+    /// Sets the header to the error's number of seconds until a retry.
+    fn set_retry_after(mut self) -> Self {
         if let Some(after_s) = self.errors.iter().find_map(RequestError::retry_after_s) {
             self.headers.push((RETRY_AFTER, after_s.into()));
         }
@@ -101,22 +100,22 @@ impl Refusal {
         Self { errors, ..self }
     }
 
-    /// The request is no GraphQL request.
+    /// The request is not a valid GraphQL request.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(Some(StatusCode::BAD_REQUEST), BAD_USER_INPUT, message)
     }
 
-    /// A request parameter is unusable.
+    /// A parameter is invalid.
     pub(super) fn parameter(name: &str, message: &str) -> Self {
         Self::malformed(format!("{name}: {message}")).extension("field", name)
     }
 
-    /// A value of an operation is JSON, but cannot be used.
+    /// A value of an operation is valid JSON, but cannot be used.
     pub(super) fn value(place: &str, message: &str) -> Self {
         Self::new(None, BAD_USER_INPUT, format!("{place}: {message}")).extension("field", place)
     }
 
-    /// A request parameter is JSON, but has texts or numbers that stand for nothing, or a member twice.
+    /// A parameter is JSON, but contains an invalid string or number, or a duplicate member.
     pub(super) fn unreadable(name: &str, error: &serde_json::Error) -> Self {
         let what = if error.is_data() { "a member twice" } else { "a number out of range or a lone surrogate" };
         Self::value(name, &format!("has {what} at line {} column {}", error.line(), error.column()))
@@ -133,27 +132,27 @@ impl Refusal {
         Self::new(Some(StatusCode::NOT_ACCEPTABLE), BAD_USER_INPUT, message)
     }
 
-    /// A subscription, asked for by a client that does not say that it reads streams.
+    /// A subscription from a client that does not declare that it reads streams.
     pub(super) fn is_stream() -> Self {
         Self::malformed("a subscription returns a stream; send Accept: text/event-stream, or use a WebSocket")
     }
 
-    /// Another site's page wants a WebSocket, which browsers let it have without asking.
+    /// A page of another site requests a WebSocket. Browsers do not restrict that.
     pub(super) fn origin() -> Self {
         let message = "this origin is not allowed; add it to the server's --cors-origins";
         Self::new(Some(StatusCode::FORBIDDEN), "FORBIDDEN", message)
     }
 
-    /// The server was put together without [`serve`](super::serve()).
+    /// The server was assembled without [`serve`](super::serve()).
     pub(super) fn no_link() -> Self {
-        tracing::error!("a connection without its link: serve the router by http::serve");
+        tracing::error!("a connection without its link: serve the router with http::serve");
         Self::new(Some(StatusCode::INTERNAL_SERVER_ERROR), "INTERNAL", "internal error")
     }
 
-    /// There is no more of what clients share: 429 for what one client may have, 503 for all.
+    /// A shared limit is reached: 429 if it is one client's part, 503 if it is the whole.
     pub(super) fn exhausted(exhausted: Exhausted) -> Self {
         let status = if exhausted.by_client { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-        Self::of(Some(status), vec![ApiError::Exhausted(exhausted).into()]).tell_retry()
+        Self::of(Some(status), vec![ApiError::Exhausted(exhausted).into()]).set_retry_after()
     }
 
     pub(super) fn socket_operations(operations: u64) -> Self {
@@ -167,7 +166,7 @@ impl Refusal {
         Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "GET, HEAD, POST")
     }
 
-    /// Another site may make a browser send a GET with its user's rights.
+    /// Another site can make a browser send a GET with its user's rights.
     pub(super) fn unsafe_by_get(kind: &str) -> Self {
         let message = format!("a {kind} cannot be sent by GET; use POST");
         Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "POST")
@@ -180,9 +179,9 @@ impl Refusal {
             .limit("body-timeout-ms", milliseconds)
     }
 
-    /// The request took too long. `outcome` says what has become of its mutations, if it has some.
+    /// The request took too long. `outcome` is that of its mutations, if it has any.
     pub(super) fn timeout(milliseconds: u64, outcome: Option<&'static str>) -> Self {
-        let message = format!("the request was stopped after {milliseconds} ms; request less at once");
+        let message = format!("the request was stopped after {milliseconds} ms; request less data");
         let refusal = Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message);
         let refusal = refusal.limit("request-timeout-ms", milliseconds);
         if outcome == Some(OUTCOME_UNKNOWN) {
@@ -203,7 +202,7 @@ impl Refusal {
         Self::malformed(message).limit("limit-batch", operations)
     }
 
-    /// The answer is larger than allowed, or clients hold too much.
+    /// The response is too large, or clients occupy too much memory.
     pub(super) fn spent(spent: BudgetError) -> Self {
         let refusal = match spent {
             BudgetError::Large(max) => {
@@ -215,12 +214,12 @@ impl Refusal {
         Self { is_spent: true, ..refusal }
     }
 
-    /// An input has more of something than a limit allows.
+    /// An input exceeds a limit.
     pub(super) fn large_input(limit: &'static str, field: &str, what: &str, max: u64) -> Self {
         Self::value(field, &format!("has more than {max} {what}")).limit(limit, max)
     }
 
-    /// Names the limit, as its flag is called, and its value.
+    /// Adds the limit's flag and value.
     pub(super) fn limit(self, name: &'static str, max: u64) -> Self {
         self.extension("limit", name).extension("max", max)
     }

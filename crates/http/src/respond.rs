@@ -1,4 +1,4 @@
-//! Answers in the form that the GraphQL-over-HTTP specification gives them.
+//! Responses in the format of the GraphQL-over-HTTP specification.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,53 +19,53 @@ use super::accept::ResponseFormat;
 use super::caller::AFTER;
 use super::refusal::Refusal;
 
-/// What was executed: a single operation, or a batch.
-pub(super) struct Answer {
+/// The result of a single operation or a batch.
+pub(super) struct ExecutionResult {
     pub(super) json: Bytes,
-    /// If it is no more than that something is unavailable: when to come back.
+    /// The number of seconds until a retry, if it contains nothing but an `UNAVAILABLE` error.
     pub(super) retry_after_s: Option<u64>,
-    pub(super) seen: Seen,
+    pub(super) consistency: Consistency,
 }
 
-/// What an answer has seen of what was changed.
+/// Which changes a response has seen.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
-    /// What the next query has to see.
+pub(super) struct Consistency {
+    /// The position for the next query.
     pub(super) after: Option<Position>,
-    /// Whether the caller's last changes may be missing.
+    /// Whether the caller's latest changes may be missing.
     pub(super) is_stale: bool,
 }
 
-impl Seen {
-    /// Adds what one of several operations has seen.
+impl Consistency {
+    /// Adds one of several operations.
     pub(super) fn add(&mut self, outcome: &Outcome) {
         self.after = self.after.max(outcome.after);
         self.is_stale |= outcome.is_stale;
     }
 }
 
-/// Says that the answer may lack the caller's last changes.
+/// Marks a response that may lack the caller's latest changes.
 pub(super) const STALE: HeaderName = HeaderName::from_static("x-kinoteka-stale");
 
-/// The response with what its answer has seen.
-pub(super) fn tell_seen(mut response: Response, seen: Seen) -> Response {
+/// Adds headers about the changes that a response has seen.
+pub(super) fn add_consistency(mut response: Response, consistency: Consistency) -> Response {
     let headers = response.headers_mut();
-    if let Some(after) = seen.after.and_then(|after| HeaderValue::try_from(after.to_string()).ok()) {
+    if let Some(after) = consistency.after.and_then(|after| HeaderValue::try_from(after.to_string()).ok()) {
         headers.insert(AFTER, after);
     }
-    if seen.is_stale {
+    if consistency.is_stale {
         headers.insert(STALE, HeaderValue::from_static("1"));
     }
     response
 }
 
-/// The response to what was executed.
-pub(super) fn respond(done: Answer, format: ResponseFormat) -> Response {
-    tell_seen(tell_retry(write(done.json, StatusCode::OK, format), done.retry_after_s), done.seen)
+/// The response with a result.
+pub(super) fn respond(done: ExecutionResult, format: ResponseFormat) -> Response {
+    add_consistency(set_retry_after(write(done.json, StatusCode::OK, format), done.retry_after_s), done.consistency)
 }
 
-/// The response as one that is to be asked for again after some time, if there is one.
-pub(super) fn tell_retry(mut response: Response, retry_after_s: Option<u64>) -> Response {
+/// Adds the header with the number of seconds until a retry, if any.
+pub(super) fn set_retry_after(mut response: Response, retry_after_s: Option<u64>) -> Response {
     if let Some(after_s) = retry_after_s {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response.headers_mut().insert(RETRY_AFTER, after_s.into());
@@ -73,21 +73,21 @@ pub(super) fn tell_retry(mut response: Response, retry_after_s: Option<u64>) -> 
     response
 }
 
-/// The outcomes of a batch, written one after the other.
+/// The results of a batch, written one after another.
 pub(super) struct BatchWriter {
     json: Vec<u8>,
-    /// Whether something was done.
+    /// Whether at least one operation was executed.
     is_done: bool,
     retry_after_s: Option<u64>,
-    seen: Seen,
+    consistency: Consistency,
 }
 
 impl BatchWriter {
     pub(super) fn new() -> Self {
-        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None, seen: Seen::default() }
+        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None, consistency: Consistency::default() }
     }
 
-    /// Adds an outcome, and when to come back if it is unavailable.
+    /// Adds a result, and the number of seconds until a retry if it is unavailable.
     pub(super) fn add(&mut self, json: &[u8], retry_after_s: Option<u64>) {
         self.is_done |= retry_after_s.is_none();
         self.retry_after_s = self.retry_after_s.max(retry_after_s);
@@ -97,18 +97,22 @@ impl BatchWriter {
         self.json.extend_from_slice(json);
     }
 
-    /// Adds what an operation has seen.
-    pub(super) fn seen(&mut self) -> &mut Seen {
-        &mut self.seen
+    /// The changes that the batch has seen.
+    pub(super) fn consistency(&mut self) -> &mut Consistency {
+        &mut self.consistency
     }
 
-    pub(super) fn finish(mut self) -> Answer {
+    pub(super) fn finish(mut self) -> ExecutionResult {
         self.json.push(b']');
-        Answer { json: self.json.into(), retry_after_s: self.retry_after_s.filter(|_| !self.is_done), seen: self.seen }
+        ExecutionResult {
+            json: self.json.into(),
+            retry_after_s: self.retry_after_s.filter(|_| !self.is_done),
+            consistency: self.consistency,
+        }
     }
 }
 
-/// The answer to a request that was not executed.
+/// The response to a request that was not executed.
 pub(super) fn refuse(refusal: Refusal, answer: ResponseFormat) -> Response {
     let Refusal { status, headers, errors, .. } = refusal;
     let status = status.unwrap_or(match answer {
@@ -120,7 +124,7 @@ pub(super) fn refuse(refusal: Refusal, answer: ResponseFormat) -> Response {
     response
 }
 
-/// Errors as an outcome on one line, without data.
+/// Errors as a result on one line, without data.
 pub(super) fn errors(errors: &[RequestError]) -> Bytes {
     #[derive(serde::Serialize)]
     struct ErrorResponse<'a> {
@@ -129,10 +133,10 @@ pub(super) fn errors(errors: &[RequestError]) -> Bytes {
     serde_json::to_vec(&ErrorResponse { errors }).map_or_else(|error| unwritable(&error), Bytes::from)
 }
 
-/// What stands for errors that are no JSON, which strings and numbers always are.
+/// The replacement for errors that cannot be JSON, which cannot happen: they contain only strings and numbers.
 fn unwritable(error: &serde_json::Error) -> Bytes {
     metrics::count_error("INTERNAL");
-    tracing::error!(request_id = telemetry::request_id(), "the errors are no JSON: {error}");
+    tracing::error!(request_id = telemetry::request_id(), "the errors cannot be written as JSON: {error}");
     Bytes::from_static(br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#)
 }
 
@@ -146,15 +150,15 @@ fn write(json: Bytes, status: StatusCode, answer: ResponseFormat) -> Response {
     response
 }
 
-/// Bytes that are given on piece by piece, as the client takes them.
+/// Bytes that are sent piece by piece, as the client reads them.
 #[derive(Default)]
 pub(super) struct Pieces {
     first: Bytes,
-    /// Most answers have none.
+    /// Empty for most responses.
     rest: VecDeque<Bytes>,
 }
 
-/// Bytes that are given on at once.
+/// The maximum size of a piece.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
 impl From<Bytes> for Pieces {
@@ -164,7 +168,7 @@ impl From<Bytes> for Pieces {
 }
 
 impl Pieces {
-    /// Puts bytes behind those that are there.
+    /// Appends bytes.
     pub(super) fn push(&mut self, bytes: Bytes) {
         if self.first.is_empty() {
             self.first = bytes;
@@ -182,7 +186,7 @@ impl Pieces {
         Some(std::mem::replace(&mut self.first, next)).filter(|piece| !piece.is_empty())
     }
 
-    /// Bytes that are left.
+    /// The number of remaining bytes.
     pub(super) fn len(&self) -> usize {
         self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
     }

@@ -1,8 +1,8 @@
-//! How long a connection may wait for a request.
+//! The timeouts of idle connections.
 //!
-//! A request's head has `--header-timeout-ms` from its first byte, and so has a connection that has never
-//! sent one. Between two requests a connection rests for `--idle-timeout-ms`, which clients are told, or for
-//! less when connections run out.
+//! A request's head has `--header-timeout-ms` from its first byte, as has a connection that has never sent one. Between
+//! two requests a connection may be idle for `--idle-timeout-ms`, which clients are told, or for less when connections
+//! run out.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,56 +17,57 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// A connection rests for this much longer than its client is told: what was sent in time arrives in time.
+/// A connection may be idle for this much longer than its client is told, so that a request sent in time arrives in
+/// time.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a connection may be silent even when connections run out.
+/// How long a connection may be idle even when connections run out.
 const SHORT_REST: Duration = Duration::from_secs(1);
 
-/// Between two looks for connections that can be closed.
+/// The interval of checks for connections to close.
 const RELIEF_PAUSE: Duration = Duration::from_millis(250);
 
-/// Of so many slots for connections one is kept free.
+/// One slot for connections is kept free for each of this many.
 const SLOTS_PER_FREE_ONE: usize = 16;
 
-/// The times of a connection.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct IdleTimeouts {
     /// For the head of a request.
     pub(super) head: Duration,
-    /// For the rest between two requests.
+    /// Between two requests.
     pub(super) idle: Duration,
-    /// For what a client still sends of a request that has its response.
+    /// For the rest of a request that already has its response.
     pub(super) unread: Duration,
 }
 
-/// What a connection waits for.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// The first byte of all.
+    /// Waits for its very first byte.
     Fresh(Instant),
-    /// The first byte of another request.
+    /// Waits for the first byte of another request.
     Idle(Instant),
-    /// The rest of a head.
+    /// Waits for the rest of a head.
     Head(Instant),
-    /// Nothing: a request is under way, or it is a WebSocket.
+    /// A request is in progress, or it is a WebSocket.
     Busy,
-    /// The client to see its response, while it sends a body that nobody reads.
+    /// Waits until the client sees its response, while it sends a body that is not read.
     Unread,
 }
 
-/// One connection's waiting.
+/// The waiting state of one connection.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(super) struct ConnectionWait {
     number: u64,
-    crowd: Arc<Crowd>,
-    patience: Patience,
+    connections: Arc<OpenConnections>,
+    timeouts: IdleTimeouts,
     phase: Mutex<Phase>,
     closing: Notify,
 }
 
-impl Wait {
-    /// Something was read.
+impl ConnectionWait {
+    /// Records that something was read.
     pub(super) fn note_read(&self) {
         let mut phase = self.phase();
         if matches!(*phase, Phase::Fresh(_) | Phase::Idle(_)) {
@@ -74,12 +75,12 @@ impl Wait {
         }
     }
 
-    /// Resolves when the connection had better be closed, if it is still silent.
+    /// Resolves when the connection should be closed, if it is still idle.
     pub(super) async fn closing(&self) {
         self.closing.notified().await;
     }
 
-    /// Since when nothing has come, if no request is under way.
+    /// Since when it has been idle. `None` during a request.
     pub(super) fn silent_since(&self) -> Option<Instant> {
         match *self.phase() {
             Phase::Fresh(since) | Phase::Idle(since) => Some(since),
@@ -87,28 +88,28 @@ impl Wait {
         }
     }
 
-    /// The request that is under way has its response, and its body was not read to its end.
+    /// Records that the request has its response, and its body was not read to the end.
     pub(super) fn leave_unread(&self) {
         *self.phase() = Phase::Unread;
     }
 
     /// How long to read on after the last response, for a client that sends the rest of its request before it reads.
     pub(super) fn time_to_drain(&self) -> Option<Duration> {
-        // A head that is refused is not read to its end, either.
-        matches!(*self.phase(), Phase::Head(_) | Phase::Unread).then_some(self.patience.unread)
+        // A refused head is not read to the end either.
+        matches!(*self.phase(), Phase::Head(_) | Phase::Unread).then_some(self.timeouts.unread)
     }
 
-    /// When it has waited for too long.
+    /// When its wait times out.
     fn deadline(&self) -> Option<Instant> {
         match *self.phase() {
-            Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.patience.head),
-            Phase::Idle(since) => since.checked_add(self.patience.idle + GRACE),
+            Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.timeouts.head),
+            Phase::Idle(since) => since.checked_add(self.timeouts.idle + GRACE),
             Phase::Busy | Phase::Unread => None,
         }
     }
 
-    /// A head is waited for. What of it has come along with the request before is not seen here: such a
-    /// connection is idle until more comes.
+    /// A head is expected. The part that arrived with the previous request is not visible here: such a connection is
+    /// idle until more arrives.
     fn begin(&self) {
         let mut phase = self.phase();
         if !matches!(*phase, Phase::Fresh(_)) {
@@ -116,7 +117,7 @@ impl Wait {
         }
     }
 
-    /// The head is whole.
+    /// The head is complete.
     fn end(&self) {
         *self.phase() = Phase::Busy;
     }
@@ -126,32 +127,33 @@ impl Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for ConnectionWait {
     fn drop(&mut self) {
-        self.crowd.lock().remove(&self.number);
+        self.connections.lock().remove(&self.number);
     }
 }
 
-/// All connections, of which the longest silent ones are closed when there is no more room.
+/// All connections. Those that have been idle longest are closed when slots run out.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct OpenConnections {
     slots: usize,
     next: AtomicU64,
-    waits: Mutex<HashMap<u64, Weak<Wait>>>,
+    waits: Mutex<HashMap<u64, Weak<ConnectionWait>>>,
     short: Notify,
 }
 
-impl Crowd {
-    /// Room for so many.
+impl OpenConnections {
+    /// A number of slots.
     pub(super) fn new(slots: usize) -> Arc<Self> {
         Arc::new(Self { slots, next: AtomicU64::default(), waits: Mutex::default(), short: Notify::new() })
     }
 
-    /// A connection comes. It leaves when nothing of it is there any more.
-    pub(super) fn join(self: &Arc<Self>, patience: Patience) -> Arc<Wait> {
+    /// Adds a connection. It is removed when its last part is dropped.
+    pub(super) fn join(self: &Arc<Self>, timeouts: IdleTimeouts) -> Arc<ConnectionWait> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let phase = Mutex::new(Phase::Fresh(Instant::now()));
-        let wait = Arc::new(Wait { number, crowd: Arc::clone(self), patience, phase, closing: Notify::new() });
+        let wait =
+            Arc::new(ConnectionWait { number, connections: Arc::clone(self), timeouts, phase, closing: Notify::new() });
         self.lock().insert(number, Arc::downgrade(&wait));
         if self.missing() > 0 {
             self.short.notify_one();
@@ -159,8 +161,7 @@ impl Crowd {
         wait
     }
 
-    /// Closes silent connections, the longest silent ones first, whenever nearly all slots are taken. Never
-    /// ends.
+    /// Closes idle connections, the longest idle first, whenever nearly all slots are in use. Never returns.
     pub(super) async fn relieve(&self) {
         loop {
             self.short.notified().await;
@@ -174,14 +175,14 @@ impl Crowd {
         }
     }
 
-    /// How many slots should be free and are not.
+    /// How many more slots should be free.
     fn missing(&self) -> usize {
         let wanted = (self.slots / SLOTS_PER_FREE_ONE).max(1);
         wanted.saturating_sub(self.slots.saturating_sub(self.lock().len()))
     }
 
     fn close_silent(&self, count: usize) {
-        // The last of a connection may be dropped here, which takes the lock.
+        // The last reference of a connection may be dropped here, which takes the lock.
         let waits: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         let mut silent: Vec<_> = waits
             .iter()
@@ -194,16 +195,16 @@ impl Crowd {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Wait>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<ConnectionWait>>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells hyper when a connection has waited for too long.
+/// Tells hyper when a connection has waited too long.
 ///
-/// hyper has one time for both waits: it sets a timer when it begins to wait for a head, polls it whenever
-/// nothing more can be read, and drops it when the head is whole. This timer looks at what has come.
-pub(super) struct HeadTimer(pub(super) Arc<Wait>);
+/// hyper has one timeout for both waits: it sets a timer when it begins to wait for a head, polls it whenever nothing
+/// more can be read, and drops it when the head is complete. This timer checks what has arrived.
+pub(super) struct HeadTimer(pub(super) Arc<ConnectionWait>);
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
@@ -217,7 +218,7 @@ impl Timer for HeadTimer {
 }
 
 struct HeadSleep {
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
@@ -247,19 +248,19 @@ impl Drop for HeadSleep {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { head: Duration::from_secs(30), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
+    const TIMEOUTS: IdleTimeouts =
+        IdleTimeouts { head: Duration::from_secs(30), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
 
-    /// Moves everything that is waited for into the past.
-    fn pass(wait: &Wait, time: Duration) {
+    /// Moves all waits into the past.
+    fn pass(wait: &ConnectionWait, time: Duration) {
         let mut phase = wait.phase();
         if let Phase::Fresh(since) | Phase::Idle(since) | Phase::Head(since) = &mut *phase {
             *since -= time;
         }
     }
 
-    /// Whether it waits for about so long from now on. A busy machine may take some of it.
-    fn waits_for(wait: &Wait, time: Duration) -> bool {
+    /// Whether it waits for about this long from now. A slow machine may shorten it.
+    fn waits_for(wait: &ConnectionWait, time: Duration) -> bool {
         let due = wait.deadline().unwrap() - Instant::now();
         due <= time && due + Duration::from_secs(5) > time
     }
@@ -269,51 +270,55 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_has_its_time_from_its_first_byte() {
-        let wait = Crowd::new(10).join(PATIENCE);
+    async fn a_head_times_out_from_its_first_byte() {
+        let wait = OpenConnections::new(10).join(TIMEOUTS);
         let timer = HeadTimer(Arc::clone(&wait));
         let first = timer.sleep_until(timer.now());
-        assert!(waits_for(&wait, PATIENCE.head), "nothing was ever sent");
+        assert!(waits_for(&wait, TIMEOUTS.head), "nothing was ever sent");
         pass(&wait, Duration::from_secs(10));
         wait.note_read();
-        assert!(waits_for(&wait, PATIENCE.head));
+        assert!(waits_for(&wait, TIMEOUTS.head));
         pass(&wait, Duration::from_secs(10));
         wait.note_read();
-        assert!(waits_for(&wait, Duration::from_secs(20)), "later bytes give no more time");
+        assert!(waits_for(&wait, Duration::from_secs(20)), "later bytes do not extend the timeout");
         drop(first);
-        assert!(wait.deadline().is_none(), "the head is whole");
+        assert!(wait.deadline().is_none(), "the head is complete");
         wait.note_read();
-        assert!(wait.deadline().is_none() && wait.silent_since().is_none(), "a body has a time of its own");
+        assert!(wait.deadline().is_none() && wait.silent_since().is_none(), "a body has its own timeout");
         let mut second = timer.sleep_until(timer.now());
-        assert!(waits_for(&wait, PATIENCE.idle + GRACE));
-        pass(&wait, PATIENCE.idle);
+        assert!(waits_for(&wait, TIMEOUTS.idle + GRACE));
+        pass(&wait, TIMEOUTS.idle);
         assert!(!is_ready(second.as_mut()));
         wait.note_read();
-        assert!(waits_for(&wait, PATIENCE.head));
+        assert!(waits_for(&wait, TIMEOUTS.head));
         assert!(!is_ready(second.as_mut()));
-        pass(&wait, PATIENCE.head);
+        pass(&wait, TIMEOUTS.head);
         second.await;
     }
 
     #[test]
-    fn the_longest_silent_ones_make_room() {
-        let crowd = Crowd::new(4);
+    fn the_longest_idle_connections_are_closed() {
+        let connections = OpenConnections::new(4);
         let mut waits = Vec::new();
         for seconds in [40, 30, 20, 0] {
-            assert_eq!(crowd.missing(), 0);
-            let wait = crowd.join(PATIENCE);
+            assert_eq!(connections.missing(), 0);
+            let wait = connections.join(TIMEOUTS);
             pass(&wait, Duration::from_secs(seconds));
             waits.push(wait);
         }
-        assert_eq!(crowd.missing(), 1);
+        assert_eq!(connections.missing(), 1);
         waits[0].note_read();
-        crowd.close_silent(1);
+        connections.close_silent(1);
         let told: Vec<_> = waits.iter().map(|wait| is_ready(wait.closing())).collect();
-        assert_eq!(told, [false, true, false, false], "the first is heard, and the third is not silent as long");
-        crowd.close_silent(10);
+        assert_eq!(
+            told,
+            [false, true, false, false],
+            "the first has sent something, and the third was not idle as long"
+        );
+        connections.close_silent(10);
         let told: Vec<_> = waits.iter().map(|wait| is_ready(wait.closing())).collect();
-        assert_eq!(told, [false, true, true, false], "the last has only just come");
+        assert_eq!(told, [false, true, true, false], "the last one has just connected");
         waits.remove(1);
-        assert_eq!(crowd.missing(), 0);
+        assert_eq!(connections.missing(), 0);
     }
 }

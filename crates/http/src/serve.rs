@@ -1,5 +1,4 @@
-//! Accepts connections, as many as allowed in all and from one address, and ends those that take too long to say
-//! what they want.
+//! Accepts connections, limited in total and for each address, and closes those that take too long to send a request.
 
 use std::future::Future;
 use std::io;
@@ -24,43 +23,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::HttpSettings;
 use super::caller::Peer;
-use super::rest::{Crowd, HeadTimer, Patience, Wait};
+use super::rest::{ConnectionWait, HeadTimer, IdleTimeouts, OpenConnections};
 use super::write_timeout::WriteTimeout;
 
-/// Bytes of a request's head at most.
+/// The maximum size of a request's head in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// How long accepting rests after the operating system had no room for a connection.
+/// How long accepting pauses after the operating system had no resources for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` resolves, then until the running requests are answered and the WebSockets and
-/// event streams are closed.
+/// Serves until `stop` resolves, then until the running requests have their responses and the WebSockets and event
+/// streams are closed.
 pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, stop: impl Future<Output = ()>) {
     let HttpSettings { limits, trusted_proxies, .. } = settings;
-    let patience =
-        Patience { head: limits.header_timeout(), idle: limits.idle_timeout(), unread: limits.body_timeout() };
+    let timeouts =
+        IdleTimeouts { head: limits.header_timeout(), idle: limits.idle_timeout(), unread: limits.body_timeout() };
     let mut server = http1::Builder::new();
     server
-        // Each connection has a timer of its own, which knows better.
-        .header_read_timeout(patience.head)
+        // Each connection has its own, more precise timer.
+        .header_read_timeout(timeouts.head)
         .max_header_size(HEAD_BYTES_MAX)
-        // What a connection reads ahead at most: otherwise 400 KiB of what nobody has asked for.
+        // The read-ahead limit of a connection. The default is 400 KiB.
         .max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);
     let connections_max = u32::try_from(limits.limit_connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(connections_max as usize));
-    let crowd = Crowd::new(connections_max as usize);
-    let keep_alive = keep_alive(patience.idle);
+    let connections = OpenConnections::new(connections_max as usize);
+    let keep_alive = keep_alive(timeouts.idle);
     let shares = limits.connections();
     let (stopping, _) = watch::channel(());
-    let (mut stop, mut relief) = (pin!(stop), pin!(crowd.relieve()));
+    let (mut stop, mut relief) = (pin!(stop), pin!(connections.relieve()));
     loop {
         let accepted = async {
             let permit = match Arc::clone(&room).try_acquire_owned() {
                 Ok(permit) => Some(permit),
                 Err(_) => {
                     metrics::count_limit("limit-connections");
-                    // An error would mean that the semaphore is closed, which nobody does.
+                    // An error would mean that the semaphore is closed, which never happens.
                     Arc::clone(&room).acquire_owned().await.ok()
                 }
             };
@@ -71,14 +70,14 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
             () = &mut relief => continue,
             () = &mut stop => break,
         };
-        // A proxy has the connections of many clients.
+        // A proxy carries the connections of many clients.
         let is_proxy = trusted_proxies.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         let share = if is_proxy { None } else { Some(shares.take(peer.ip(), 1)) };
         let Ok(share) = share.transpose() else {
             metrics::count_limit("limit-connections-per-client");
             continue;
         };
-        let wait = crowd.join(patience);
+        let wait = connections.join(timeouts);
         let stream = TokioIo::new(WriteTimeout::new(
             stream,
             limits.write_timeout(),
@@ -100,24 +99,23 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
     }
     drop(listener);
     stopping.send_replace(());
-    // Each connection gives its permit back when it ends.
+    // Each connection returns its permit when it ends.
     let _ = room.acquire_many(connections_max).await;
 }
 
-/// Serves a connection to its end: by its client, by the server's stop, or when it is silent and its place
-/// is needed.
+/// Serves a connection to its end: by its client, by the server's stop, or when it is idle and its slot is needed.
 async fn attend(
     connection: http1::UpgradeableConnection<TokioIo<WriteTimeout<TcpStream>>, FromPeer>,
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     mut stopping: watch::Receiver<()>,
 ) {
     let mut connection = pin!(connection);
     let outcome = loop {
         tokio::select! {
-            // First of all, so that what has arrived is read.
+            // This comes first, so that data that has arrived is read.
             biased;
             outcome = &mut connection => break outcome,
-            // An error means that the server is gone, which is the same to this connection.
+            // An error means that the server is gone, which has the same effect on this connection.
             _ = stopping.changed() => {}
             () = wait.closing() => {
                 if wait.silent_since().is_none() {
@@ -128,42 +126,41 @@ async fn attend(
         connection.as_mut().graceful_shutdown();
         break connection.await;
     };
-    // A client that goes away or is too slow is no event of ours.
+    // A client that leaves or is too slow is not an error of the server.
     if let Err(error) = outcome {
         tracing::debug!("a connection ended: {error}");
     }
 }
 
-/// What a request needs of its connection if it outlives it, as a WebSocket does. In the request's
-/// extensions.
+/// The parts of a connection that a request needs if it outlives it, like a WebSocket. In the request's extensions.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionHandle(Arc<ConnectionState>);
 
 #[derive(Debug)]
 struct ConnectionState {
     stopping: watch::Receiver<()>,
-    /// What its client is told of how long it may rest.
+    /// The idle timeout that the client is told.
     keep_alive: Option<HeaderValue>,
-    wait: Arc<Wait>,
-    /// The client's part; a trusted proxy needs none. Given back before the permit, so that whoever is accepted
-    /// instead finds it.
+    wait: Arc<ConnectionWait>,
+    /// The client's share. A trusted proxy needs none. It is released before the permit, so that the connection
+    /// accepted next finds it free.
     _share: Option<Share>,
-    /// The connection counts as long as anything of it is there.
+    /// The connection counts until its last part is dropped.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl ConnectionHandle {
-    /// Changes when the server is told to stop.
+    /// Changes when the server stops.
     pub(super) fn stopping(&self) -> watch::Receiver<()> {
         self.0.stopping.clone()
     }
 
-    /// The request has its response, and its body was not read to its end.
+    /// Records that the request has its response, and its body was not read to the end.
     pub(super) fn leave_unread(&self) {
         self.0.wait.leave_unread();
     }
 
-    /// What the client of a request is told of how long it may keep its connection, unless it has to close it.
+    /// The idle timeout that the client is told, unless the client must close the connection.
     pub(super) fn keep_alive<B>(&self, request: &Request<B>) -> Option<HeaderValue> {
         let says = |word: &str| {
             let values = request.headers().get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
@@ -177,11 +174,11 @@ impl ConnectionHandle {
     }
 }
 
-/// Tells a client how long it may keep its connection, if it is one that stays.
-pub(super) fn tell_keep_alive(keep_alive: Option<HeaderValue>, status: StatusCode, headers: &mut HeaderMap) {
+/// Tells a client the idle timeout, if the connection stays open.
+pub(super) fn set_keep_alive(keep_alive: Option<HeaderValue>, status: StatusCode, headers: &mut HeaderMap) {
     let Some(keep_alive) = keep_alive else { return };
     if status != StatusCode::SWITCHING_PROTOCOLS && !headers.contains_key(CONNECTION) {
-        // One header is of this connection alone, as the other has to say.
+        // `Keep-Alive` is a hop-by-hop header, so `Connection` must name it.
         headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
         headers.insert(KEEP_ALIVE, keep_alive);
     }
@@ -189,12 +186,12 @@ pub(super) fn tell_keep_alive(keep_alive: Option<HeaderValue>, status: StatusCod
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// The header's value, in whole seconds.
+/// The header's value in whole seconds.
 fn keep_alive(idle: Duration) -> Option<HeaderValue> {
     (idle.as_secs() > 0).then(|| HeaderValue::from_str(&format!("timeout={}", idle.as_secs())).ok()).flatten()
 }
 
-/// Tells each request of a connection who is at its other end.
+/// Adds the peer to each request of a connection.
 struct FromPeer {
     service: TowerToHyperService<Router>,
     peer: Peer,
@@ -217,15 +214,15 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Answers are written whole: waiting for more to send gains nothing.
+                // Responses are written whole: waiting for more data has no benefit.
                 let _ = stream.set_nodelay(true);
                 return (stream, peer);
             }
-            // The client was gone before it was accepted.
+            // The client left before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
             Err(error) => {
-                tracing::error!("no connection can be accepted: {error}; raise the limit of open files");
+                tracing::error!("cannot accept connections: {error}; raise the limit of open files");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

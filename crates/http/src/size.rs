@@ -1,13 +1,13 @@
-//! How large variables are.
+//! The memory of variables.
 
 use graphql::Inputs;
 use serde_json::Value as Json;
 
-/// Bytes of a value by itself, and of the name and the place of a field.
+/// The size of a value, and of the name and slot of a field, in bytes.
 const VALUE_BYTES: u64 = 80;
 const FIELD_BYTES: u64 = 80;
 
-/// Bytes of variables in memory, about.
+/// The approximate memory of variables in bytes.
 pub(super) fn bytes_of(inputs: &Inputs) -> u64 {
     inputs.iter().map(|(name, value)| FIELD_BYTES + name.len() as u64 + value_bytes(value)).sum()
 }

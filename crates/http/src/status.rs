@@ -1,4 +1,4 @@
-//! What orchestrators and operators ask: is the process alive, can it serve, what has it counted.
+//! Endpoints for orchestrators and operators: liveness, readiness and metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use telemetry::metrics::MEDIA_TYPE;
 
-/// What requests a server is to be sent. Its text is one line: the state, and why.
+/// The requests that should be sent to a server. Its text is one line: the state and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// All.
     Full,
-    /// Queries alone, signed in or not; mutations may be done by another instance, or later.
+    /// Only queries, signed in or not. Another instance may run mutations, or this one later.
     ReadOnly(String),
-    /// None, though queries would be answered.
+    /// None, although queries would succeed.
     Stuck(String),
     /// None.
     Down(String),
@@ -49,12 +49,12 @@ impl fmt::Display for Readiness {
     }
 }
 
-/// Knows the state of the server.
+/// Reports the server's state.
 pub trait Status: Send + Sync {
-    /// Whether the server is to be sent requests, at once.
+    /// Which requests should be sent to the server. Returns immediately.
     fn ready(&self) -> Readiness;
 
-    /// All counts as OpenMetrics text.
+    /// All metrics as OpenMetrics text.
     ///
     /// # Errors
     /// The text cannot be written.
@@ -66,7 +66,7 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The state without its reason, for fronts that read no body.
+/// The state without its reason, for load balancers that do not read the body.
 const STATE: HeaderName = HeaderName::from_static("x-kinoteka-state");
 
 pub(super) async fn ready(State(status): State<Arc<dyn Status>>) -> Response {

@@ -1,4 +1,4 @@
-//! Whether a request's body was read to its end. If not, its connection serves no further request.
+//! Whether a request's body was read to the end. If not, its connection serves no further request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// What is known of the reading of a request's body; `None` if there is no body.
+/// How far a request's body was read. `None` if it has no body.
 pub(super) struct BodyProgress(Option<Arc<AtomicBool>>);
 
 impl BodyProgress {
@@ -19,7 +19,7 @@ impl BodyProgress {
     }
 }
 
-/// Watches how far the body of a request is read.
+/// Tracks how far the body of a request is read.
 pub(super) fn watch(request: Request) -> (Request, BodyProgress) {
     if request.body().is_end_stream() {
         return (request, BodyProgress(None));

@@ -1,4 +1,4 @@
-//! Values of variables from JSON, counted while they are read: what is too much never becomes a tree.
+//! Values of variables from JSON, counted while they are read: an input over a limit is never built in memory.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ use super::refusal::Refusal;
 /// Reads the variables of a request.
 pub(super) struct Reader {
     bounds: Bounds,
-    /// Values that the request may still have.
+    /// The number of values that the request may still have.
     left: u64,
     /// Why reading has stopped.
     refusal: Option<Refusal>,
 }
 
-/// Where a value is.
+/// The position of a value.
 #[derive(Clone, Copy)]
 enum JsonPath<'p> {
     Root,
@@ -46,7 +46,7 @@ impl Reader {
     /// Reads variables, an object.
     ///
     /// # Errors
-    /// There are more than may be, or they cannot be read.
+    /// They exceed a limit, or cannot be read.
     pub(super) fn read(&mut self, json: &RawValue) -> Result<Inputs, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_str(json.get());
         let seed = Seed { reader: &mut *self, path: JsonPath::Root, level: 0 };
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_where_it_is() {
+    fn large_inputs_are_refused_with_their_path() {
         let nested = |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nested(60), BOUNDS).is_ok());
         for depth in [61, 100_000] {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn unreadable_inputs_are_refused() {
         for json in [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"\ud800":1}"#] {
             assert!(read(json, BOUNDS).unwrap_err().starts_with("variables: has a number out of range or"), "{json}");
         }

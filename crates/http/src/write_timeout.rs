@@ -1,4 +1,4 @@
-//! A connection whose client has to take what is sent to it, is seen to send, and gets its last response.
+//! A connection with a write timeout, which records reads, and delivers its last response.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -12,29 +12,28 @@ use telemetry::metrics;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::rest::Wait;
+use super::rest::ConnectionWait;
 
-/// Fails when a client takes too little of what is sent to it. What reading may take is the business of
-/// who reads; that something was read, [`Wait`] is told.
+/// Fails if the client reads too little of what is sent to it. Read timeouts are up to the reader; [`ConnectionWait`] is
+/// notified of reads.
 ///
-/// Only the time counts in which something could not be written. Once it adds up to `patience`, so much must
-/// have been taken that it was `taken_min` for each such time. The operating system takes bytes in its place, up
-/// to the size of its buffers, in few large pieces.
+/// Only the time during which writes are blocked counts. Whenever it adds up to `patience`, the client must have taken
+/// `taken_min` for each such period. The operating system takes bytes on the client's behalf, up to the size of its
+/// buffers, in few large pieces.
 ///
-/// A socket that is closed while bytes are unread is reset, and a client that sends everything before it reads never
-/// sees its response (RFC 9112, section 9.6). So after the last response, what still comes of its request is read and
-/// thrown away.
+/// A socket that is closed with unread bytes is reset, and a client that sends everything before it reads never sees
+/// its response (RFC 9112, section 9.6). So after the last response, the rest of the request is read and discarded.
 pub(super) struct WriteTimeout<S> {
     stream: S,
     patience: Duration,
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     taken_min: u64,
-    /// How long it has waited, and what was taken, since enough was taken last.
+    /// The blocked time, and the bytes taken, since enough was taken last.
     waited: Duration,
     taken: u64,
-    /// Since when nothing could be written.
+    /// Since when writes have been blocked.
     waiting: Option<BlockedWrite>,
-    /// When to stop reading what is thrown away.
+    /// When to stop discarding.
     drained: Option<Pin<Box<Sleep>>>,
 }
 
@@ -43,15 +42,15 @@ struct BlockedWrite {
     end: Pin<Box<Sleep>>,
 }
 
-/// Bytes that are thrown away at once.
+/// The number of bytes that are discarded in one read.
 const DRAIN_BYTES: usize = 8 << 10;
 
 impl<S: AsyncRead + Unpin> WriteTimeout<S> {
-    /// Reads until the client ends, or the time is over.
+    /// Reads until the client ends, or the time has passed.
     fn drain(&mut self, cx: &mut Context<'_>, time: Duration) -> Poll<()> {
         let end = self.drained.get_or_insert_with(|| Box::pin(sleep(time)));
         let mut unread = [MaybeUninit::uninit(); DRAIN_BYTES];
-        // The timer by itself does not end it while a client keeps sending: both have one budget of turns.
+        // The timer alone does not end it while a client keeps sending: both have one budget of turns.
         while Instant::now() < end.deadline() {
             let mut unread = ReadBuf::uninit(&mut unread);
             match Pin::new(&mut self.stream).poll_read(cx, &mut unread) {
@@ -65,8 +64,8 @@ impl<S: AsyncRead + Unpin> WriteTimeout<S> {
 }
 
 impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
-    /// Asks for `rate_min` bytes a second, averaged over `patience`; at least for one.
-    pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<Wait>) -> Self {
+    /// Requires `rate_min` bytes per second, averaged over `patience`; at least one byte.
+    pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<ConnectionWait>) -> Self {
         let taken_min = u128::from(rate_min) * patience.as_millis() / 1_000;
         let taken_min = u64::try_from(taken_min).unwrap_or(u64::MAX).max(1);
         Self { stream, patience, wait, taken_min, waited: Duration::ZERO, taken: 0, waiting: None, drained: None }

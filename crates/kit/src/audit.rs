@@ -1,4 +1,4 @@
-//! Who changed what in the catalogue and in roles: written with the change.
+//! The audit log: who changed what in the catalogue and in roles. An entry is written in the change's transaction.
 
 use entity::audit_log;
 use request::error::ApiError;
@@ -19,7 +19,7 @@ struct FieldChange {
     after: Option<String>,
 }
 
-/// What is changed: an object with an id, or one with a name instead, such as a tag.
+/// The changed object: one with an id, or one with only a name, such as a tag.
 #[derive(Clone, Debug)]
 pub struct AuditSubject {
     type_name: &'static str,
@@ -39,7 +39,7 @@ impl<N: NodeType> From<Id<N>> for AuditSubject {
     }
 }
 
-/// Characters of a value that are stored.
+/// The number of characters of a value that are stored.
 const VALUE_LENGTH_MAX: usize = 200;
 
 /// The changed fields of an object.
@@ -57,7 +57,7 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// Adds a field if its value changes. `None` is no value, as before a creation.
+    /// Adds a field if its value changes. `None` means no value, such as before a creation.
     #[must_use]
     pub fn field<T: ToString>(mut self, field: &str, before: Option<T>, after: Option<T>) -> Self {
         let show = |value: Option<T>| value.map(|value| value.to_string());
@@ -73,7 +73,7 @@ impl Changes {
 /// Records a change, in its transaction.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn record(work: &Work, object: impl Into<AuditSubject>, changes: Changes) -> Result<(), Rejection> {
     let object = object.into();
     let changes = serde_json::to_value(changes.0).map_err(|error| ApiError::Internal(error.to_string()))?;

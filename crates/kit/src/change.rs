@@ -1,4 +1,4 @@
-//! A mutation that a client requests.
+//! A mutation in a request.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,24 +10,24 @@ use request::viewer::{Caller, Viewer};
 
 use super::services::WriteServices;
 
-/// A mutation that a client requests.
+/// A mutation in a request.
 #[derive(Debug)]
 pub struct Change<'a> {
     /// The mutation's name in the schema, such as `addComment`.
     pub mutation: &'a str,
     /// Who may do it.
     pub rule: Rule,
-    /// Who sends the request, if a transport has said so.
+    /// The caller. `None` if the transport has not set it.
     pub caller: Option<&'a Caller>,
     /// The coerced arguments.
     pub arguments: &'a Inputs,
-    /// What it needs of the server.
+    /// The parts of the server that mutations need.
     pub services: &'a WriteServices,
 }
 
 impl<'a> Change<'a> {
-    /// Who sends the request, if the leader has to be asked for that: a mutation before it, if it is not the `first`, may have
-    /// ended the session or changed the role, and a replica may not know that either was done. Waits for a leader.
+    /// Returns the caller, and checks with the leader if necessary: an earlier mutation of the request may have ended
+    /// the session or changed the role, and a replica may not have that change yet. Waits for a leader.
     ///
     /// # Errors
     /// `Unauthenticated`, unless anyone may call the mutation.
@@ -44,7 +44,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Passes a caller who may do it, and has not done too much lately.
+    /// Checks that the caller may run the mutation and is within the rate limits.
     ///
     /// # Errors
     /// `Unauthenticated`, `Forbidden` or `RateLimited`.
@@ -53,22 +53,22 @@ impl<'a> Change<'a> {
         self.services.rates.admit(self.caller)
     }
 
-    /// The pool for reads. They see every committed change.
+    /// The pool for reads. Reads see every committed change.
     pub fn db(&self) -> &'a ReadPool {
         &self.services.db.read
     }
 
-    /// The viewer, if somebody is signed in.
+    /// The viewer, if signed in.
     pub fn viewer(&self) -> Option<Viewer> {
         self.caller?.viewer
     }
 
-    /// The idempotency key, if the client has sent one.
+    /// The idempotency key, if the client sent one.
     pub fn idempotency_key(&self) -> Option<&'a str> {
         self.caller?.idempotency_key.as_deref()
     }
 
-    /// The address that the request comes from; 0.0.0.0 if no transport has said so.
+    /// The address that the request comes from; 0.0.0.0 if the transport has not set it.
     pub fn address(&self) -> IpAddr {
         self.caller.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
     }

@@ -1,5 +1,5 @@
-//! Constraints of the database as problems of the input: what a check beforehand cannot promise,
-//! since somebody else may be quicker.
+//! Constraints of the database, as errors of the input. A check beforehand cannot replace them: another transaction may
+//! come first.
 
 use request::error::database_error;
 use sea_orm::DbErr;
@@ -8,37 +8,37 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use super::problem::{Rejection, UserError, UserErrorCode};
 use super::reason::UserErrorReason;
 
-/// A constraint and what its violation means to the client.
+/// A constraint, and the error that a violation becomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Constraint {
-    /// Its name on PostgreSQL, which on SQLite is that of the index or check.
+    /// Its name on PostgreSQL. On SQLite, its index or check has this name.
     pub name: &'static str,
-    /// How SQLite tells of a unique index: its columns, `table.column, table.column`; of one over
-    /// an expression `index 'name'`. Empty for a foreign key, which it does not name.
+    /// How SQLite names a unique index in its errors: `table.column, table.column`, or `index 'name'` if it is over an
+    /// expression. Empty for a foreign key, which SQLite does not name.
     pub columns: &'static str,
-    /// What kind of problem it is.
+    /// The error's code.
     pub code: UserErrorCode,
     /// The reason for programs.
     pub reason: UserErrorReason,
     /// The input field that caused it.
     pub field: &'static str,
-    /// What is wrong and what to do.
+    /// What is wrong and how to solve it.
     pub message: &'static str,
 }
 
 impl Constraint {
-    /// A value that another row has.
+    /// A value that another row already has.
     pub const fn unique(name: &'static str, columns: &'static str, field: &'static str, message: &'static str) -> Self {
         Self { name, columns, code: UserErrorCode::Conflict, reason: UserErrorReason::Taken, field, message }
     }
 
-    /// A row that is referred to and not there. SQLite does not say which: there the first foreign
-    /// key of a list is meant.
+    /// A reference to a row that does not exist. SQLite does not say which: there, the first foreign key of a list
+    /// matches.
     pub const fn reference(name: &'static str, field: &'static str, message: &'static str) -> Self {
         Self { name, columns: "", code: UserErrorCode::NotFound, reason: UserErrorReason::NotFound, field, message }
     }
 
-    /// A rule that a value breaks.
+    /// A rule that a value violates.
     pub const fn check(
         name: &'static str,
         field: &'static str,
@@ -57,18 +57,18 @@ impl Constraint {
                 let told = error.message().rsplit_once("constraint failed: ").map(|(_, told)| told.trim());
                 told.is_some_and(|told| told == self.name || (!self.columns.is_empty() && told == self.columns))
             }
-            // A trigger of SQLite that stands for a check.
+            // On SQLite, a trigger that replaces a check.
             None => error.message() == self.name,
         }
     }
 
-    /// What to tell the client.
+    /// The error for the client.
     pub fn problem(&self) -> UserError {
         UserError::new(self.code, self.field, self.reason, self.message)
     }
 }
 
-/// Makes of a failure the problem that one of `known` stands for: for `map_err`.
+/// Converts a failure into the error of the constraint in `known` that it violates. For `map_err`.
 pub fn explain(known: &[Constraint]) -> impl Fn(DbErr) -> Rejection {
     move |error| {
         let violated = database_error(&error).and_then(|error| known.iter().find(|known| known.is_violated(error)));

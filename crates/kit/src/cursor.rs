@@ -1,10 +1,10 @@
-//! Cursors: a row's place in one list under one order, as opaque text.
+//! Cursors: a row's position in a list with an order, as opaque text.
 //!
-//! The text is base64url (RFC 4648, no padding) of the JSON array `[list, order, keys]`. A cursor is refused by another
-//! list, under another order, and if a key is not of its column's type or range.
+//! The text is base64url (RFC 4648, no padding) of the JSON array `[list, order, keys]`. A cursor is invalid in another
+//! list, in another order, or if a key has the wrong type or range for its column.
 //!
-//! A time is an instant on PostgreSQL. SQLite stores text, and only the same text compares equal: there a cursor carries
-//! it as written.
+//! A time is an instant on PostgreSQL. SQLite stores text, and compares it as text: there, a cursor contains the stored
+//! text.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -21,20 +21,20 @@ use smallvec::SmallVec;
 
 use super::sort::{KeyKind, SortKey};
 
-/// A row's place in a list.
+/// A row's position in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor(Cow<'static, str>, Cow<'static, str>, Keys);
 
-/// The sort keys of a row: mostly one or two.
+/// The sort keys of a row. Usually one or two.
 pub type Keys = SmallVec<[KeyPart; 2]>;
 
 /// The value of one sort key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyPart {
-    /// No value: the row is among the last.
+    /// No value. Such rows come last.
     #[serde(rename = "n")]
     Null,
-    /// A whole number of any width.
+    /// An integer of any width.
     #[serde(rename = "i")]
     Int(i64),
     /// A decimal number, as text.
@@ -43,24 +43,24 @@ pub enum KeyPart {
     /// Text.
     #[serde(rename = "t")]
     Text(String),
-    /// A day.
+    /// A date.
     #[serde(rename = "d")]
     Date(NaiveDate),
-    /// An instant in RFC 3339, just as the database wrote it.
+    /// An instant in RFC 3339, exactly as the database wrote it.
     #[serde(rename = "z")]
     Time(String),
 }
 
 impl Cursor {
-    /// Marks the place of a row with these keys.
+    /// The position of a row with these keys.
     pub fn new(list: &'static str, order: &'static str, keys: Keys) -> Self {
         Self(Cow::Borrowed(list), Cow::Borrowed(order), keys)
     }
 
-    /// Reads the cursor that a client gave as argument `field`, for a list under an order.
+    /// Parses the cursor that a client passed as argument `field`, for a list with an order.
     ///
     /// # Errors
-    /// `BadInput` when it is no cursor, or was made by another list or under another order.
+    /// `BadInput` if the cursor is invalid, or is from another list or order.
     pub fn parse(field: &str, text: &str, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Keys> {
         let Self(made_list, made_order, parts) = Self::decode_cursor(text).map_err(|Malformed| {
             ApiError::bad_input(field, "is not a valid cursor; pass one that this list returned")
@@ -83,10 +83,11 @@ impl Cursor {
     }
 }
 
-/// Bytes of a cursor at most: keys are titles and names of 256 characters, which JSON may write as six bytes each.
+/// The maximum length of a cursor in bytes. Keys are titles and names of 256 characters, and JSON may write a character
+/// as six bytes.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
-/// The text is no cursor.
+/// The text is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -108,20 +109,20 @@ impl CursorType for Cursor {
     }
 
     fn encode_cursor(&self) -> String {
-        // Strings, integers and an array of them: serializing cannot fail.
+        // The array has only strings and integers: serializing cannot fail.
         serde_json::to_string(self).map(|json| BASE64_URL_SAFE_NO_PAD.encode(json)).unwrap_or_default()
     }
 }
 
 impl KeyPart {
-    /// Whether the key could hold this value, so that the database will take it.
+    /// Whether the column can hold this value, so that the database accepts it.
     fn fits(&self, key: &SortKey) -> bool {
         match (self, key.kind) {
             (Self::Null, _) => key.nullable,
             (Self::Int(number), KeyKind::SmallInt) => i16::try_from(*number).is_ok(),
             (Self::Int(number), KeyKind::Int) => i32::try_from(*number).is_ok(),
             (Self::Int(_), KeyKind::BigInt) | (Self::Decimal(_), KeyKind::Decimal) => true,
-            // PostgreSQL takes no NUL.
+            // PostgreSQL does not accept NUL.
             (Self::Text(text), KeyKind::Text) => !text.contains('\0'),
             (Self::Date(date), KeyKind::Date) => (1..=9999).contains(&date.year()),
             (Self::Time(text), KeyKind::Time) => parse_time(text).is_some_and(|time| (1..=9999).contains(&time.year())),
@@ -133,20 +134,21 @@ impl KeyPart {
     pub fn bind(&self, kind: KeyKind, backend: DbBackend) -> Value {
         match (self, kind) {
             (Self::Null, _) => Value::String(None),
-            // `fits` has seen that the number is in range.
+            // `fits` has checked the range.
             (Self::Int(number), KeyKind::SmallInt) => Value::SmallInt(i16::try_from(*number).ok()),
             (Self::Int(number), KeyKind::Int) => Value::Int(i32::try_from(*number).ok()),
             (Self::Int(number), _) => Value::BigInt(Some(*number)),
             (Self::Decimal(number), _) => (*number).into(),
             (Self::Text(text), _) => text.as_str().into(),
             (Self::Date(date), _) => (*date).into(),
-            // Text there, and only the text as written compares equal.
+            // SQLite stores text, and only identical text compares equal.
             (Self::Time(text), _) if backend == DbBackend::Sqlite => text.as_str().into(),
             (Self::Time(text), _) => parse_time(text).into(),
         }
     }
 
-    /// Compares two values of one key, as both databases do. Times are not compared: their texts are of the databases.
+    /// Compares two values of one key, as both databases do. Times are not compared, because each database writes them
+    /// differently.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Int(one), Self::Int(other)) => Some(one.cmp(other)),
@@ -158,7 +160,7 @@ impl KeyPart {
         }
     }
 
-    /// Reads the value of a key that was selected as `column`.
+    /// Reads the value of a key from the column `column`.
     pub fn read(row: &QueryResult, column: impl ColIdx, kind: KeyKind, backend: DbBackend) -> Result<Self, DbErr> {
         let part = match kind {
             KeyKind::SmallInt => row.try_get_by::<Option<i16>, _>(column)?.map(|number| Self::Int(number.into())),

@@ -1,5 +1,5 @@
-//! Making, changing and deleting rows of the catalogue: what these have in common. A domain states each of its fields
-//! once, by [`fields!`](crate::fields!), and what else there is to say of its objects by [`Editable`].
+//! Creates, updates and deletes rows of the catalogue. A domain defines its fields once, with
+//! [`fields!`](crate::fields!), and everything else about its objects with [`Editable`].
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -23,11 +23,11 @@ use super::reason::UserErrorReason;
 use super::rows::{Record, Table};
 use super::spelling::spellings;
 
-/// A row of `N`'s table, as it is written.
+/// A row of `N`'s table, for writing.
 pub type Draft<N> = <<N as Record>::Entity as EntityTrait>::ActiveModel;
 type Column<N> = <<N as Record>::Entity as EntityTrait>::Column;
 
-/// An object whose fields editors give. [`fields!`](crate::fields!) implements it.
+/// An object whose fields editors set. [`fields!`](crate::fields!) implements it.
 pub trait Fillable:
     Table<
     Entity: EntityTrait<
@@ -37,10 +37,10 @@ pub trait Fillable:
     >,
 >
 {
-    /// What clients give of each field.
+    /// The fields as clients send them.
     type Fields: Send;
 
-    /// Checks the fields and puts them into the row.
+    /// Checks the fields and sets the row's columns.
     fn fill(
         form: &mut Form<'_>,
         fields: Self::Fields,
@@ -48,26 +48,26 @@ pub trait Fillable:
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 }
 
-/// An object that editors make, change and delete.
+/// An object that editors create, update and delete.
 pub trait Editable: Fillable {
-    /// The object in words: "cinema".
+    /// The object's name in messages: "cinema".
     const WHAT: &'static str;
 
-    /// What no two rows have in common.
+    /// Columns that must be unique.
     const UNIQUE: &'static [Unique<Self>] = &[];
 
-    /// What may refer to the object with this key and must not lose it.
+    /// The rows that may refer to the object with this key and prevent its deletion.
     fn references(key: i32) -> Vec<References> {
         let _ = key;
         Vec::new()
     }
 }
 
-/// Checks that a field names an `N`, which then stays until the transaction ends.
+/// Checks that a field refers to an existing `N`, and locks it until the transaction ends.
 #[derive(Debug)]
 pub struct Reference<N>(PhantomData<fn() -> N>);
 
-/// The check of a field that names an `N`.
+/// The check of a field that refers to an `N`.
 pub fn reference<N: Editable>() -> Reference<N> {
     Reference(PhantomData)
 }
@@ -82,15 +82,15 @@ impl<N: Editable> Check<ID, i32> for Reference<N> {
     }
 }
 
-/// Columns of which no two rows have the same values.
+/// Columns whose values must be unique together.
 pub struct Unique<N: Record> {
     /// The columns.
     pub columns: &'static [Column<N>],
-    /// The constraint, and what to tell of a second row.
+    /// The constraint, with its error message.
     pub constraint: Constraint,
 }
 
-/// Rows that refer to an object which is to be deleted.
+/// Rows that refer to an object to be deleted.
 #[derive(Debug)]
 pub struct References {
     one: &'static str,
@@ -99,7 +99,7 @@ pub struct References {
 }
 
 impl References {
-    /// Rows whose `column` is `value`; one of them, and many, in words.
+    /// Rows whose `column` is `value`. `one` and `many` are their singular and plural in messages.
     pub fn new(
         column: impl ColumnTrait,
         value: impl Into<sea_orm::Value>,
@@ -116,13 +116,13 @@ impl References {
     }
 }
 
-/// Rows in the way of a deletion that are counted; of more it is only said that there are.
+/// Up to this many referring rows are counted exactly.
 const COUNTED_MAX: u64 = 1_000;
 
 /// Inserts a row.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the fields.
+/// `Invalid` with all errors of the fields.
 pub async fn create<N: Editable>(work: &Work, fields: N::Fields) -> Result<Id<N>, Rejection> {
     let mut form = Form::new(work);
     let mut row = <Draft<N> as ActiveModelTrait>::default();
@@ -138,7 +138,7 @@ pub async fn create<N: Editable>(work: &Work, fields: N::Fields) -> Result<Id<N>
 /// Changes the row with this id.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the id and the fields.
+/// `Invalid` with all errors of the id and the fields.
 pub async fn update<N: Editable>(work: &Work, id: &ID, fields: N::Fields) -> Result<Id<N>, Rejection> {
     let mut form = Form::new(work);
     let id = form.problems.id::<N>(&path("id"), id);
@@ -161,15 +161,15 @@ pub async fn update<N: Editable>(work: &Work, id: &ID, fields: N::Fields) -> Res
     Ok(id)
 }
 
-/// Deletes the row with this id, if nothing refers to it that must not lose it.
+/// Deletes the row with this id, unless another row that needs it refers to it.
 ///
 /// # Errors
-/// `NOT_FOUND`, or `CONFLICT` with the number of what stands in the way.
+/// `NOT_FOUND`, or `CONFLICT` with the number of rows that refer to it.
 pub async fn delete<N: Editable>(work: &Work, id: &ID) -> Result<Id<N>, Rejection> {
     remove(work, id, N::WHAT, N::references).await
 }
 
-/// The same for an object that is not edited as others are.
+/// The same for an object that is not [`Editable`].
 ///
 /// # Errors
 /// As for [`delete`].
@@ -183,7 +183,7 @@ where
     N: Table<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>>>,
 {
     let id = Id::<N>::parse(&path("id"), id)?;
-    // Whoever wants to refer to it waits, and then finds it gone.
+    // A transaction that wants to refer to the row waits, and then does not find it.
     let found = N::Entity::find_by_id(id.key()).lock(LockType::Update).one(work.txn()).await?;
     let Some(row) = found else { return Err(UserError::not_found(path("id"), what).into()) };
     refuse_if_used(work.txn(), "id", references(id.key())).await?;
@@ -192,7 +192,7 @@ where
     Ok(id)
 }
 
-/// What the columns of a row that goes have held.
+/// The old values of a deleted row.
 fn contents<N: Table>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
     <N::Entity as EntityTrait>::Column::iter().fold(Changes::new(), |changes, column| {
         let held = match sea_value_to_json_value(&row.get(column)) {
@@ -204,7 +204,7 @@ fn contents<N: Table>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
     })
 }
 
-/// Passes if there are no such rows.
+/// Checks that no such rows exist.
 ///
 /// # Errors
 /// `CONFLICT` with their number, under the input's `field`.
@@ -228,8 +228,8 @@ pub async fn refuse_if_used(txn: &Transaction, field: &str, used: Vec<References
     Err(UserError::conflict(path(field), UserErrorReason::InUse, message).into())
 }
 
-/// Notes each unique value that another row has. The constraint remains the judge: somebody
-/// else may insert one before us.
+/// Adds an error for each unique value that another row has. The constraint remains authoritative: another transaction
+/// may insert one first.
 async fn check_unique<N: Editable>(form: &mut Form<'_>, row: &Draft<N>, own: Option<Id<N>>) -> Result<(), DbErr> {
     for unique in N::UNIQUE {
         let values: Vec<_> = unique.columns.iter().map(|column| (column, row.get(*column))).collect();

@@ -1,15 +1,15 @@
-//! The fields that editors give of objects of the catalogue: one statement of each.
+//! The fields that editors set of catalogue objects, each defined once.
 
-/// States the fields that editors give of an object, each once: its description, its name, its column if that has
-/// another name, its type and its check ([`Check`](crate::form::Check)).
+/// Defines the fields that editors set of an object: description, name, column if it has another name, type and check
+/// ([`Check`](crate::form::Check)).
 ///
 /// ```ignore
 /// /// The running time, in minutes.
 /// duration_minutes as duration: i32 => whole(0..=i32::MAX),
 /// ```
 ///
-/// Of this it makes the inputs of the three mutations, and what fills a row. A `required` field is a part of every new
-/// object and never null, an `optional` one may be null, a `defaulted` one may be left out and is never null.
+/// Generates the inputs of the three mutations, and the code that fills a row. A `required` field must be set in a new
+/// object and is never null. An `optional` field may be null. A `defaulted` field may be omitted and is never null.
 #[macro_export]
 macro_rules! fields {
     (@column $row:ident $field:ident) => { $row.$field };
@@ -47,7 +47,7 @@ macro_rules! fields {
         }
 
         const _: () = {
-            /// What a client gives of the fields.
+            /// The fields as a client sends them.
             #[derive(Debug)]
             pub struct Fields {
                 $($r: async_graphql::MaybeUndefined<$r_type>,)*

@@ -1,4 +1,4 @@
-//! What filters are made of: ranges, texts, rows of other tables, folded texts.
+//! Building blocks of filters: ranges, texts, rows of other tables, folded texts.
 
 use async_graphql::InputObject;
 use chrono::{Datelike, FixedOffset, NaiveDate};
@@ -20,10 +20,10 @@ pub struct IntRange {
 }
 
 impl IntRange {
-    /// The first and the last day of a range of years, which is the input `field`.
+    /// The first and the last day of a range of years. `field` is the input's name.
     ///
     /// # Errors
-    /// `BadInput` when the range is reversed or no calendar has these years.
+    /// `BadInput` if the range is reversed or the years are not in the calendar.
     pub fn days(self, field: &str) -> ApiResult<(Option<NaiveDate>, Option<NaiveDate>)> {
         self.check(field)?;
         let day = |year: i32, month, day| {
@@ -43,10 +43,10 @@ impl IntRange {
         }
     }
 
-    /// `column` lies in the range, which is the input `field`.
+    /// `column` is in the range. `field` is the input's name.
     ///
     /// # Errors
-    /// `BadInput` when the range is reversed.
+    /// `BadInput` if the range is reversed.
     pub fn condition(self, field: &str, column: impl ColumnTrait) -> ApiResult<Condition> {
         self.check(field)?;
         let column = || Expr::col(column.as_column_ref());
@@ -56,10 +56,10 @@ impl IntRange {
     }
 }
 
-/// The time in the input `field`, which both databases can compare.
+/// Checks that both databases can compare the time in the input `field`.
 ///
 /// # Errors
-/// `BadInput` when its year does not have four digits.
+/// `BadInput` if its year does not have four digits.
 pub fn check_time(field: &str, DateTime(time): DateTime) -> ApiResult<chrono::DateTime<FixedOffset>> {
     if !(1..=9999).contains(&time.year()) {
         return Err(ApiError::bad_input(field, "is out of range; use a time in the years 1 to 9999"));
@@ -67,13 +67,13 @@ pub fn check_time(field: &str, DateTime(time): DateTime) -> ApiResult<chrono::Da
     Ok(time.fixed_offset())
 }
 
-/// Characters of a text in a filter at most.
+/// The maximum length of a text in a filter, in characters.
 const TEXT_LENGTH_MAX: usize = 1_000;
 
-/// The text in the input `field`, which a database can take.
+/// Checks that a database accepts the text in the input `field`.
 ///
 /// # Errors
-/// `BadInput` when it is too long or holds a NUL.
+/// `BadInput` if it is too long or contains a NUL.
 pub fn check_text(field: &str, text: String) -> ApiResult<String> {
     if text.chars().nth(TEXT_LENGTH_MAX).is_some() {
         return Err(ApiError::bad_input(field, format!("must be at most {TEXT_LENGTH_MAX} characters long")));
@@ -84,40 +84,40 @@ pub fn check_text(field: &str, text: String) -> ApiResult<String> {
     Ok(text)
 }
 
-/// A row of `E` whose column `link` refers to `own` fulfils `terms`.
+/// The table of `E` has a row whose column `link` refers to `own` and that matches `terms`.
 ///
-/// Not EXISTS: SQLite would look for such a row for each of the list, however few there are.
+/// Not EXISTS: SQLite would search for such a row for each row of the list, even if there are few.
 pub fn has_row<E: EntityTrait>(link: E::Column, own: impl ColumnTrait, terms: impl IntoCondition) -> Expr {
     own.in_subquery(E::find().select_only().column(link).filter(terms).into_query())
 }
 
-/// Where folded texts of a list's rows stand.
+/// The location of the folded texts of a list's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct FoldedTexts<E: EntityTrait> {
     /// The column that refers to the listed row.
     pub owner: E::Column,
     /// The columns with the texts.
     pub texts: &'static [E::Column],
-    /// Whether the words of a needle may stand anywhere, as in names, or only as they were typed.
+    /// Whether the words of a search text may appear anywhere, as in names, or only as one phrase.
     pub by_words: bool,
 }
 
-/// Letters that a trigram index needs; fewer are looked for at the start only.
+/// The number of letters that a trigram index needs. Shorter texts match only at the start.
 const NEEDLE_LENGTH_MIN: usize = 3;
 
-/// Rows with a text that are told apart from all others by their ids.
+/// Up to this many matching rows are selected by their ids.
 const FOUND_MAX: u64 = 1_000;
 
-/// A folded text of the row whose key is `own` holds the text in the input `field`, or begins
-/// with it when that has one or two letters; `None` if it is blank. By words, it holds each word,
-/// and begins with all of them when none has three letters.
+/// A folded text of the row with the key `own` contains the text in the input `field`, or starts with it if that has
+/// one or two letters. `None` if it is blank. With `by_words`, the folded text contains every word, and starts with all
+/// of them if none has three letters.
 ///
-/// Looks first how many there are. Few are named to the list by their ids; of many it meets
-/// enough on its way along any order. A list left to itself would have to guess, and a plan made
-/// for every text walks the whole order where there is none.
+/// First counts the matches. A few are passed to the list as ids. Many are found quickly while the list is read in any
+/// order. Without the count, the database would have to guess, and a plan for all texts reads the whole order if
+/// nothing matches.
 ///
 /// # Errors
-/// `BadInput` for a text that is too long or that no database takes.
+/// `BadInput` for a text that is too long or that a database does not accept.
 pub async fn has_text<E: EntityTrait>(
     db: &ReadPool,
     own: impl ColumnTrait,
@@ -136,7 +136,7 @@ pub async fn has_text<E: EntityTrait>(
     let long: Vec<_> = parts.iter().copied().filter(is_long).collect();
     let holds = |part: &&str| any(&|column| dialect::position(backend, *column, part).gt(0));
     let all = parts.iter().map(holds).fold(Condition::all(), Condition::add);
-    // No character comes behind the last one.
+    // No character sorts after the last one.
     let end = format!("{needle}\u{10ffff}");
     let begins = |column: &E::Column| column.gte(needle.as_str()).and(column.lt(end.as_str()));
     let rows = E::find().select_only().column(owner);

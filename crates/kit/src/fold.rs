@@ -1,10 +1,10 @@
-//! Folding of texts that are looked for: the same as `fold_text` in the database, so that what
-//! a client types is compared with titles and names as they are stored folded.
+//! Folding of search texts. It equals `fold_text` in the database, so that a client's text can be compared with the
+//! folded titles and names there.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// `text` in lower case, with ё as е, white space as single blanks and none at the ends, without
-/// stress marks and characters of no width.
+/// Returns `text` in lower case, with ё as е, runs of white space as one space, trimmed, without stress marks and
+/// characters without width.
 pub fn fold(text: &str) -> String {
     let composed: String = text.nfc().collect();
     let mut folded = String::with_capacity(composed.len());
@@ -25,7 +25,7 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// Stress marks, and characters of no width.
+/// Whether the character is a stress mark or has no width.
 pub fn is_left_out(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{301}' | '\u{307}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }

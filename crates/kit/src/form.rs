@@ -1,16 +1,16 @@
-//! The fields of an input, checked one by one and put into the columns of a row.
+//! The fields of an input, checked one by one and set in the columns of a row.
 //!
-//! A field that was left out leaves its column alone, null clears it if it may be empty. All problems
-//! are noted under `input.FIELD`; none stops the check of the next field.
+//! An omitted field keeps its column, null clears it if it is nullable. All errors are collected under `input.FIELD`:
+//! an error does not stop the check of the next field.
 
 use std::future::Future;
 use std::mem;
 use std::ops::RangeInclusive;
 
-/// The id that a client gives in a field.
-pub use async_graphql::ID as GivenId;
-/// What a client gives of a field: nothing, null or a value.
-pub use async_graphql::MaybeUndefined as Given;
+/// An id from a client.
+pub use async_graphql::ID as InputId;
+/// A field from a client: omitted, null or a value.
+pub use async_graphql::MaybeUndefined as Omittable;
 use chrono::{Datelike, NaiveDate};
 use heck::ToLowerCamelCase;
 use rust_decimal::Decimal;
@@ -30,9 +30,9 @@ use super::scalar::{Date, Money};
 use super::spelling::compose;
 use db::Transaction;
 
-/// What a column can hold.
+/// A value that a column can hold.
 pub trait Storable: Into<Value> + ToString + Clone {
-    /// As the audit log shows it: databases give money back with other numbers of decimals.
+    /// The value in the audit log. Databases return money with other numbers of decimals.
     fn shown(&self) -> String {
         match self.clone().into() {
             Value::Decimal(Some(money)) => format!("{money:.2}"),
@@ -43,28 +43,28 @@ pub trait Storable: Into<Value> + ToString + Clone {
 
 impl<V: Into<Value> + ToString + Clone> Storable for V {}
 
-/// A field of an input, by the name that clients know. [`field!`](crate::field) makes it.
+/// A field of an input, with its name in the schema. [`field!`](crate::field) creates it.
 #[derive(Clone, Debug)]
 pub struct Field<T> {
     /// Its name in the schema.
     pub name: String,
-    /// What the client gives.
+    /// The client's value.
     pub value: T,
 }
 
 impl<T> Field<T> {
-    /// The field with this name in Rust.
+    /// Creates the field that has this name in Rust.
     pub fn new(name: &str, value: T) -> Self {
         Self { name: name.to_lower_camel_case(), value }
     }
 
-    /// A field that no client can leave out.
-    pub fn required(self) -> Field<Given<T>> {
-        Field { name: self.name, value: Given::Value(self.value) }
+    /// A field that a client cannot omit.
+    pub fn required(self) -> Field<Omittable<T>> {
+        Field { name: self.name, value: Omittable::Value(self.value) }
     }
 }
 
-/// The [`Field`] that a variable holds: it has the variable's name.
+/// Creates a [`Field`] from a variable, with the variable's name.
 #[macro_export]
 macro_rules! field {
     ($field:ident) => {
@@ -73,13 +73,13 @@ macro_rules! field {
 }
 pub use field;
 
-/// What becomes of a client's `T` before a column has it as `V`. Functions that note problems are checks.
+/// Converts a client's `T` into a column's `V`. Functions that add to [`Problems`] are checks.
 pub trait Check<T: Send, V: Send>: Send {
-    /// The value, unless there is a problem, which is noted under the path `field`.
+    /// Returns the value, or adds an error with the path `field`.
     fn check(self, form: &mut Form<'_>, field: &str, value: T)
     -> impl Future<Output = Result<Option<V>, DbErr>> + Send;
 
-    /// The value as the audit log shows it.
+    /// The value in the audit log.
     fn shown(value: &V) -> String;
 }
 
@@ -98,28 +98,28 @@ impl<T: Send, V: Storable + Send, F: FnOnce(&mut Problems, &str, T) -> V + Send>
 /// An input that is being checked.
 #[derive(Debug)]
 pub struct Form<'a> {
-    /// The change that it is for.
+    /// The change that the input is for.
     pub work: &'a Work,
-    /// What is wrong so far.
+    /// The errors so far.
     pub problems: Problems,
-    /// What is changed so far, for the audit log.
+    /// The changes so far, for the audit log.
     pub changes: Changes,
 }
 
 impl<'a> Form<'a> {
-    /// A form without problems.
+    /// A form without errors.
     pub fn new(work: &'a Work) -> Self {
         Self { work, problems: Problems::new(), changes: Changes::new() }
     }
 
-    /// Fills a column that must have a value.
+    /// Sets a column that must have a value.
     ///
     /// # Errors
-    /// What the database answers to the check.
+    /// The database failed during the check.
     pub async fn must<T, V, C>(
         &mut self,
         column: &mut ActiveValue<V>,
-        field: Field<Given<T>>,
+        field: Field<Omittable<T>>,
         check: C,
     ) -> Result<(), DbErr>
     where
@@ -128,9 +128,9 @@ impl<'a> Form<'a> {
         C: Check<T, V>,
     {
         match field.value {
-            Given::Undefined => {}
-            Given::Null => self.problems.bad_input(path(&field.name), UserErrorReason::Required, NOT_NULL),
-            Given::Value(value) => {
+            Omittable::Undefined => {}
+            Omittable::Null => self.problems.bad_input(path(&field.name), UserErrorReason::Required, NOT_NULL),
+            Omittable::Value(value) => {
                 if let Some(value) = check.check(self, &path(&field.name), value).await? {
                     self.fill(column, &field.name, value, |value| Some(C::shown(value)));
                 }
@@ -139,14 +139,14 @@ impl<'a> Form<'a> {
         Ok(())
     }
 
-    /// Fills a column that may be empty.
+    /// Sets a nullable column.
     ///
     /// # Errors
-    /// What the database answers to the check.
+    /// The database failed during the check.
     pub async fn may<T, V, C>(
         &mut self,
         column: &mut ActiveValue<Option<V>>,
-        field: Field<Given<T>>,
+        field: Field<Omittable<T>>,
         check: C,
     ) -> Result<(), DbErr>
     where
@@ -156,9 +156,9 @@ impl<'a> Form<'a> {
         C: Check<T, V>,
     {
         let value = match field.value {
-            Given::Undefined => return Ok(()),
-            Given::Null => None,
-            Given::Value(value) => match check.check(self, &path(&field.name), value).await? {
+            Omittable::Undefined => return Ok(()),
+            Omittable::Null => None,
+            Omittable::Value(value) => match check.check(self, &path(&field.name), value).await? {
                 None => return Ok(()),
                 value => value,
             },
@@ -167,7 +167,7 @@ impl<'a> Form<'a> {
         Ok(())
     }
 
-    /// Fills a column with a value that was checked, and notes the change.
+    /// Sets a column to a checked value, and records the change.
     pub fn fill<V: Into<Value>>(
         &mut self,
         column: &mut ActiveValue<V>,
@@ -180,7 +180,8 @@ impl<'a> Form<'a> {
             ActiveValue::NotSet => None,
         };
         let after = show(&value);
-        // A name from before names were composed: nobody wants to change it, and composed it may be another row's.
+        // A name from before names were composed. The client does not want to change it, and another row may have the
+        // composed name.
         if before != after && before.as_deref().map(compose) == after {
             return;
         }
@@ -188,20 +189,20 @@ impl<'a> Form<'a> {
         *column = Set(value);
     }
 
-    /// The object with the id that a field names, which stays until the transaction ends. `what` is an
-    /// `N` in words.
+    /// The object whose id is in the field. It is locked until the transaction ends. `what` is the name of an `N` in
+    /// messages.
     ///
     /// # Errors
-    /// What the database answers.
-    pub async fn find<N: Table>(&mut self, field: &Field<GivenId>, what: &str) -> Result<Option<Id<N>>, DbErr> {
+    /// The database failed.
+    pub async fn find<N: Table>(&mut self, field: &Field<InputId>, what: &str) -> Result<Option<Id<N>>, DbErr> {
         self.find_at(&path(&field.name), &field.value, what).await
     }
 
-    /// The same by the field's path.
+    /// The same, with the field's path.
     ///
     /// # Errors
-    /// What the database answers.
-    pub async fn find_at<N: Table>(&mut self, field: &str, id: &GivenId, what: &str) -> Result<Option<Id<N>>, DbErr> {
+    /// The database failed.
+    pub async fn find_at<N: Table>(&mut self, field: &str, id: &InputId, what: &str) -> Result<Option<Id<N>>, DbErr> {
         let Some(id) = self.problems.id::<N>(field, id) else { return Ok(None) };
         let found = hold::<N>(self.work.txn(), id).await?;
         if !found {
@@ -210,17 +211,17 @@ impl<'a> Form<'a> {
         Ok(found.then_some(id))
     }
 
-    /// Ends the check, and gives what is changed.
+    /// Ends the check and returns the changes.
     ///
     /// # Errors
-    /// `Invalid` with all problems, if there are any.
+    /// `Invalid` with all errors, if any.
     pub fn check(self) -> Result<Changes, Rejection> {
         self.problems.check()?;
         Ok(self.changes)
     }
 }
 
-/// Characters of a biography, a plot and the like at most.
+/// The maximum length of long texts such as biographies and plots, in characters.
 pub const LONG_TEXT_LENGTH_MAX: usize = 20_000;
 
 const NOT_NULL: &str = "must not be null; omit it to keep the current value";
@@ -230,11 +231,11 @@ pub fn path(field: &str) -> String {
     format!("input.{field}")
 }
 
-/// Whether the object is there. It then stays until the transaction ends: whoever wants to delete
-/// it waits.
+/// Whether the object exists. If so, it is locked until the transaction ends: a transaction that wants to delete it
+/// waits.
 ///
 /// # Errors
-/// What the database answers.
+/// The database failed.
 pub async fn hold<N: Table>(txn: &Transaction, id: Id<N>) -> Result<bool, DbErr> {
     let table = Alias::new(N::Entity::default().table_name());
     let row: Option<i32> = N::Entity::find()
@@ -254,12 +255,12 @@ pub fn line(max: usize) -> impl FnOnce(&mut Problems, &str, String) -> String + 
     move |problems, field, text| problems.line(field, &text, 1, max)
 }
 
-/// A text of 1 to `max` characters, on several lines if need be.
+/// A text of 1 to `max` characters, which may have several lines.
 pub fn text(max: usize) -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
     move |problems, field, text| problems.text(field, &text, 1, max)
 }
 
-/// A whole number in a range, which fits into `V`.
+/// An integer in a range that fits into `V`.
 pub fn whole<V: TryFrom<i32> + Default>(
     range: RangeInclusive<i32>,
 ) -> impl FnOnce(&mut Problems, &str, i32) -> V + Send {
@@ -272,7 +273,7 @@ pub fn whole<V: TryFrom<i32> + Default>(
     }
 }
 
-/// An amount of money, of `digits` digits at most before the point.
+/// An amount of money with at most `digits` digits before the point.
 pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal + Send {
     move |problems, field, Money(amount)| {
         let end = Decimal::from(10_u64.saturating_pow(digits));
@@ -288,7 +289,7 @@ pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal 
     }
 }
 
-/// A day that has come.
+/// A date that is not in the future.
 #[derive(Clone, Copy, Debug)]
 pub struct PastDay;
 
@@ -306,7 +307,7 @@ impl Check<Date, NaiveDate> for PastDay {
     }
 }
 
-/// A value of which every one is fine.
+/// Accepts every value.
 pub fn as_given<T>(_: &mut Problems, _: &str, value: T) -> T {
     value
 }

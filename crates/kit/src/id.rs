@@ -1,6 +1,6 @@
 //! Typed ids of rows, and their opaque GraphQL form.
 //!
-//! The form is base64url (RFC 4648, no padding) of `Type:key`, as Relay servers do it.
+//! The form is base64url (RFC 4648, no padding) of `Type:key`, as in Relay servers.
 
 use std::any::type_name;
 use std::fmt;
@@ -14,13 +14,13 @@ use request::error::{ApiError, ApiResult};
 use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A GraphQL type that has ids.
+/// A GraphQL type with ids.
 pub trait NodeType: 'static {
-    /// The type's name in the schema, which is part of its ids.
+    /// The type's name in the schema, which is a part of its ids.
     const TYPE: &'static str;
 }
 
-/// The primary key of a row that is shown as `N`.
+/// The primary key of a row that the schema shows as `N`.
 pub struct Id<N>(i32, PhantomData<fn() -> N>);
 
 impl<N> Id<N> {
@@ -36,10 +36,10 @@ impl<N> Id<N> {
 }
 
 impl<N: NodeType> Id<N> {
-    /// Reads the id that a client gave as argument `field`.
+    /// Parses the id that a client passed as argument `field`.
     ///
     /// # Errors
-    /// `BadInput` when it is malformed or the id of another type.
+    /// `BadInput` if it is malformed or of another type.
     pub fn parse(field: &str, id: &ID) -> ApiResult<Self> {
         let Some((type_name, key)) = split(id) else {
             return Err(ApiError::bad_input(field, "is not a valid id; pass an id that a query returned"));
@@ -64,15 +64,15 @@ pub fn encode(type_name: &str, key: i32) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
 }
 
-/// The opaque id of an object that has no number, but a name of its own.
+/// The opaque id of an object that has a name instead of a number.
 pub fn encode_name(type_name: &str, name: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{name}"))
 }
 
-/// Bytes of an id at most: the longest type's name has 20.
+/// The maximum length of an id in bytes. The longest type name has 20.
 const ID_BYTES_MAX: usize = 64;
 
-/// The type's name and the key in an opaque id; `None` unless `id` is just what `encode` makes.
+/// The type's name and the key in an opaque id. `None` unless `id` is exactly what `encode` returns.
 pub fn split(id: &str) -> Option<(String, i32)> {
     if id.len() > ID_BYTES_MAX {
         return None;
@@ -84,7 +84,7 @@ pub fn split(id: &str) -> Option<(String, i32)> {
     (canonical && !type_name.is_empty()).then(|| (type_name.to_owned(), key))
 }
 
-// Derives would ask the same of `N`, which is only a name here.
+// Derives would require the traits of `N`, which is only a marker here.
 impl<N> Clone for Id<N> {
     fn clone(&self) -> Self {
         *self
@@ -114,7 +114,7 @@ impl<N> TryGetable for Id<N> {
     }
 }
 
-/// Its key alone: for outcomes that are kept.
+/// Only the key: for stored outcomes.
 impl<N> Serialize for Id<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -126,7 +126,7 @@ impl<'de, N> Deserialize<'de> for Id<N> {
     }
 }
 
-/// The opaque form, by which `ID` can be made of it.
+/// The opaque form, for conversion to `ID`.
 impl<N: NodeType> fmt::Display for Id<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.encode())

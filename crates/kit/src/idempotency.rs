@@ -1,8 +1,8 @@
-//! Idempotency keys: a mutation that is sent again with the same key is not done again.
+//! Idempotency keys: a mutation that is sent again with the same key does not run again.
 //!
-//! A key's row is written in the mutation's own transaction, so it is there exactly when the change is, and a second
-//! request with the same key waits for the first. Work in a transaction writes the key first; a single statement writes
-//! it last, from the row that it has changed.
+//! A key's row is written in the mutation's own transaction. It exists exactly if the change does, and a second request
+//! with the same key waits for the first. A transaction writes the key first; a single statement writes it last, from
+//! the changed row.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use db::{Db, Transaction};
 use entity::idempotency_keys as keys;
 use request::error::{ApiError, ApiResult};
 use request::rate::{Rate, Who};
-use request::viewer::{KeyPlace, RequestMutations};
+use request::viewer::{KeyPosition, RequestMutations};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Value};
@@ -25,37 +25,37 @@ use super::change::Change;
 use super::problem::UserError;
 use super::upkeep::BATCH;
 
-/// What makes a mutation's input the same.
+/// Which mutations have the same input.
 #[derive(Clone, Debug)]
 pub enum Repeat {
-    /// Its arguments.
+    /// Those with the same arguments.
     SameArguments,
-    /// Its arguments, with these in place of fields of the input that hold secrets, which must not get into a hash
-    /// that can be tried out.
+    /// Those with the same arguments, except that these values replace secret fields of the input. A secret must not be
+    /// in a hash, because a hash can be brute-forced.
     SameBut(Vec<(&'static str, Vec<u8>)>),
-    /// Nothing: its outcome is not kept.
+    /// None: the outcome is not stored.
     Never,
 }
 
-/// How a mutation has ended: kept as JSON with its idempotency key.
+/// How a mutation ended. It is stored as JSON with the idempotency key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// The change is made; what it has made is found by this.
+    /// The change was made. The value identifies what it changed.
     Done(Json),
-    /// Nothing has changed, for these reasons, with the object as it is if that matters.
+    /// Nothing was changed, for these reasons. The value is the object's present state, if that matters.
     Refused(Vec<UserError>, Option<Json>),
 }
 
-/// How long a key is remembered.
+/// How long a key is stored.
 pub const RETENTION: TimeDelta = TimeDelta::days(1);
 
-/// What the statement of a change with a key asks before it writes: that a repeated change takes no row's id. `{hash}`
-/// stands for the key's hash.
+/// The condition that a change with a key checks before it writes, so that a repeated change does not use up a row id.
+/// `{hash}` is replaced with the key's hash.
 pub(super) const IS_NEW: &str = "NOT EXISTS (SELECT FROM idempotency_keys WHERE key_hash = {hash})";
 
-/// Keeps a key with the outcome of a change in the statement of the change, whose row is `done`. A key that was kept
-/// meanwhile fails the statement. `{values}` stands for those of [`IdempotencyKey::values`], of which the hash is first.
+/// Stores the key with the outcome of a change, in the change's own statement, whose row is `done`. The statement fails
+/// if the key was stored meanwhile. `{values}` is replaced with [`IdempotencyKey::values`]; the hash is the first.
 pub(super) const KEEP_DONE: &str = ", kept AS (
     INSERT INTO idempotency_keys (key_hash, input_hash, created_at, outcome)
     SELECT sent.key_hash, sent.input_hash, sent.created_at,
@@ -63,7 +63,7 @@ pub(super) const KEEP_DONE: &str = ", kept AS (
     FROM done CROSS JOIN (VALUES ({values})) AS sent (key_hash, input_hash, created_at, outcome)
 )";
 
-/// A key that the client has sent, for one mutation of one viewer's request.
+/// A key from a client, for one mutation of one viewer's request.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
     key_hash: [u8; 32],
@@ -72,7 +72,7 @@ pub struct IdempotencyKey {
     new: Option<Arc<NewKeyCount>>,
 }
 
-/// Counts the key if it is new, once, however often its transaction is tried.
+/// Counts the key if it is new: once, even if its transaction is retried.
 #[derive(Debug)]
 struct NewKeyCount {
     rate: Rate,
@@ -80,22 +80,22 @@ struct NewKeyCount {
     counted: AtomicBool,
 }
 
-/// What is known of a key.
+/// The state of a key.
 #[derive(Debug)]
 pub enum Claim {
-    /// Nothing: it is this request's.
+    /// New: this request has claimed it.
     New,
     /// How the earlier request ended, and the time of its change.
     Known(Ending, DateTime<FixedOffset>),
 }
 
 impl IdempotencyKey {
-    /// The key of a mutation, if the client has sent one. Each mutation of a request has its own, by its place: names
-    /// would let another mutation pass under a key that is used. What the request's other mutations are belongs to the input.
+    /// The key of a mutation, if the client sent one. Each mutation of a request has its own, by its position: by name,
+    /// another mutation could pass with a used key. The request's other mutations are part of the input.
     pub fn of(change: &Change<'_>, repeat: &Repeat) -> Option<Self> {
         let (key, request) = (change.idempotency_key()?, change.caller?.mutations.clone());
         let mut input = Sha256::new();
-        // Keyed by what only the client knows, so that nobody can try out inputs.
+        // The hash is keyed with a secret of the client, so that nobody can brute-force inputs.
         part(&mut input, key.as_bytes());
         part(&mut input, change.mutation.as_bytes());
         let secrets = match repeat {
@@ -103,7 +103,7 @@ impl IdempotencyKey {
             Repeat::SameArguments => &[],
             Repeat::SameBut(secrets) => secrets.as_slice(),
         };
-        let KeyPlace { place: [operation, place], operations, names } = request.next_keyed();
+        let KeyPosition { indices: [operation, mutation], operations, names } = request.next_keyed();
         part(&mut input, names.as_bytes());
         part(&mut input, &operations.to_be_bytes());
         for (name, value) in change.arguments {
@@ -118,11 +118,11 @@ impl IdempotencyKey {
         part(&mut whole, key.as_bytes());
         part(&mut whole, &change.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
         part(&mut whole, &operation.to_be_bytes());
-        part(&mut whole, &place.to_be_bytes());
+        part(&mut whole, &mutation.to_be_bytes());
         Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), request, new: None })
     }
 
-    /// The same key, which counts for somebody if it is new.
+    /// The same key, counted for a user or address if it is new.
     pub fn count_by(self, rate: Rate, who: Who) -> Self {
         Self { new: Some(Arc::new(NewKeyCount { rate, who, counted: AtomicBool::new(false) })), ..self }
     }
@@ -138,13 +138,13 @@ impl IdempotencyKey {
         }
     }
 
-    /// Counts the key before a statement that keeps it. Says whether it may be tried: the key was not refused, and there
-    /// were not too many new ones.
+    /// Counts the key before a statement that stores it. Returns whether the statement may run: the key was not
+    /// rejected, and the limit of new keys is not reached.
     pub(super) fn admit(&self) -> bool {
         !self.request.key_is_refused() && self.count().is_ok()
     }
 
-    /// The values of [`KEEP_DONE`]. Without an outcome, it is the key of the changed row.
+    /// The values of [`KEEP_DONE`]. Without an outcome, the key of the changed row is stored.
     pub(super) fn values(&self, now: DateTime<Utc>, outcome: Option<&Json>) -> [Value; 4] {
         [
             self.key_hash.to_vec().into(),
@@ -154,7 +154,7 @@ impl IdempotencyKey {
         ]
     }
 
-    /// Does not count the key after all: its transaction has failed, and there is no row.
+    /// Undoes the count: the transaction has failed, and the row does not exist.
     pub fn give_back(&self) {
         if let Some(new) = &self.new
             && new.counted.swap(false, Ordering::Relaxed)
@@ -163,12 +163,12 @@ impl IdempotencyKey {
         }
     }
 
-    /// Takes the key for this transaction, or tells how the earlier request with it ended: it waits
-    /// for one that is still running.
+    /// Claims the key for this transaction, or returns how the earlier request with it ended. Waits for an earlier
+    /// request that is still running.
     ///
     /// # Errors
-    /// `Conflict` when the earlier request had another mutation or input here or before, `RateLimited` when there were
-    /// too many new keys.
+    /// `Conflict` if the earlier request had another mutation or input, here or at an earlier position. `RateLimited`
+    /// if the limit of new keys is reached.
     pub async fn claim(&self, txn: &impl ConnectionTrait, now: DateTime<Utc>) -> ApiResult<Claim> {
         if self.request.key_is_refused() {
             return Err(conflict());
@@ -200,10 +200,10 @@ impl IdempotencyKey {
             .ok_or_else(|| ApiError::Internal("an idempotency key has no outcome that can be read".to_owned()))
     }
 
-    /// Keeps how the mutation ended.
+    /// Stores how the mutation ended.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// The database failed.
     pub async fn keep(&self, txn: &impl ConnectionTrait, ending: &Ending) -> ApiResult<()> {
         let ending = serde_json::to_value(ending).map_err(|error| ApiError::Internal(error.to_string()))?;
         keys::Entity::update_many()
@@ -216,33 +216,34 @@ impl IdempotencyKey {
     }
 }
 
-/// Forgets keys that were kept long enough, one batch of them; says how many.
+/// Deletes one batch of expired keys and returns their number.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn forget(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
     let old = Query::select()
         .column(keys::Column::KeyHash)
         .from(keys::Entity)
         .and_where(keys::Column::CreatedAt.lt((now - RETENTION).fixed_offset()))
         .limit(BATCH)
-        // What another instance removes at this moment is no concern of this one.
+        // Skips rows that another instance is deleting.
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .take();
     let rows = keys::Entity::delete_many().filter(keys::Column::KeyHash.in_subquery(old));
     Ok(rows.exec(db).await?.rows_affected)
 }
 
-/// What [`write_and_forget`] writes, in bytes: a few might find room where no comment would.
+/// The number of bytes that [`write_and_forget`] writes. A few bytes might still fit on a disk that is too full for a
+/// comment.
 const TRIAL: usize = 64 << 10;
 
-/// Commits a row that means nothing, and removes it: shows whether changes can be written.
+/// Commits a row without meaning and deletes it. This shows whether the database can be written.
 ///
 /// # Errors
-/// They cannot, or the row stays for [`forget`].
+/// The database cannot be written, or the row remains for [`forget`].
 pub async fn write_and_forget(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> {
     let key_hash = rand::random::<[u8; 32]>().to_vec();
-    // What compresses well would need no room on PostgreSQL.
+    // PostgreSQL would compress repetitive text to almost nothing.
     let filler: String = (0..TRIAL / 16).map(|_| format!("{:016x}", rand::random::<u64>())).collect();
     let row = keys::ActiveModel {
         key_hash: Set(key_hash.clone()),
@@ -261,13 +262,13 @@ fn conflict() -> ApiError {
     ApiError::Conflict(text.to_owned())
 }
 
-/// Lengths keep the parts apart.
+/// The lengths separate the parts.
 fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
 }
 
-/// The same text for the same value, whatever the order of its fields. `has` says which fields of the value itself
+/// The same text for the same value, whatever the order of its fields. `has` returns which fields of the value itself
 /// count.
 fn canonical(value: &Json, has: &dyn Fn(&str) -> bool) -> String {
     match value {
@@ -291,7 +292,7 @@ mod tests {
 
     use super::canonical;
 
-    /// Keys live for a day: the text of a new version is that of the one before.
+    /// Keys live for a day: a new version must produce the same text as the previous one.
     #[test]
     fn arguments_have_one_text_whatever_the_order_of_their_fields() {
         let text = r#"{id:"TW92aWU6MQ",more:{a:[1,2.5,null],b:true},text:"Ё \"a\"\n\\"}"#;

@@ -1,4 +1,4 @@
-//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
+//! Machinery without a domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
 pub mod audit;
 pub mod change;

@@ -1,14 +1,14 @@
-//! Runs mutations: one transaction each, run again when it fails only because of others at the same
-//! moment, and only once for each idempotency key.
+//! Runs mutations: each in one transaction, retried if it fails only because of a concurrent one, and only once for
+//! each idempotency key.
 //!
-//! [`changes`](crate::changes) describes mutations, and has asked for their rules before they run.
+//! [`changes`](crate::changes) describes mutations and checks their rules before they run.
 //!
-//! A run takes a turn to write and begins the transaction, on SQLite by `BEGIN IMMEDIATE`. If there is an idempotency key,
-//! it claims the key, runs the work in a savepoint, and stores how it ended. Then it commits. What is refused rolls back.
-//! Payloads are read afterwards, by what the work returned.
+//! A run takes a turn to write and begins the transaction, on SQLite with `BEGIN IMMEDIATE`. With an idempotency key,
+//! it claims the key, runs the work in a savepoint, and stores how it ended. Then it commits. A rejected change is
+//! rolled back. Payloads are read afterwards, using what the work returned.
 //!
-//! On PostgreSQL a mutation may have a [single statement](super::single) for the case that nothing is in the way. It is
-//! run first, and stands for all of that.
+//! On PostgreSQL a mutation may have a [single statement](super::single), which replaces all this if nothing conflicts.
+//! It runs first.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use self::repeat::Sent;
+use self::repeat::SentCommits;
 use super::change::Change;
 use super::idempotency::{Claim, Ending, IdempotencyKey, Repeat};
 use super::problem::Rejection;
@@ -34,7 +34,7 @@ use super::rows::ReturnedRow;
 use super::services::{WriteRates, WriteServices};
 use super::single::{SingleCall, SingleFn, SingleStatement};
 
-/// A change that is being made: the transaction, the time, and who makes it.
+/// A change in progress: the transaction, the time, and the viewer.
 #[derive(Debug)]
 pub struct Work {
     txn: Transaction,
@@ -45,7 +45,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// The transaction, for every statement of the change.
+    /// The transaction. Every statement of the change uses it.
     pub fn txn(&self) -> &Transaction {
         &self.txn
     }
@@ -55,8 +55,7 @@ impl Work {
         self.now
     }
 
-    /// The time of the change of an object that was changed at `before`: always later, whatever the clocks
-    /// say.
+    /// The time of the change, for an object last changed at `before`. It is always later, even if clocks differ.
     pub fn later_than(&self, before: DateTime<FixedOffset>) -> DateTime<FixedOffset> {
         self.now.fixed_offset().max(before + TimeDelta::microseconds(1))
     }
@@ -66,22 +65,21 @@ impl Work {
         &self.mutation
     }
 
-    /// Who makes the change; `None` for an operator at the command line and where nobody needs to be
-    /// signed in.
+    /// The user who makes the change. `None` for an operator at the command line, and for anonymous users.
     pub fn anyone(&self) -> Option<Viewer> {
         self.viewer
     }
 
-    /// Who makes the change, where somebody has to be signed in.
+    /// The user who makes the change, in mutations for signed-in users.
     ///
     /// # Errors
-    /// `Unauthenticated`, which the policy has made impossible for such mutations.
+    /// `Unauthenticated`, which the rule of such a mutation prevents.
     pub fn viewer(&self) -> ApiResult<Viewer> {
         self.viewer.ok_or(ApiError::Unauthenticated)
     }
 
-    /// Passes whoever may do this to an object of `owner`, who may be gone. To be asked before
-    /// anything is said of the input.
+    /// Checks that the viewer may do this to an object of `owner`, who may be deleted. Call it before any error about
+    /// the input is returned.
     ///
     /// # Errors
     /// `Forbidden`.
@@ -97,14 +95,14 @@ impl Work {
     }
 }
 
-/// An ending, and whether it is that of an earlier request with the same key.
+/// An ending, and whether an earlier request with the same key produced it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How the mutation has ended.
+    /// How the mutation ended.
     pub ending: Ending,
-    /// Whether this request has changed nothing because an earlier one had.
+    /// Whether an earlier request made the change instead of this one.
     pub repeated: bool,
-    /// The changed row, if its statement has returned it.
+    /// The changed row, if the statement returned it.
     pub row: Option<ReturnedRow>,
 }
 
@@ -115,15 +113,14 @@ impl Outcome {
     }
 }
 
-/// Does a mutation's work within its transaction, with what it is given. It runs again if the transaction meets another
-/// one.
+/// Does a mutation's work within its transaction. It runs again if the transaction conflicts with another one.
 pub type WorkFn<I, O> = for<'w> fn(&'w Work, &'w I) -> BoxFuture<'w, Result<O, Rejection>>;
 
-/// A mutation's work, with an outcome as JSON: there is one runner for all mutations.
+/// A mutation's work with its outcome as JSON, so that one runner serves all mutations.
 trait Job: Sync {
     fn run<'w>(&'w self, work: &'w Work) -> BoxFuture<'w, Result<Json, Rejection>>;
 
-    /// The statement that stands for it.
+    /// The single statement that can replace it.
     fn single(&self, _: SingleCall) -> Option<SingleStatement> {
         None
     }
@@ -149,7 +146,7 @@ impl<I: Sync, O: Serialize> Job for WithInput<'_, I, O> {
     }
 }
 
-/// Runs a mutation. `repeat` says what makes its input the same as that of an earlier request.
+/// Runs a mutation. `repeat` determines when its input is the same as that of an earlier request.
 ///
 /// # Errors
 /// Top-level errors.
@@ -162,7 +159,7 @@ pub async fn mutate_keyed<I: Sync, O: Serialize>(
     run_keyed(change, repeat, &WithInput { input, single: None, work }).await
 }
 
-/// Runs a mutation that has a single statement: that first, on PostgreSQL.
+/// Runs a mutation that has a single statement. On PostgreSQL, the statement runs first.
 ///
 /// # Errors
 /// Top-level errors.
@@ -176,38 +173,38 @@ pub async fn mutate_single<I: Sync, O: Serialize>(
 
 async fn run_keyed(change: &Change<'_>, same: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
     let WriteServices { rates, registry_cache, wake, .. } = change.services;
-    let asked = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
+    let call = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
     let known = if planted::is_planted(PlantedFault::LoseKey) { None } else { IdempotencyKey::of(change, &same) };
     let key = known.map(|key| match WriteRates::counted(change.caller) {
         Some(who) => key.count_by(rates.keys.clone(), who),
         None => key,
     });
-    let outcome = Box::pin(repeat::run_on_leader(change, &asked, key.as_ref(), job)).await;
+    let outcome = Box::pin(repeat::run_on_leader(change, &call, key.as_ref(), job)).await;
     if outcome.is_ok() && planted::strikes(PlantedFault::LoseKey) {
-        return Err(ApiError::Internal("an answer is lost, as planted".to_owned()));
+        return Err(ApiError::Internal("a response is lost: a planted fault".to_owned()));
     }
     if let (Some(key), Err(_)) = (key, &outcome) {
         key.give_back();
     }
-    if matches!(asked.rule, Rule::Has(_)) {
+    if matches!(call.rule, Rule::Has(_)) {
         registry_cache.forget();
     }
     wake.call();
     outcome
 }
 
-/// Runs a change without GraphQL: for the command line, whose users may do anything.
+/// Runs a change without GraphQL, for the command line, whose users may do everything.
 ///
 /// # Errors
-/// What is wrong, or what has failed.
+/// The change was rejected or failed.
 pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     db: &Writer,
     mutation: &str,
     input: &I,
     work: WorkFn<I, O>,
 ) -> Result<O, Rejection> {
-    let asked = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
-    let outcome = run(db, &asked, None, &WithInput { input, single: None, work }, &Sent::default()).await;
+    let call = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
+    let outcome = run(db, &call, None, &WithInput { input, single: None, work }, &SentCommits::default()).await;
     let outcome = outcome.map_err(|error| match error {
         ApiError::Database(error) => ApiError::Database(log_failure(error)),
         other => other,
@@ -218,7 +215,7 @@ pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     }
 }
 
-/// The outcome as it was before it was stored.
+/// Parses a stored outcome.
 ///
 /// # Errors
 /// It has another type.
@@ -227,13 +224,13 @@ pub(crate) fn read<T: DeserializeOwned>(outcome: Json) -> ApiResult<T> {
         .map_err(|error| ApiError::Internal(format!("a mutation's outcome is of another type: {error}")))
 }
 
-/// How often a transaction is tried that fails only because of others.
+/// How often a transaction runs at most if it fails only because of others.
 const TRIES_MAX: u32 = 5;
 
-/// How long to wait at most before the second try; each further one may wait twice as long.
+/// The maximum wait before the second try. It doubles with each further one.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
-/// What is to be done, and who wants it.
+/// A mutation to run, and its viewer.
 struct MutationCall<'a> {
     mutation: &'a str,
     rule: Rule,
@@ -244,19 +241,19 @@ struct MutationCall<'a> {
 /// `Database` is not logged yet.
 async fn run(
     db: &Writer,
-    asked: &MutationCall<'_>,
+    call: &MutationCall<'_>,
     key: Option<IdempotencyKey>,
     job: &dyn Job,
-    sent: &Sent,
+    sent: &SentCommits,
 ) -> ApiResult<Outcome> {
-    let MutationCall { mutation, rule, viewer } = *asked;
+    let MutationCall { mutation, rule, viewer } = *call;
     let mut tries = 0;
-    // These faults strike at the commit of a transaction.
+    // These faults apply to the commit of a transaction.
     let in_transactions = [PlantedFault::AcknowledgeEarly, PlantedFault::SkipWait].into_iter().any(planted::is_planted);
     let mut single = SingleTry { is_stopped: in_transactions || db.db.get_database_backend() != DbBackend::Postgres };
     loop {
         tries += 1;
-        // SQLite has then waited for the lock of writers for as long as it may.
+        // SQLite has then waited for the write lock for the full timeout.
         let mut is_final = false;
         let attempt = match single.run(db, viewer, key.as_ref(), job, sent).await {
             Some(outcome) => outcome,
@@ -273,7 +270,7 @@ async fn run(
         };
         match attempt {
             Err(ApiError::Database(error)) if tries < TRIES_MAX && !is_final && is_transient(&error) => {
-                tracing::debug!(mutation, tries, "a transaction met another one, and is tried again: {error}");
+                tracing::debug!(mutation, tries, "retrying a transaction that conflicted with another one: {error}");
                 if is_stale(&error) {
                     connect::forget_statements();
                 }
@@ -285,20 +282,21 @@ async fn run(
     }
 }
 
-/// Tries a job's single statement until something was in its way.
+/// Runs a job's single statement until it conflicts.
 struct SingleTry {
     is_stopped: bool,
 }
 
 impl SingleTry {
-    /// The outcome, or that of a failure that the work could not explain. None has changed nothing: the work is to run.
+    /// Returns the outcome, or that of a failure that the work could not explain. `None` if it has changed nothing:
+    /// then the work must run.
     async fn run(
         &mut self,
         db: &Writer,
         viewer: Option<Viewer>,
         key: Option<&IdempotencyKey>,
         job: &dyn Job,
-        sent: &Sent,
+        sent: &SentCommits,
     ) -> Option<ApiResult<Outcome>> {
         let (now, viewer) = (clock::now(), viewer.filter(|_| !self.is_stopped));
         let single = viewer.and_then(|viewer| job.single(SingleCall { viewer, now }));
@@ -326,18 +324,23 @@ impl SingleTry {
     }
 }
 
-/// Logs what the database said, once, now that it is final.
+/// Logs the database's error once, when it is final.
 fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
     match std::sync::Arc::try_unwrap(error) {
         Ok(error) => log_database(error),
-        // Somebody else has it, who has logged it.
+        // Another holder of the error has logged it.
         Err(shared) => shared,
     }
 }
 
 /// # Errors
 /// `Database` is not logged yet.
-async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, sent: &Sent) -> ApiResult<Outcome> {
+async fn attempt(
+    prepared: Work,
+    key: Option<&IdempotencyKey>,
+    job: &dyn Job,
+    sent: &SentCommits,
+) -> ApiResult<Outcome> {
     sent.settle();
     let Some(key) = key else {
         let ending = finish(job.run(&prepared).await)?;
@@ -352,10 +355,10 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, se
     };
     if let Claim::Known(ending, kept_at) = key.claim(&prepared.txn, prepared.now).await? {
         roll_back(prepared.txn).await;
-        // One whose answer was lost is this request's.
+        // If this request's earlier response was lost, the ending is its own.
         return Ok(Outcome::new(ending, !sent.includes(kept_at)));
     }
-    // What is refused must leave nothing behind but its reasons.
+    // A rejected change must leave nothing behind except its errors.
     let Work { txn, now, mutation, rule, viewer } = prepared;
     let inner = Work { txn: txn.begin_savepoint().await.map_err(unlogged)?, now, mutation, rule, viewer };
     let ending = finish(job.run(&inner).await)?;
@@ -375,7 +378,7 @@ async fn commit(txn: Transaction) -> ApiResult<()> {
         return Ok(());
     }
     if planted::strikes(PlantedFault::SkipWait) {
-        // What an answer promises shows later.
+        // The change becomes visible later than its response.
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(300)).await;
             commit_now(txn).await
@@ -391,7 +394,7 @@ async fn commit_now(txn: Transaction) -> ApiResult<()> {
 
 async fn roll_back(txn: Transaction) {
     if let Err(error) = txn.rollback().await {
-        // Nothing was to be kept; the connection is not used again.
+        // Nothing was to be stored, and the connection is not used again.
         tracing::debug!("a transaction could not be rolled back: {error}");
     }
 }
@@ -401,7 +404,7 @@ fn unlogged(error: DbErr) -> ApiError {
 }
 
 /// # Errors
-/// What is not the input's fault.
+/// The failure is not an error of the input.
 fn finish(outcome: Result<Json, Rejection>) -> ApiResult<Ending> {
     match outcome {
         Ok(outcome) => Ok(Ending::Done(outcome)),

@@ -1,15 +1,15 @@
-//! Keyset pages: Relay connections whose every page costs what the first one costs.
+//! Keyset pages: Relay connections in which every page costs the same as the first.
 //!
-//! A page is read from its cursor on through the index that begins with the order's keys, which run in one direction
-//! and end with a unique one: by a row comparison, `(year, id) > (?, ?)`. One row more than asked for says whether there
-//! are more.
+//! A page is read from its cursor, through the index that begins with the order's keys. All keys have the same
+//! direction, and the last is unique. The condition is a row comparison: `(year, id) > (?, ?)`. One extra row shows
+//! whether there are more.
 //!
-//! NULLs come last in both directions, and only an order's first key may be NULL. They are a zone of their own, read by a
-//! branch of its own, since no index can be walked through "greater than this or NULL". `UNION ALL` joins the branches
-//! when a page may reach both zones. So one index serves ascending, descending, forward and backward.
+//! NULLs come last in both directions, and only the first key may be NULL. NULL rows are a separate zone with its own
+//! branch, because no index supports a scan for "greater than this or NULL". `UNION ALL` joins the branches if a page
+//! may reach both zones. So one index serves ascending, descending, forward and backward.
 //!
-//! SQLite looks up only the first key of a row comparison where the rowid ends the index, and would walk all rows that are
-//! equal in it. There these rows are a branch of their own.
+//! If the rowid ends the index, SQLite looks up only the first key of a row comparison, and would read all rows with an
+//! equal first key. There, these rows get their own branch.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -21,17 +21,17 @@ use sea_orm::{DbBackend, DbErr, QueryResult};
 use super::cursor::{Cursor, KeyPart, Keys};
 use super::sort::{KeyKind, PageOrder, SortKey};
 
-/// Rows on a page when the client names no number.
+/// The page size if the client does not set one.
 pub const PAGE_SIZE_DEFAULT: u32 = 20;
-/// Rows on a page at most.
+/// The maximum page size.
 pub const PAGE_SIZE_MAX: u32 = 100;
 
-/// The four Relay arguments as the client gave them.
+/// The four Relay arguments from the client.
 #[derive(Clone, Debug, Default)]
 pub struct PageArgs {
     /// Rows from the start.
     pub first: Option<i32>,
-    /// Start behind this cursor.
+    /// Start after this cursor.
     pub after: Option<String>,
     /// Rows from the end.
     pub last: Option<i32>,
@@ -39,27 +39,27 @@ pub struct PageArgs {
     pub before: Option<String>,
 }
 
-/// A part of a list: the rows between two places, counted from one end.
+/// A part of a list: the rows between two positions, counted from one end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// How many rows.
     pub(super) size: u32,
     /// Whether they are counted from the end.
     pub(super) backward: bool,
-    /// Whether the client has named the number, by `first` or `last`.
+    /// Whether the client set the number, with `first` or `last`.
     pub(super) is_sized: bool,
-    /// They come behind this place.
+    /// They come after this position.
     pub(super) after: Option<Keys>,
-    /// They come before this place.
+    /// They come before this position.
     pub(super) before: Option<Keys>,
 }
 
 impl PageArgs {
-    /// Checks the arguments for a list under an order.
+    /// Checks the arguments for a list with an order.
     ///
     /// # Errors
-    /// `BadInput` naming the argument: a size that is negative or over [`PAGE_SIZE_MAX`], both
-    /// sizes at once, a cursor that this list under this order has not made.
+    /// `BadInput` with the name of the argument: a size that is negative or over [`PAGE_SIZE_MAX`], both sizes, or a
+    /// cursor from another list or order.
     pub fn window(&self, list: &str, order: impl PageOrder) -> ApiResult<Window> {
         self.window_by(list, order.tag(), &order.keys())
     }
@@ -87,10 +87,10 @@ impl PageArgs {
     }
 }
 
-/// The order of lists in memory, in cursors.
+/// The name in cursors of the order of lists in memory.
 pub(super) const RANK: &str = "RANK";
 
-/// The window of a list that is in memory as a whole, in ascending order of its keys, and the rows between its cursors.
+/// The window of a list that is completely in memory, in ascending order of its keys, and the rows between its cursors.
 pub(super) fn window_of_ranked<const KEYS: usize, N>(
     list: &str,
     rows: &[([i64; KEYS], N)],
@@ -110,7 +110,7 @@ pub(super) fn window_of_ranked<const KEYS: usize, N>(
     Ok((window, from..to.max(from)))
 }
 
-/// Where a row stands with regard to NULL in the first key.
+/// Whether a row's first key is NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Zone {
     Values,
@@ -126,15 +126,14 @@ impl Zone {
 /// The column that numbers a union's branches.
 const BRANCH: &str = "branch";
 
-/// How a window of a list under an order is read.
+/// How to read a window of a list with an order.
 pub(super) struct PagePlan {
     keys: Vec<SortKey>,
     direction: Order,
     backward: bool,
     size: u32,
     backend: DbBackend,
-    /// The conditions of each part of the window that an index reads at a stretch, in reading
-    /// order; the window is their union.
+    /// The conditions of each part of the window that is one index range, in reading order. The window is their union.
     branches: Vec<Vec<Expr>>,
 }
 
@@ -149,7 +148,7 @@ impl PagePlan {
         if plan.keys.first().is_some_and(|key| key.nullable) {
             zones.push(Zone::Nulls);
         }
-        // Read from the near bound on, towards the far one.
+        // Read from the near bound towards the far one.
         let (near, far) = if window.backward {
             zones.reverse();
             (&window.before, &window.after)
@@ -162,7 +161,7 @@ impl PagePlan {
         plan
     }
 
-    /// Adds what the window has of `zone`.
+    /// Adds the part of the window that is in `zone`.
     fn add_zone(&mut self, zone: Zone, near: Option<&[KeyPart]>, far: Option<&[KeyPart]>) {
         // 0 for the zone that is read first.
         let rank = |zone: Zone| u8::from((zone == Zone::Nulls) != self.backward);
@@ -172,7 +171,7 @@ impl PagePlan {
             return;
         }
         let greater = self.direction == Order::Asc;
-        // All NULLs are equal in the first key.
+        // In the zone of NULLs, all first keys are equal.
         let from = usize::from(zone == Zone::Nulls);
         let mut conditions: Vec<Expr> = match self.keys.first() {
             Some(first) if zone == Zone::Nulls => vec![first.expr.clone().is_null()],
@@ -187,8 +186,8 @@ impl PagePlan {
             return;
         };
         if self.backend == DbBackend::Sqlite && zone == Zone::Values && self.keys.len() > 1 {
-            // SQLite looks up only the first key of a row value where a rowid ends the index, and
-            // would walk all rows that are equal in it.
+            // If the rowid ends the index, SQLite looks up only the first key of a row value, and would read all rows
+            // with an equal first key.
             let (first, value) = (self.keys[0].expr.clone(), near[0].bind(self.keys[0].kind, self.backend));
             let mut ties = conditions.clone();
             ties.push(first.clone().eq(value.clone()));
@@ -201,13 +200,13 @@ impl PagePlan {
         self.branches.push(conditions);
     }
 
-    /// Rows beyond `cursor` in the keys from position `from` on.
+    /// Rows after or before `cursor`, compared by the keys from position `from`.
     fn compare(&self, from: usize, cursor: &[KeyPart], greater: bool) -> Expr {
         let (keys, parts) = (&self.keys[from..], &cursor[from..]);
         let mut columns: Vec<_> = keys.iter().map(|key| key.expr.clone()).collect();
         let mut values: Vec<_> =
             parts.iter().zip(keys).map(|(part, key)| Expr::val(part.bind(key.kind, self.backend))).collect();
-        // A row of one is no row to SQL.
+        // SQL has no row value with a single element.
         let (left, right) = match (columns.len(), columns.pop(), values.pop()) {
             (1, Some(column), Some(value)) => (column, value),
             (_, column, value) => {
@@ -219,8 +218,8 @@ impl PagePlan {
         if greater { left.gt(right) } else { left.lt(right) }
     }
 
-    /// The statement that reads the page of `base`, which has the columns and the [keys](Self::add_keys) of rows that
-    /// are still to be bounded; `None` if no row can be in the window.
+    /// The statement that reads the page from `base`, which has the columns and the [keys](Self::add_keys) of the
+    /// unbounded list. `None` if the window must be empty.
     pub(super) fn bound(&self, base: &SelectStatement) -> Option<SelectStatement> {
         let mut branches = self.branches.iter().enumerate().map(|(position, conditions)| {
             let mut branch = base.clone();
@@ -240,7 +239,7 @@ impl PagePlan {
         if self.branches.len() == 1 {
             return Some(first);
         }
-        // Only as a subquery may a part of a union have an order and a limit on both databases.
+        // Both databases require a subquery if a part of a union has an order and a limit.
         let wrap = |branch| Query::select().column(Asterisk).from_subquery(branch, Alias::new(BRANCH)).take();
         let mut all = wrap(first);
         all.unions(branches.map(|branch| (UnionType::All, wrap(branch))));
@@ -256,7 +255,8 @@ impl PagePlan {
         }
     }
 
-    /// The places of the sort keys in a row with `width` columns: among these, as `find` says, or else behind them.
+    /// The positions of the sort keys in a row with `width` columns: those that `find` returns, or else after the
+    /// columns.
     pub(super) fn place_keys(
         &self,
         width: usize,
@@ -264,7 +264,7 @@ impl PagePlan {
     ) -> Vec<usize> {
         let mut end = width;
         let place = |key: &SortKey| {
-            // The parts of a union are ordered by the names of the keys.
+            // A union is ordered by the names of the keys.
             let column = key.column.filter(|_| self.branches.len() < 2);
             column.and_then(|(table, column)| find(table, column)).unwrap_or_else(|| {
                 end += 1;
@@ -274,20 +274,20 @@ impl PagePlan {
         self.keys.iter().map(place).collect()
     }
 
-    /// Adds the columns of the sort keys that stand behind those of the row.
+    /// Adds the columns of the sort keys that come after the row's columns.
     pub(super) fn add_placed_keys(&self, statement: &mut SelectStatement, (places, width): (&[usize], usize)) {
         for (position, key) in self.keys.iter().enumerate().filter(|(position, _)| places[*position] >= width) {
             statement.expr_as(key.expr.clone(), key_alias(position));
         }
     }
 
-    /// The sort keys of a row, which stand in these columns behind `from`.
+    /// Reads the sort keys of a row, which are at these positions after `from`.
     pub(super) fn read_keys(&self, row: &QueryResult, from: usize, places: &[usize]) -> Result<Keys, DbErr> {
         let keys = self.keys.iter().zip(places);
         keys.map(|(key, place)| KeyPart::read(row, from + place, key.kind, self.backend)).collect()
     }
 
-    /// Puts a page's rows in order if they are not: of rows that are joined no order is promised.
+    /// Sorts a page's rows if necessary: joined rows come in no defined order.
     pub(super) fn sort<N>(&self, rows: &mut [(Keys, N)]) {
         let ascending = self.direction == Order::Asc;
         let compare = |(one, _): &(Keys, N), (other, _): &(Keys, N)| {
@@ -319,12 +319,12 @@ impl PagePlan {
         }
     }
 
-    /// Whether no row can be in the window.
+    /// Whether the window must be empty.
     pub(super) fn is_empty(&self) -> bool {
         self.branches.is_empty()
     }
 
-    /// Orders by the names that [`Self::add_keys`] gives.
+    /// Orders by the names that [`Self::add_keys`] sets.
     pub(super) fn order_outside(&self, statement: &mut SelectStatement) {
         if self.branches.len() > 1 {
             statement.order_by(Alias::new(BRANCH), Order::Asc);
@@ -334,7 +334,7 @@ impl PagePlan {
         }
     }
 
-    /// The order in the keys themselves, for rows that are found already.
+    /// Orders by the keys themselves.
     pub(super) fn order_inside(&self, statement: &mut SelectStatement) {
         if let Some(first) = self.keys.first().filter(|key| key.nullable) {
             let direction = if self.backward { Order::Desc } else { Order::Asc };
@@ -345,7 +345,7 @@ impl PagePlan {
         }
     }
 
-    /// One row more than asked for.
+    /// The page size and one extra row.
     fn limit(&self) -> u64 {
         u64::from(self.size) + 1
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a mutation's input: collected, so that a client learns all of it at once.
+//! Errors in a mutation's input. They are collected, so that a client gets all of them in one response.
 
 use async_graphql::{Enum, ID};
 use request::error::ApiError;
@@ -21,28 +21,28 @@ pub enum UserErrorCode {
     Conflict,
 }
 
-/// Why a mutation has changed nothing.
+/// Why a mutation changed nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UserError {
-    /// What kind of problem it is.
+    /// The kind of error.
     pub code: UserErrorCode,
-    /// The input field as a path, such as `input.tags.2`; null if it is no single one.
+    /// The input field as a path, such as `input.tags.2`. Null if it is not a single field.
     pub field: Option<String>,
-    /// What is wrong and what to do, for people.
+    /// The problem and the solution, for people.
     pub message: String,
-    /// What is wrong, for programs. Outcomes that an older version has kept have none.
+    /// The reason, for programs. Outcomes stored by an older version lack it.
     #[serde(default)]
     pub reason: UserErrorReason,
-    /// A parameter of the reason: the least that is allowed.
+    /// A parameter of the reason: the minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
-    /// A parameter of the reason: the most that is allowed.
+    /// A parameter of the reason: the maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
 }
 
 impl UserError {
-    /// A problem with a field.
+    /// An error of a field.
     pub fn new(
         code: UserErrorCode,
         field: impl Into<String>,
@@ -53,42 +53,42 @@ impl UserError {
         Self { code, field: Some(field.into()), message: message.into(), reason, min, max }
     }
 
-    /// A value is unusable.
+    /// A value is invalid.
     pub fn bad_input(field: impl Into<String>, reason: impl Into<BoundedReason>, message: impl Into<String>) -> Self {
         Self::new(UserErrorCode::BadUserInput, field, reason, message)
     }
 
-    /// A field names an object that does not exist: `what` is its type.
+    /// A field refers to an object that does not exist. `what` is its type.
     pub fn not_found(field: impl Into<String>, what: &str) -> Self {
         Self::missing(field, format!("the {what} does not exist; it may have been deleted"))
     }
 
-    /// The same with a message of its own.
+    /// The same, with its own message.
     pub fn missing(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(UserErrorCode::NotFound, field, UserErrorReason::NotFound, message)
     }
 
-    /// A value does not go with what is there.
+    /// A value conflicts with existing data.
     pub fn conflict(field: impl Into<String>, reason: UserErrorReason, message: impl Into<String>) -> Self {
         Self::new(UserErrorCode::Conflict, field, reason, message)
     }
 }
 
-/// Why a service has done nothing.
+/// Why a service changed nothing.
 #[derive(Clone, Debug)]
 pub enum Rejection {
-    /// The input is wrong: data of the payload.
+    /// The input is invalid: an error of the payload.
     Invalid(Vec<UserError>),
-    /// The object is not as the client believes: data of the payload, with the object as it is.
-    /// [`Rejection::stale`] makes it.
+    /// The object is not in the state that the client expects: an error of the payload, with the present object.
+    /// [`Rejection::stale`] creates it.
     Stale(UserError, serde_json::Value),
-    /// Anything else: a top-level error.
+    /// Any other failure: a top-level error.
     Failed(ApiError),
 }
 
 impl Rejection {
-    /// Refuses a change of an object that has changed meanwhile. `outcome` is what the service
-    /// would have given back, by which the payload shows the object as it is.
+    /// Rejects a change of an object that was changed meanwhile. `outcome` is the outcome of a successful change: with
+    /// it, the payload shows the present object.
     pub fn stale(error: UserError, outcome: impl Serialize) -> Self {
         match serde_json::to_value(outcome) {
             Ok(outcome) => Self::Stale(error, outcome),
@@ -103,11 +103,11 @@ impl From<UserError> for Rejection {
     }
 }
 
-/// Bad input becomes data, as a service wants it; the rest stays a top-level error.
+/// Invalid input becomes an error of the payload. All else remains a top-level error.
 impl From<ApiError> for Rejection {
     fn from(error: ApiError) -> Self {
         match error {
-            // Services read ids so, and nothing else.
+            // Services get `BadInput` only from parsing ids.
             ApiError::BadInput { field, message } => {
                 UserError::bad_input(field, UserErrorReason::InvalidId, message).into()
             }
@@ -116,35 +116,35 @@ impl From<ApiError> for Rejection {
     }
 }
 
-/// Unlogged until the transaction is given up: it may be one that is run again.
+/// It is not logged until the transaction is given up, because the transaction may be retried.
 impl From<DbErr> for Rejection {
     fn from(error: DbErr) -> Self {
         Self::Failed(ApiError::Database(std::sync::Arc::new(error)))
     }
 }
 
-/// Collects the problems of one input. What is given back for a field with a problem is `None` or
-/// its default: nobody sees it, since [`check`](Self::check) refuses.
+/// Collects the errors of one input. A field with an error becomes `None` or its default, which is never used, because
+/// [`check`](Self::check) fails.
 #[derive(Clone, Debug, Default)]
 pub struct Problems(Vec<UserError>);
 
 impl Problems {
-    /// None yet.
+    /// No errors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many there are.
+    /// The number of errors.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Notes a problem.
+    /// Adds an error.
     pub fn add(&mut self, error: UserError) {
         self.0.push(error);
     }
 
-    /// Notes that a value is unusable.
+    /// Adds an error: the value is invalid.
     pub fn bad_input(
         &mut self,
         field: impl Into<String>,
@@ -154,17 +154,17 @@ impl Problems {
         self.add(UserError::bad_input(field, reason, message));
     }
 
-    /// Notes the problem unless `holds`.
+    /// Adds the error unless `holds`.
     pub fn require(&mut self, holds: bool, field: &str, reason: impl Into<BoundedReason>, message: impl Into<String>) {
         if !holds {
             self.bad_input(field, reason, message);
         }
     }
 
-    /// What `outcome` holds, noting its problems.
+    /// Returns the value of `outcome`, or adds its errors.
     ///
     /// # Errors
-    /// What is no problem of the input.
+    /// The failure is not an error of the input.
     pub fn take<T>(&mut self, outcome: Result<T, impl Into<Rejection>>) -> Result<Option<T>, Rejection> {
         match outcome.map_err(Into::into) {
             Ok(value) => Ok(Some(value)),
@@ -176,7 +176,7 @@ impl Problems {
         }
     }
 
-    /// The id of an `N`.
+    /// Parses the id of an `N`.
     pub fn id<N: NodeType>(&mut self, field: &str, id: &ID) -> Option<Id<N>> {
         match Id::parse(field, id) {
             Ok(id) => Some(id),
@@ -193,8 +193,8 @@ impl Problems {
         self.checked(field, &compose(text), min, max, |_| false)
     }
 
-    /// A text of several lines: trimmed, of `min` to `max` characters, without control characters
-    /// but line feeds and tabs. Line ends become line feeds.
+    /// A text of several lines: trimmed, of `min` to `max` characters, without control characters except line feeds and
+    /// tabs. Line ends become line feeds.
     pub fn text(&mut self, field: &str, text: &str, min: usize, max: usize) -> String {
         self.checked(field, &text.replace("\r\n", "\n"), min, max, |c| matches!(c, '\n' | '\t'))
     }
@@ -216,10 +216,10 @@ impl Problems {
         text.to_owned()
     }
 
-    /// Refuses if there is any problem.
+    /// Fails if there is any error.
     ///
     /// # Errors
-    /// `Invalid` with all of them.
+    /// `Invalid` with all errors.
     pub fn check(self) -> Result<(), Rejection> {
         if self.0.is_empty() { Ok(()) } else { Err(Rejection::Invalid(self.0)) }
     }

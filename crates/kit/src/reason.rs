@@ -1,4 +1,4 @@
-//! Why a mutation's input is refused, as programs are told.
+//! Machine-readable reasons for the rejection of a mutation's input.
 
 use async_graphql::Enum;
 use serde::{Deserialize, Serialize};
@@ -63,19 +63,19 @@ pub enum UserErrorReason {
 pub struct BoundedReason {
     /// The reason.
     pub reason: UserErrorReason,
-    /// The least that is allowed.
+    /// The minimum.
     pub min: Option<f64>,
-    /// The most that is allowed.
+    /// The maximum.
     pub max: Option<f64>,
 }
 
 impl UserErrorReason {
-    /// The reason with what is allowed.
+    /// Adds the limits to the reason.
     pub fn within(self, min: impl Into<Option<f64>>, max: impl Into<Option<f64>>) -> BoundedReason {
         BoundedReason { reason: self, min: min.into(), max: max.into() }
     }
 
-    /// Too few or too many characters, of which `min` to `max` are allowed.
+    /// Too few or too many characters; `min` to `max` are allowed.
     #[expect(clippy::cast_precision_loss, reason = "lengths of texts are small")]
     pub fn of_length(length: usize, min: usize, max: usize) -> BoundedReason {
         let reason = match length {

@@ -1,9 +1,8 @@
-//! A cache of rows of registries, for a moment: a page of movies names the same few positions, awards and
-//! cinemas over and over.
+//! A short-lived cache of registry rows: the movies of a page refer to the same few positions, awards and cinemas.
 //!
-//! What an object refers to may so be [`TIME_TO_LIVE`] old where another instance, or plain SQL, has
-//! changed it; an instance forgets all of them when an editor changes something through it. What a
-//! mutation answers, lists, and objects asked for by id are always read.
+//! After a change by another instance or by plain SQL, an object that others refer to may be [`TIME_TO_LIVE`] old. An
+//! instance clears the cache when an editor changes something through it. Responses of mutations, lists, and objects
+//! requested by id are always read from the database.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-/// How old a cached row may be.
+/// The maximum age of a cached row.
 const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
-/// Rows at most; registries have tens or hundreds.
+/// The maximum number of rows. Registries have tens or hundreds.
 const ROWS_MAX: usize = 10_000;
 
 /// Rows of all types that are [of a registry](super::rows::Table::IS_REGISTRY).
@@ -32,7 +31,7 @@ struct Entry {
     row: Arc<dyn Any + Send + Sync>,
 }
 
-/// Says that nothing was changed since: taken before rows are read that are to be kept.
+/// Shows whether anything has changed since. Take it before you read rows for the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
@@ -43,7 +42,7 @@ impl Default for RegistryCache {
 }
 
 impl RegistryCache {
-    /// The rows with these keys, if all were read lately and nothing was changed since.
+    /// The rows with these keys, if all were read recently and nothing has changed since.
     pub(super) fn get_all<N: Any + Clone>(&self, keys: &[i32]) -> Option<Vec<N>> {
         let (now, generation) = (Instant::now(), self.generation());
         let row = |key: &i32| {
@@ -54,12 +53,12 @@ impl RegistryCache {
         keys.iter().map(row).collect()
     }
 
-    /// To be asked for before rows are read.
+    /// Call it before rows are read.
     pub(super) fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::Acquire))
     }
 
-    /// Keeps rows that were read since `generation`.
+    /// Stores rows that were read since `generation`.
     pub(super) fn put<N: Any + Send + Sync>(&self, generation: Generation, found: impl Iterator<Item = (i32, N)>) {
         let read = Instant::now();
         for (key, row) in found {
@@ -67,7 +66,7 @@ impl RegistryCache {
         }
     }
 
-    /// Forgets all rows, and those that are being read: some may have been changed.
+    /// Removes all rows, and prevents the storing of rows that are being read: some may have changed.
     pub fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
@@ -78,7 +77,7 @@ mod tests {
     use super::RegistryCache;
 
     #[test]
-    fn rows_that_were_read_before_a_change_are_forgotten() {
+    fn rows_read_before_a_change_are_not_cached() {
         let cache = RegistryCache::default();
         let before = cache.generation();
         cache.put(before, [(1, "one"), (2, "two")].into_iter());
@@ -88,7 +87,7 @@ mod tests {
         cache.forget();
         assert_eq!(cache.get_all::<&str>(&[1]), None);
         cache.put(before, [(1, "one")].into_iter());
-        assert_eq!(cache.get_all::<&str>(&[1]), None, "read before the change, kept after it");
+        assert_eq!(cache.get_all::<&str>(&[1]), None, "read before the change, stored after it");
         cache.put(cache.generation(), [(1, "new")].into_iter());
         assert_eq!(cache.get_all(&[1]), Some(vec!["new"]));
     }

@@ -1,7 +1,7 @@
-//! Scalars beyond GraphQL's five: `Decimal`, `Date`, `DateTime`, `BigInt`, `UUID`.
+//! Scalars in addition to GraphQL's five: `Decimal`, `Date`, `DateTime`, `BigInt`, `UUID`.
 //!
-//! Money is a string with two decimals. SQLite stores a number, so amounts are rounded to kopecks when they are read.
-//! Counts that may exceed 32 bits are strings, too.
+//! Money is a string with two decimals. SQLite stores it as a number, so amounts are rounded to kopecks when they are
+//! read. Counts that may exceed 32 bits are strings too.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{NaiveDate, Utc};
@@ -16,7 +16,7 @@ pub fn json_strings(array: Option<&Json>) -> Vec<&str> {
     array.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
 }
 
-/// What a client gave, as its error repeats it: in each row of a list.
+/// A client's value, for its error message. The message may be repeated for each row of a list.
 fn quote(text: &str) -> String {
     match text.char_indices().nth(QUOTED_MAX) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
@@ -24,12 +24,12 @@ fn quote(text: &str) -> String {
     }
 }
 
-/// Whether the text is digits, with a minus before them if need be.
+/// Whether the text is digits, with an optional minus.
 fn is_whole(text: &str) -> bool {
     is_digits(text.strip_prefix('-').unwrap_or(text))
 }
 
-/// The same, with more digits behind a point if need be.
+/// The same, with an optional point and more digits.
 fn is_decimal(text: &str) -> bool {
     text.split_once('.').map_or(is_whole(text), |(whole, decimals)| is_whole(whole) && is_digits(decimals))
 }
@@ -44,7 +44,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Characters of an input that are repeated in an error.
+/// The number of characters of an input that an error repeats.
 const QUOTED_MAX: usize = 40;
 
 /// An amount of money with two decimals.
@@ -69,7 +69,7 @@ impl ScalarType for Money {
             Value::Number(number) => number.to_string(),
             _ => return Err(InputValueError::expected_type(value)),
         };
-        // By its form first: the library takes "1_0.5_0" and "+1", too.
+        // Checks the form first: the library also accepts "1_0.5_0" and "+1".
         match is_decimal(&text).then(|| Decimal::from_str_exact(&text)) {
             Some(Ok(amount)) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
             Some(Ok(_)) => Err(InputValueError::custom(format!("{} has more than two decimals", quote(&text)))),
@@ -84,12 +84,12 @@ impl ScalarType for Money {
 
 impl TryGetable for Money {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
-        // SQLite keeps a number, not its decimals.
+        // SQLite stores a number without its decimals.
         Decimal::try_get_by(row, index).map(Self::round)
     }
 }
 
-/// A day of the calendar.
+/// A calendar date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct Date(pub NaiveDate);
 
@@ -98,7 +98,7 @@ pub struct Date(pub NaiveDate);
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        // By its form first: chrono takes " 024-01-01" and "+999-01-01", too.
+        // Checks the form first: chrono also accepts " 024-01-01" and "+999-01-01".
         match is_date(text).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d")) {
             Some(Ok(date)) => Ok(Self(date)),
             _ => Err(InputValueError::custom(format!("{} is not a date such as \"1932-04-04\"", quote(text)))),
@@ -110,7 +110,7 @@ impl ScalarType for Date {
     }
 }
 
-/// A moment.
+/// An instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
@@ -133,7 +133,7 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A whole number of up to 64 bits.
+/// An integer of up to 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct BigInt(pub i64);
 
@@ -154,7 +154,7 @@ impl ScalarType for BigInt {
     }
 }
 
-/// A number of 128 bits that nobody else has given.
+/// A globally unique 128-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
 pub struct UniqueNumber(pub Uuid);
 

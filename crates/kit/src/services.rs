@@ -1,4 +1,4 @@
-//! What mutations need of the server.
+//! The services of the server that mutations need.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use request::viewer::{Authenticate, Caller, Role};
 
 use super::registry_cache::RegistryCache;
 
-/// How much users may change in a while. Cloning is cheap.
+/// How much users may change within a period. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct WriteRates {
     /// Mutations.
     pub mutations: Rate,
-    /// New idempotency keys. Each has a row for a day.
+    /// New idempotency keys. Each occupies a row for a day.
     pub keys: Rate,
 }
 
 impl WriteRates {
-    /// Counts a mutation before anything is done for it.
+    /// Counts a mutation before any work is done for it.
     ///
     /// # Errors
     /// `RateLimited`.
@@ -33,7 +33,7 @@ impl WriteRates {
         }
     }
 
-    /// Who is counted. Editors and admins, who import whole catalogues, are not.
+    /// The user or address that is counted. Editors and admins are not: they import whole catalogues.
     pub fn counted(caller: Option<&Caller>) -> Option<Who> {
         let caller = caller?;
         let is_trusted = caller.viewer.is_some_and(|viewer| viewer.role > Role::Member);
@@ -41,17 +41,17 @@ impl WriteRates {
     }
 }
 
-/// What mutations need of the server.
+/// The services of the server that mutations need.
 pub struct WriteServices {
     /// The database. Its reads see every committed change.
     pub db: Db,
     /// The limits of changes.
     pub rates: WriteRates,
-    /// The cache of registries. A change of the catalogue clears it.
+    /// The registry cache. A change of the catalogue clears it.
     pub registry_cache: Arc<RegistryCache>,
-    /// Tells the feed that something was committed.
+    /// Notifies the feed of a commit.
     pub wake: Wake,
-    /// Knows whether a session is still there.
+    /// Checks whether a session still exists.
     pub sessions: Arc<dyn Authenticate>,
     /// Services of domains, by type.
     pub domains: Extensions,
@@ -64,10 +64,10 @@ impl fmt::Debug for WriteServices {
 }
 
 impl WriteServices {
-    /// A service of a domain.
+    /// Returns a service of a domain.
     ///
     /// # Panics
-    /// The server has none of this type.
+    /// The server has no service of this type.
     #[expect(clippy::expect_used, reason = "`library::write_services` adds the services of all domains")]
     pub fn of_domain<S: Send + Sync + 'static>(&self) -> &S {
         self.domains.get().expect("a service of the server")

@@ -1,12 +1,11 @@
-//! Changes in a single statement: PostgreSQL checks, writes, returns the changed row and commits in one turn.
+//! Changes in a single statement: PostgreSQL checks, writes, returns the changed row and commits in one round trip.
 //!
-//! Such a statement knows only success. It returns the changed row, or returns none and has changed nothing; then, and
-//! when it violates a constraint, the mutation's work runs in its transaction as if nothing had been tried, and finds out
-//! what is wrong.
+//! Such a statement either returns the changed row, or returns nothing and changes nothing. In the second case, and if
+//! it violates a constraint, the mutation's work runs in its transaction and finds the reason.
 //!
-//! **All conditions are checked on one snapshot.** When the statement has waited for the lock of a row, PostgreSQL checks
-//! the conditions anew for that row only. What others may change at the same moment must therefore be a condition on the
-//! row that the statement locks: a look into another table would see the state before the wait.
+//! **All conditions are checked on one snapshot.** After the statement has waited for a row lock, PostgreSQL checks the
+//! conditions again, but only for that row. So a value that concurrent transactions may change must be a condition on
+//! the locked row: another table would be seen as it was before the wait.
 
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
@@ -18,13 +17,13 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, 
 use serde_json::Value as Json;
 
 use super::idempotency::{IS_NEW, IdempotencyKey, KEEP_DONE};
-use super::rows::returned::Returned;
+use super::rows::returned::AnyReturning;
 use super::rows::{ReturnedRow, Returning, Table, WideColumn};
 
-/// Who makes a change, and when.
+/// The viewer and the time of a change.
 #[derive(Clone, Copy, Debug)]
 pub struct SingleCall {
-    /// Who makes it.
+    /// The user who makes it.
     pub viewer: Viewer,
     /// The time of the change, the same in all its rows.
     pub now: DateTime<Utc>,
@@ -33,16 +32,17 @@ pub struct SingleCall {
 /// The statement of a change, if its input is valid. It is tried before the mutation's work.
 pub type SingleFn<I> = fn(SingleCall, &I) -> Option<SingleStatement>;
 
-/// The text of a statement, made once: without and with an idempotency key.
+/// The text of a statement, built once: without and with an idempotency key.
 pub struct SingleSql {
     with: String,
-    returning: Box<dyn Returned>,
+    returning: Box<dyn AnyReturning>,
     texts: [OnceLock<String>; 2],
 }
 
 impl SingleSql {
-    /// A statement of these common table expressions, in PostgreSQL's SQL. The last is called `done`: the changed row with
-    /// all columns of its table. Each that writes asks for `{is_new}`, which is about the idempotency key.
+    /// A statement with these common table expressions, in PostgreSQL's SQL. The last one is called `done`: the changed
+    /// row with all columns of its table. Each expression that writes has the condition `{is_new}`, which is about the
+    /// idempotency key.
     pub fn new<N: Table>(with: impl Into<String>, returning: Returning<N>) -> Self {
         Self { with: with.into(), returning: Box::new(returning), texts: Default::default() }
     }
@@ -72,7 +72,7 @@ impl std::fmt::Debug for SingleSql {
     }
 }
 
-/// A statement that makes a change if nothing is in its way.
+/// A statement that makes a change if nothing conflicts.
 #[derive(Debug)]
 pub struct SingleStatement {
     sql: &'static SingleSql,
@@ -88,16 +88,16 @@ impl SingleStatement {
         Self { outcome: Some(outcome), ..self }
     }
 
-    /// The same where a wide column of the row is written as it stands.
+    /// The same, if a wide column of the row is written unchanged.
     #[must_use]
     pub fn with_text<W: WideColumn>(self, text: &str) -> Self {
         Self { text: Some((TypeId::of::<W>(), text.into())), ..self }
     }
 
-    /// Runs the statement. Gives the outcome and the row, or none if nothing was changed.
+    /// Runs the statement. Returns the outcome and the row, or `None` if nothing was changed.
     ///
     /// # Errors
-    /// Whatever the database answers. Nothing was changed, unless the answer was lost.
+    /// The database failed. Nothing was changed, unless the response was lost.
     pub(super) async fn run(
         self,
         db: &DatabaseConnection,

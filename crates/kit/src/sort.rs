@@ -1,4 +1,4 @@
-//! Orders of lists: which keys, in which direction.
+//! Orders of lists: their keys and direction.
 
 use std::hash::Hash;
 
@@ -6,7 +6,7 @@ use async_graphql::resolver_utils::EnumType;
 use sea_orm::sea_query::{ColumnType, Expr, IntoColumnRef};
 use sea_orm::{ColumnTrait, DbBackend, EntityName, EntityTrait, Select};
 
-/// How a sort key is read from a row, kept in a cursor and bound in a statement.
+/// How a sort key is read from a row, stored in a cursor and bound in a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// `smallint`.
@@ -15,7 +15,7 @@ pub enum KeyKind {
     Int,
     /// `bigint`.
     BigInt,
-    /// `numeric`, read as a plain column: SQLite compares an expression with it wrongly.
+    /// `numeric`, read as a plain column: SQLite compares it wrongly with an expression.
     Decimal,
     /// Text that sorts by code point on both databases.
     Text,
@@ -32,15 +32,14 @@ pub struct SortKey {
     pub expr: Expr,
     /// Its type.
     pub kind: KeyKind,
-    /// The table and the column, if it is one.
+    /// The table and the column, if it is a column.
     pub column: Option<(&'static str, &'static str)>,
-    /// Whether rows without it exist. They come last, in either direction. Only an order's
-    /// first key may be nullable.
+    /// Whether it may be NULL. Such rows come last in both directions. Only the first key of an order may be nullable.
     pub nullable: bool,
 }
 
 impl SortKey {
-    /// A column of an entity, whose definition says the rest.
+    /// A column of an entity, which defines its type and whether it is nullable.
     pub fn column<C: ColumnTrait + IntoColumnRef>(column: C) -> Self {
         let definition = column.def();
         let kind = match definition.get_column_type() {
@@ -60,12 +59,12 @@ impl SortKey {
         }
     }
 
-    /// A column that may be NULL in general, but in no row that the order lists.
+    /// A nullable column that is not NULL in any row that the order lists.
     pub fn present<C: ColumnTrait + IntoColumnRef>(column: C) -> Self {
         Self { nullable: false, ..Self::column(column) }
     }
 
-    /// The same, with text compared by code point whatever the column's collation.
+    /// The same, with text compared by code point regardless of the column's collation.
     pub(super) fn by_code_point(self, backend: DbBackend) -> Self {
         match (self.kind, backend) {
             (KeyKind::Text, DbBackend::Postgres) => {
@@ -76,29 +75,29 @@ impl SortKey {
     }
 }
 
-/// An order that a list is offered in.
+/// An order that a list offers.
 pub trait PageOrder: Copy + Eq + Hash + Send + Sync + 'static {
     /// The table whose rows are listed.
     type Entity: EntityTrait;
 
-    /// The order's name in cursors; that of a choice is its name in the schema.
+    /// The order's name in cursors. For an enum value, it is the name in the schema.
     fn tag(self) -> &'static str;
 
-    /// Whether the greatest comes first, as the name tells.
+    /// Whether the greatest comes first, as the name shows.
     fn descending(self) -> bool {
         self.tag() == "NEWEST" || self.tag().ends_with("_DESC")
     }
 
-    /// Most significant first; the last is unique. All run in one direction.
+    /// Most significant first. The last is unique. All have the same direction.
     fn keys(self) -> Vec<SortKey>;
 
-    /// Joins the side tables that the keys stand in.
+    /// Joins the side tables that contain the keys.
     fn join(self, rows: Select<Self::Entity>) -> Select<Self::Entity> {
         rows
     }
 }
 
-/// The name of a choice of orders in the schema.
+/// The name of an order's enum value in the schema.
 pub fn choice_name<O: EnumType>(order: O) -> &'static str {
     O::items().iter().find(|item| item.value == order).map_or("", |item| item.name)
 }

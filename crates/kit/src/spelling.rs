@@ -1,16 +1,15 @@
-//! Texts that look alike or show nothing: Unicode can write one text in several ways, and has characters that
-//! nobody sees.
+//! Texts that look alike or show nothing: Unicode can write one text in several ways, and has invisible characters.
 
 use std::ops::RangeInclusive;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The text with its letters composed (NFC): what names are stored as, so that no two look the same.
+/// The text with its letters composed (NFC). Names are stored this way, so that no two look the same.
 pub fn compose(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// How a name may be stored, the given spelling first: it was written before names were composed, or by other programs.
+/// The ways in which a name may be stored, the given spelling first. Old rows and other programs may not compose names.
 pub fn spellings(text: &str) -> Vec<String> {
     let mut spellings = vec![text.to_owned()];
     for other in [compose(text), text.nfd().collect()] {
@@ -21,30 +20,30 @@ pub fn spellings(text: &str) -> Vec<String> {
     spellings
 }
 
-/// Of stored names that are spellings of `text`, the one that is spelled so, or else the composed one.
+/// The stored name that is spelled exactly like `text`, or else the composed one.
 pub fn closest<T>(text: &str, stored: Vec<T>, name: impl Fn(&T) -> &str) -> Option<T> {
     let places = spellings(text);
     stored.into_iter().min_by_key(|stored| places.iter().position(|place| place == name(stored)).unwrap_or(usize::MAX))
 }
 
-/// Whether nothing of the text can be seen.
+/// Whether the text has no visible character.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
-/// Whether the character shows nothing by itself.
+/// Whether the character is invisible.
 pub fn is_invisible(c: char) -> bool {
     INVISIBLE.iter().any(|range| range.contains(&c))
 }
 
-/// Every character that shows nothing, white space among them: for databases to trim by.
+/// All invisible characters, including white space, for trimming in databases.
 pub fn list_unseen() -> String {
     let blanks = ('\u{1}'..='\u{3000}').filter(|c| c.is_whitespace());
     INVISIBLE.iter().cloned().flatten().chain(blanks).collect()
 }
 
-/// Unicode's `Default_Ignorable_Code_Point`, which is what fonts show nothing for, Braille's pattern without dots, the null notehead,
-/// and the controls of annotations and hieroglyphs.
+/// Unicode's `Default_Ignorable_Code_Point`, for which fonts show nothing; the empty Braille pattern; the null
+/// notehead; and the controls of annotations and hieroglyphs.
 /// <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>
 const INVISIBLE: &[RangeInclusive<char>] = &[
     '\u{ad}'..='\u{ad}',
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_blank() {
+    fn invisible_text_is_blank() {
         for blank in ["", " \t\n", "\u{200b}", "\u{3164}", "\u{2800} \u{2800}", "\u{a0}\u{ad}", "\u{feff}\u{e0041}"] {
             assert!(is_blank(blank), "{blank:?}");
         }

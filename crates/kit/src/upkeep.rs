@@ -1,5 +1,5 @@
-//! What the server does by itself: removes rows that are over, such as sessions that have expired, and finds out when a
-//! database that could not be written can be again. `app` says which rows.
+//! The server's own maintenance: deletes expired rows, such as those of sessions, and detects when the database can be
+//! written again. `app` lists the rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,48 +11,49 @@ use request::clock;
 use request::error::describe;
 use sea_orm::{DatabaseConnection, DbErr};
 
-/// When an instance looks first: it has enough to do when it starts.
+/// The delay before the first run: a starting instance is busy.
 pub const FIRST: Duration = Duration::from_secs(60);
 
-/// How often it looks from then on.
+/// The interval between runs.
 const INTERVAL: Duration = Duration::from_secs(600);
 
-/// Rows that one statement removes at most, so that none holds others up.
+/// The maximum number of rows that one statement deletes, so that it does not block others for long.
 pub const BATCH: u64 = 1_000;
 
-/// Removes a [`BATCH`] of rows that are over at this time; says how many.
+/// Deletes a [`BATCH`] of rows that have expired at this time, and returns their number.
 pub type Sweep = for<'a> fn(&'a DatabaseConnection, DateTime<Utc>) -> BoxFuture<'a, Result<u64, DbErr>>;
 
-/// Writes something at this time and removes it.
+/// Writes something at this time and deletes it.
 pub type Trial = for<'a> fn(&'a Db, DateTime<Utc>) -> BoxFuture<'a, Result<(), DbErr>>;
 
-/// Removes from time to time, `first` after this long; never ends by itself. Several instances may do it at once.
+/// Deletes expired rows from time to time, `first` after this delay. Never returns. Several instances may run it
+/// simultaneously.
 pub async fn run(db: Db, sweeps: &[Sweep], first: Duration) {
     tokio::time::sleep(first).await;
     loop {
-        // Without a turn, later: there are more urgent changes.
+        // Without a turn, it runs later: other changes are more urgent.
         match db.change(sweep(&db.write, sweeps, clock::now())).await {
             None | Some(Ok(0)) => {}
-            Some(Ok(removed)) => tracing::debug!(removed, "removed rows that are over"),
+            Some(Ok(removed)) => tracing::debug!(removed, "deleted expired rows"),
             Some(Err(error)) => {
                 db.writes.note_failure(&error);
                 let error = db.explain(Arc::new(error)).await;
-                tracing::warn!("cannot remove rows that are over, trying again: {}", describe(&error));
+                tracing::warn!("cannot delete expired rows, trying again: {}", describe(&error));
             }
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-/// Between two tries to write where nothing can be written.
+/// The pause between two tries to write.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// While the database cannot be written, tries from time to time; never ends by itself.
+/// While the database cannot be written, tries from time to time. Never returns.
 pub async fn try_to_write(db: Db, trial: Trial) {
     loop {
         db.writes.wait_for_trouble().await;
         tokio::time::sleep(PAUSE).await;
-        // Without a turn, later: changes that succeed say nothing of it.
+        // Without a turn, it tries later: changes that succeed do not report it.
         match db.change(trial(&db, clock::now())).await {
             None => {}
             Some(Ok(())) => db.writes.note_success(),
@@ -64,10 +65,10 @@ pub async fn try_to_write(db: Db, trial: Trial) {
     }
 }
 
-/// Removes all that is over at `now`, batch by batch; says how many rows.
+/// Deletes all rows that have expired at `now`, batch by batch, and returns their number.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn sweep(db: &DatabaseConnection, sweeps: &[Sweep], now: DateTime<Utc>) -> Result<u64, DbErr> {
     let mut removed = 0;
     loop {

@@ -1,8 +1,8 @@
-//! How large an answer may become, and the memory that it holds until its client has it.
+//! The maximum size of a response, and the memory that it occupies until the client has read it.
 //!
-//! Two bounds hold: one for each answer, and a [`Quota`] of memory for the answers that are being made or wait for their
-//! clients. The transport gives each request a [`Budget`]. Resolvers count the long texts that they read: these make
-//! answers large. What was written counts with its bytes. Names no domain.
+//! There are two limits: one for each response, and a [`Quota`] of memory for the responses that are being built or
+//! sent. The transport gives each request a [`Budget`]. Resolvers count the long texts that they read, because these
+//! make responses large. After writing, the response counts with its bytes. This module names no domain.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,23 +15,25 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
 use crate::quota::{Exhausted, Quota, Share};
 
-/// Wide texts that are read for one request at a time, in turns: some thousand short ones, or some hundred of the longest.
+/// The maximum number of wide texts that are read for one request at a time, in turns: thousands of short ones, or
+/// hundreds of the longest.
 pub const TURNS: usize = 2_048;
 
-/// Memory of an answer that is being made which takes no share: small answers are made whatever others hold.
+/// A response takes no share while it is built and uses at most this much memory: small responses do not depend on
+/// others.
 const UNSHARED_MAKING: u64 = 64 << 10;
 
-/// Bytes of an answer that may wait for its client without a share.
+/// Up to this many bytes of a response may wait for the client without a share.
 pub const UNSHARED: u64 = 16 << 10;
 
-/// How much a share grows by at least while an answer is made.
+/// The minimum growth of a share while a response is built.
 const STEP: u64 = 256 << 10;
 
-/// What an answer may take. Operations of a batch share one, in turn.
+/// The limit of a response's size. The operations of a batch share one budget, one after another.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
-    /// The memory for answers, and the client that has a share of it while this one is made.
+    /// The memory for responses, and the client whose share of it this response uses while it is built.
     unsent: Option<(Arc<Quota>, Option<IpAddr>)>,
     state: Mutex<BudgetState>,
     texts: Semaphore,
@@ -39,17 +41,17 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct BudgetState {
-    /// Whether the operation can be sent again, so that it is refused where there is no room.
+    /// Whether the operation can be retried, so that it is rejected if there is no memory.
     is_repeatable: bool,
-    /// Bytes of texts that the operation has read.
+    /// The size of the texts that the operation has read, in bytes.
     read: u64,
-    /// Bytes that were written, by all operations.
+    /// The number of bytes written by all operations.
     written: u64,
     share: Option<Share>,
     spent: Option<BudgetError>,
 }
 
-/// Bytes with their share, which is given back with the last of them.
+/// Bytes with their share, which is released with the last copy.
 pub fn hold(json: Bytes, share: Option<Share>) -> Bytes {
     struct BytesWithShare(Bytes, #[expect(dead_code, reason = "it is held")] Share);
     impl AsRef<[u8]> for BytesWithShare {
@@ -63,12 +65,12 @@ pub fn hold(json: Bytes, share: Option<Share>) -> Bytes {
     }
 }
 
-/// Why an answer is not made further.
+/// Why the building of a response stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BudgetError {
-    /// It is larger than this.
+    /// It is larger than this limit.
     Large(u64),
-    /// Clients hold too much.
+    /// Other responses occupy too much memory.
     Exhausted(Exhausted),
 }
 
@@ -78,8 +80,8 @@ impl Budget {
         Arc::new(Self::of(limit, Some((unsent, Some(address)))))
     }
 
-    /// The same for results of a subscription. They take no share while they are made, since few are at a time, but
-    /// are no larger than what one client may hold: each can be delivered.
+    /// The same for results of a subscription. They take no share while they are built, because few are built at a
+    /// time. They are not larger than one client's share, so that each can be delivered.
     #[must_use]
     pub fn for_results(&self) -> Arc<Self> {
         let unsent = self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), None));
@@ -87,10 +89,10 @@ impl Budget {
         Arc::new(Self::of(self.limit.min(max), unsent))
     }
 
-    /// Takes memory for what was made and is kept, for the client at `address`.
+    /// Takes memory for a finished result, for the client at `address`.
     ///
     /// # Errors
-    /// There is no more.
+    /// The limit is reached.
     pub fn take(&self, address: IpAddr, amount: u64) -> Result<Option<Share>, Exhausted> {
         self.unsent.as_ref().map(|(quota, _)| quota.take(address, amount)).transpose()
     }
@@ -99,7 +101,8 @@ impl Budget {
         Self { limit, unsent, state: Mutex::default(), texts: Semaphore::new(TURNS) }
     }
 
-    /// Begins an operation, or the next result of a subscription. A mutation is done, and answered whatever others hold.
+    /// Begins an operation, or the next result of a subscription. A mutation is already done, so its response does not
+    /// depend on others.
     pub fn begin(&self, kind: OperationKind) {
         let mut state = self.lock();
         state.is_repeatable = kind == OperationKind::Query;
@@ -107,28 +110,28 @@ impl Budget {
         state.release_texts();
     }
 
-    /// Bytes of the operation's answer at most.
+    /// The maximum size of the operation's response in bytes.
     pub fn max(&self) -> u64 {
         self.limit.saturating_sub(self.lock().written)
     }
 
-    /// Why the budget is used up, if it is.
+    /// Why the budget is exhausted. `None` if it is not.
     pub fn spent(&self) -> Option<BudgetError> {
         self.lock().spent
     }
 
-    /// Counts a text that is kept until the answer is written.
+    /// Counts a text that is held until the response is written.
     ///
     /// # Errors
-    /// The budget is used up.
+    /// The budget is exhausted.
     pub fn count_text(&self, text: &str) -> Result<(), BudgetError> {
         self.count_bytes(text.len())
     }
 
-    /// Counts texts of so many bytes that are kept until the answer is written.
+    /// Counts texts with this many bytes that are held until the response is written.
     ///
     /// # Errors
-    /// The budget is used up.
+    /// The budget is exhausted.
     pub fn count_bytes(&self, bytes: usize) -> Result<(), BudgetError> {
         let mut state = self.lock();
         if let Some(spent) = state.spent {
@@ -144,15 +147,15 @@ impl Budget {
         self.grow(&mut state, more.max(STEP))
     }
 
-    /// The answer was found to be larger than it may be.
+    /// Records that the response exceeds its maximum size.
     pub fn exceed(&self) -> BudgetError {
         self.lock().spend(BudgetError::Large(self.limit))
     }
 
-    /// Takes memory for the bytes of the operation's answer, which was written. The texts that it was made of are gone.
+    /// Takes memory for the bytes of the operation's finished response, and releases that of its texts.
     ///
     /// # Errors
-    /// There is no more, and nothing is lost if the operation is sent again.
+    /// The limit is reached, and the operation can safely be retried.
     pub fn keep(&self, bytes: usize) -> Result<(), BudgetError> {
         let mut state = self.lock();
         let all = state.written.saturating_add(bytes as u64);
@@ -165,7 +168,7 @@ impl Budget {
         Ok(())
     }
 
-    /// The share of what was written, which has to be kept until its bytes are sent.
+    /// The share of what was written. Hold it until the bytes are sent.
     pub fn share(&self) -> Option<Share> {
         let mut state = self.lock();
         state.share.take().filter(|_| state.written > UNSHARED)
@@ -183,9 +186,9 @@ impl Budget {
         }
     }
 
-    /// Waits until a wide text may be read, which takes so many of the request's turns.
+    /// Waits until a wide text may be read, which takes this many of the request's turns.
     pub async fn admit_text(&self, turns: u32) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
+        // The semaphore is never closed.
         self.texts.acquire_many(turns).await.ok()
     }
 
@@ -195,7 +198,7 @@ impl Budget {
 }
 
 impl BudgetState {
-    /// Notes and counts why there is no more, the first time.
+    /// Records and counts why the budget is exhausted, the first time.
     fn spend(&mut self, spent: BudgetError) -> BudgetError {
         *self.spent.get_or_insert_with(|| {
             metrics::count_limit(spent.limit());
@@ -203,7 +206,7 @@ impl BudgetState {
         })
     }
 
-    /// Leaves as much of the share as was written.
+    /// Reduces the share to what was written.
     fn release_texts(&mut self) {
         self.read = 0;
         if let Some(share) = &mut self.share {
@@ -213,7 +216,7 @@ impl BudgetState {
 }
 
 impl BudgetError {
-    /// The flag of the limit that was met.
+    /// The flag of the limit that was reached.
     fn limit(&self) -> &'static str {
         match self {
             Self::Large(_) => LIMIT_ANSWER_BYTES,
@@ -248,7 +251,7 @@ mod tests {
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[test]
-    fn an_answer_is_bounded() {
+    fn a_response_is_limited() {
         let budget = Budget::of(10, None);
         budget.begin(OperationKind::Mutation);
         assert_eq!(budget.count_text("1234567890"), Ok(()));
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_as_large_as_what_is_kept() {
+    fn a_share_is_as_large_as_the_held_bytes() {
         let quota = Quota::new(NAMES, 2 << 20, 1 << 20);
         let begin = |kind| {
             let budget = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
@@ -292,7 +295,7 @@ mod tests {
         let mutation = begin(OperationKind::Mutation);
         mutation.count_text(&"x".repeat(800_000)).unwrap();
         mutation.keep(800_000).unwrap();
-        assert_eq!(quota.taken(), 320_000, "what is no query goes on without");
+        assert_eq!(quota.taken(), 320_000, "mutations continue without a share");
         let query = begin(OperationKind::Query);
         let spent = query.count_text(&"x".repeat(800_000)).unwrap_err();
         assert!(matches!(spent, BudgetError::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");

@@ -1,4 +1,4 @@
-//! The only failures that a client can see, each with a stable `extensions.code`.
+//! The only errors that clients can see, each with a stable `extensions.code`.
 
 mod codes;
 mod outcome;
@@ -17,77 +17,77 @@ use sqlx::postgres::PgDatabaseError;
 pub use self::codes::{ERROR_CODES, ErrorCode};
 pub use self::outcome::{OUTCOME, OUTCOME_NOTHING, OUTCOME_UNKNOWN, has_done_nothing, is_leaderless};
 use crate::quota::Exhausted;
-use crate::retry::{self, Repeats};
+use crate::retry::{self, LogLimiter};
 
-/// The code of what may be tried again later.
+/// The code of errors after which a retry may succeed.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 
-/// What reads and changes return.
+/// The result of reads and changes.
 pub type ApiResult<T> = Result<T, ApiError>;
 
 /// Why a field has no value.
 ///
-/// It has no `Display` on purpose: its text may hold what the database said, which clients never see. What they see is
-/// what [`publish`](Self::publish) returns.
+/// It has no `Display` on purpose: the text may contain an error of the database, which clients must never see. They
+/// see what [`publish`](Self::publish) returns.
 #[derive(Clone, Debug)]
 pub enum ApiError {
-    /// An argument is unusable: `BAD_USER_INPUT`.
+    /// An argument is invalid: `BAD_USER_INPUT`.
     BadInput {
         /// The argument or input field, as a path: `filter.year.from`.
         field: String,
-        /// What is wrong and what to do, without the field's name.
+        /// The problem and the solution, without the field's name.
         message: String,
     },
     /// An object that another one refers to was deleted meanwhile: `NOT_FOUND`.
     Gone,
-    /// Nobody is signed in, and somebody has to be: `UNAUTHENTICATED`.
+    /// The request is anonymous, and the field requires a signed-in user: `UNAUTHENTICATED`.
     Unauthenticated,
-    /// A token was given that is unknown, expired or revoked: `UNAUTHENTICATED`.
+    /// The token is unknown, expired or revoked: `UNAUTHENTICATED`.
     UnknownToken,
-    /// The viewer may not do this, whatever the input: `FORBIDDEN`. The text says who may.
+    /// The viewer may not do this, regardless of the input: `FORBIDDEN`. The text says who may.
     Forbidden(&'static str),
-    /// Too often, or too many at once: `RATE_LIMITED`.
+    /// Too many requests or attempts in a period: `RATE_LIMITED`.
     RateLimited {
-        /// What is limited, as a sentence's beginning: "too many failed attempts".
+        /// What is limited, as the beginning of a sentence: "too many failed attempts".
         what: &'static str,
-        /// The flag of the limit, without dashes before it.
+        /// The flag of the limit, without leading dashes.
         limit: &'static str,
         /// Its value.
         max: u64,
-        /// After how many seconds it is worth trying again.
+        /// The number of seconds after which a retry may succeed.
         retry_after_s: u64,
     },
-    /// There is no room at this moment, for this reason: `UNAVAILABLE`.
+    /// The server is at its capacity, for this reason: `UNAVAILABLE`.
     Busy(&'static str),
-    /// The answer would be larger than allowed: `TOO_COMPLEX`.
+    /// The response exceeds its maximum size: `TOO_COMPLEX`.
     TooLarge {
-        /// Bytes at most.
+        /// The maximum number of bytes.
         max: u64,
     },
-    /// There is no more of what clients share: `RATE_LIMITED` for one client's part, `UNAVAILABLE` for all.
+    /// A shared limit is reached: `RATE_LIMITED` if it is one client's part, `UNAVAILABLE` if it is the whole.
     Exhausted(Exhausted),
-    /// What the field stands on does not go with the state it is in: `CONFLICT`.
+    /// The request conflicts with the present state: `CONFLICT`.
     Conflict(String),
-    /// A subscription cannot go on behind what the client saw last: `CURSOR_EXPIRED`.
+    /// A subscription cannot resume after the last event that the client saw: `CURSOR_EXPIRED`.
     CursorExpired,
-    /// The database failed, which [`log_database`] has logged: `UNAVAILABLE` when it cannot be
-    /// reached, else `INTERNAL`.
+    /// The database failed, and [`log_database`] has logged it: `UNAVAILABLE` if the database cannot be reached, else
+    /// `INTERNAL`.
     Database(Arc<DbErr>),
-    /// A change was sent, and its answer was lost: `UNAVAILABLE`. It may have been made.
+    /// A change was sent, and its response was lost: `UNAVAILABLE`. It may have been made.
     Unknown,
-    /// A fault of ours: `INTERNAL`. The text is logged, never sent.
+    /// An internal error: `INTERNAL`. The text is logged, never sent.
     Internal(String),
 }
 
-/// Why a request is not executed, as its answer says it.
+/// Why a request is not executed, as in its response.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestError {
-    /// What is wrong, and what to do.
+    /// The problem and the solution.
     pub message: String,
-    /// Where, in the document.
+    /// The positions in the document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub locations: Vec<SourcePosition>,
-    /// What programs are told: `code` and more.
+    /// The machine-readable part: `code` and more.
     pub extensions: Map<String, Value>,
 }
 
@@ -98,14 +98,14 @@ impl RequestError {
         Self { message: message.into(), locations: Vec::new(), extensions }
     }
 
-    /// The same with one more extension.
+    /// The same with another extension.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.to_owned(), value.into());
         self
     }
 
-    /// After how many seconds it is worth trying again.
+    /// The number of seconds after which a retry may succeed.
     pub fn retry_after_s(&self) -> Option<u64> {
         self.extensions.get(retry::EXTENSION).and_then(Value::as_u64)
     }
@@ -127,7 +127,7 @@ impl From<ApiError> for RequestError {
 }
 
 impl ApiError {
-    /// An error that names the unusable argument and the remedy.
+    /// An error that names the invalid argument and the solution.
     pub fn bad_input(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::BadInput { field: field.into(), message: message.into() }
     }
@@ -160,7 +160,7 @@ impl ApiError {
                     .to_owned(),
             ),
             Self::Database(error) if is_stopped(error) => {
-                ("TIMEOUT", "the database took too long; request less at once".to_owned())
+                ("TIMEOUT", "the database took too long; request less data".to_owned())
             }
             Self::Database(error) if is_locked(error) => {
                 ("UNAVAILABLE", "another transaction holds a lock that this request needs; try again".to_owned())
@@ -192,21 +192,21 @@ impl ApiError {
     }
 }
 
-/// Logs a failure of the database where it is first seen, however many fields it fails. That it is away, it fails all
-/// requests with, and the log says it once in a while.
+/// Logs a failure of the database where it is first seen, even if many fields fail with it. While the database is down,
+/// all requests fail the same way, so this is logged only once in a while.
 pub fn log_database(error: DbErr) -> Arc<DbErr> {
-    static AWAY: Mutex<Repeats> = Mutex::new(Repeats::none());
+    static AWAY: Mutex<LogLimiter> = Mutex::new(LogLimiter::none());
     let (request_id, is_away) = (telemetry::request_id(), is_unavailable(&error));
     if !is_away {
         tracing::error!(request_id, "the database failed: {}", describe(&error));
     } else if let Some(others) = AWAY.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
-        tracing::error!(request_id, others, "{}; {others} requests failed so before", describe(&error));
+        tracing::error!(request_id, others, "{}; {others} earlier requests failed the same way", describe(&error));
     }
     Arc::new(error)
 }
 
-/// A failure as the log says it. The driver's pool says no more than that it timed out; whoever had no connection
-/// has [looked](is_exhausted) why.
+/// A failure as the log describes it. The driver's pool only reports that it timed out; the code that had no connection
+/// has [found out](is_exhausted) why.
 pub fn describe(error: &DbErr) -> String {
     match (error, driver_error(error)) {
         (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), _) => {
@@ -226,7 +226,7 @@ pub fn describe(error: &DbErr) -> String {
     }
 }
 
-/// The same of the driver's error.
+/// The same for the driver's error.
 pub fn describe_driver(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::PoolTimedOut => "no connection to the database in time: it is down or busy".to_owned(),
@@ -243,13 +243,13 @@ fn publish_internal() -> (&'static str, String) {
     ("INTERNAL", message)
 }
 
-/// Whether a statement was stopped for the time it took. PostgreSQL 57014: cancelled, which its
-/// `statement_timeout` does; SQLite 9: interrupted.
+/// Whether a statement was stopped because it took too long. PostgreSQL 57014: canceled, by `statement_timeout`; SQLite
+/// 9: interrupted.
 fn is_stopped(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| matches!(&*code, "57014" | "9"))
 }
 
-/// Whether the database does not serve at the moment: it cannot be reached, is starting or stopping, or has no room.
+/// Whether the database does not serve now: it cannot be reached, is starting or stopping, or is at its capacity.
 pub fn is_unavailable(error: &DbErr) -> bool {
     match (error, driver_error(error)) {
         (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => true,
@@ -262,35 +262,35 @@ pub fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// Whether the connection on which a statement was sent is of no more use, though it may answer: it has broken, its
-/// server stops, or is a standby now.
+/// Whether the connection of a statement is no longer usable, even if it responds: it is broken, its server stops, or
+/// is a standby now.
 pub fn is_disconnected(error: &DbErr) -> bool {
     let broken = matches!(error, DbErr::Exec(_) | DbErr::Query(_))
         && matches!(driver_error(error), Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)));
     // PostgreSQL 08: the connection has failed; 57P: stopping or starting, or the database was dropped; 25P03 and
-    // 25P04: a transaction was idle, or took, too long; 25006: a standby, or all transactions are read-only now.
+    // 25P04: a transaction was idle or took too long; 25006: a standby, or all transactions are read-only now.
     let said =
         |code: &str| code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "25P03" | "25P04");
     broken || database_code(error).is_some_and(|code| said(&code))
 }
 
-/// Whether the server takes no changes, though its connections answer: it is a standby now, or read-only. PostgreSQL 25006.
+/// Whether the server rejects changes, although its connections respond: it is a standby now, or read-only. PostgreSQL
+/// 25006.
 pub fn is_read_only(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "25006")
 }
 
-/// Whether the server has no room for another connection, so that it is not away. PostgreSQL 53300.
+/// Whether the server accepts no further connections. It is then not away. PostgreSQL 53300.
 pub fn is_full(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "53300")
 }
 
-/// Whether the database's role may not do what a statement says. PostgreSQL 42501.
+/// Whether the database's role lacks a right for a statement. PostgreSQL 42501.
 pub fn lacks_rights(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "42501")
 }
 
-/// Whether no connection was free in time, while the database can be reached:
-/// `Db::explain` has looked.
+/// Whether no connection was free in time, although the database can be reached: `Db::explain` has checked that.
 fn is_exhausted(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
 }
@@ -305,11 +305,12 @@ fn is_busy(code: &str) -> bool {
     matches!(sqlite_code(code), Some(5 | 6))
 }
 
-/// Why the database cannot be written at the moment, if that is why it failed: whoever runs it has to do something.
+/// Why the database cannot be written now, if that is why the change failed. An operator must solve it.
 pub fn why_unwritable(error: &DbErr) -> Option<&'static str> {
     let code = database_code(error)?;
     match (&*code, sqlite_code(&code)) {
-        // PostgreSQL: read-only transaction, as on a standby; no room left on the device; an error of the file system.
+        // PostgreSQL: a read-only transaction, as on a standby; no space left on the device; an error of the file
+        // system.
         ("25006", _) | (_, Some(8)) => Some("it is read-only"),
         ("53100", _) | (_, Some(13)) => Some("its disk is full"),
         ("58030", _) | (_, Some(10)) => Some("its files cannot be read or written"),
@@ -319,38 +320,37 @@ pub fn why_unwritable(error: &DbErr) -> Option<&'static str> {
 }
 
 fn explain_unwritable(error: &DbErr) -> String {
-    // Reads may meet these too.
+    // These affect reads too.
     let files =
         database_code(error).is_some_and(|code| &*code == "58030" || matches!(sqlite_code(&code), Some(10 | 14)));
     let what = if files { "read or write its files" } else { "be written" };
     format!("the database cannot {what} at the moment; try again later")
 }
 
-/// SQLite's primary code, the low byte: <https://sqlite.org/rescode.html>. `None` for a code of PostgreSQL, which has
-/// five characters; SQLite's have fewer digits.
+/// SQLite's primary code, the low byte: <https://sqlite.org/rescode.html>. `None` for a code of PostgreSQL: these have
+/// five characters, and SQLite's have fewer.
 fn sqlite_code(code: &str) -> Option<u32> {
     if code.len() >= 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) }
 }
 
-/// Whether a transaction failed only because of others at the same moment, and may be run again.
-/// PostgreSQL 40001 and 40P01: not serializable, deadlock; SQLite: [busy](is_busy); and a schema that has
-/// [changed](is_stale).
+/// Whether a transaction failed only because of concurrent ones, and may be retried. PostgreSQL 40001 and 40P01: not
+/// serializable, deadlock; SQLite: [busy](is_busy); both: the schema has [changed](is_stale).
 pub fn is_transient(error: &DbErr) -> bool {
     let transient = |code: &str| matches!(code, "40001" | "40P01") || is_busy(code);
     database_code(error).is_some_and(|code| transient(&code)) || is_stale(error)
 }
 
-/// Whether a change violates a constraint of PostgreSQL, where it has changed nothing.
+/// Whether a change violates a constraint of PostgreSQL, and so has changed nothing.
 pub fn is_violation(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code.len() == 5 && code.starts_with("23"))
 }
 
-/// Whether a statement was prepared before the schema changed, so that PostgreSQL does not run it any more.
+/// Whether a statement was prepared before the schema changed, so that PostgreSQL no longer runs it.
 pub fn is_stale(error: &DbErr) -> bool {
     driver_error(error).is_some_and(is_stale_statement)
 }
 
-/// The same of the driver's error. The code, 0A000, says only that something is not supported.
+/// The same for the driver's error. The code, 0A000, only means "not supported".
 pub fn is_stale_statement(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
@@ -362,7 +362,7 @@ fn database_code(error: &DbErr) -> Option<std::borrow::Cow<'_, str>> {
     database_error(error)?.code()
 }
 
-/// What the database itself has answered, if it has.
+/// The error from the database itself, if there is one.
 pub fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
     driver_error(error)?.as_database_error()
 }
@@ -400,7 +400,7 @@ impl From<ApiError> for FieldError {
 }
 
 impl ApiError {
-    /// What programs are told besides the code.
+    /// The machine-readable part in addition to the code.
     pub fn extensions(&self, code: &str) -> Vec<(&'static str, Value)> {
         let mut extensions: Vec<(&'static str, Value)> = match self {
             Self::BadInput { field, .. } => vec![("field", field.as_str().into())],

@@ -1,4 +1,5 @@
-//! What executes the operations that the transport has read: the engine, and the data of their requests. Names no domain.
+//! Executes the operations that the transport has read, with the engine and the data of their requests. Names no
+//! domain.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, Prepared, Request};
+use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, PreparedOperation, Request};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -20,31 +21,30 @@ use crate::viewer::{Caller, Viewer};
 
 /// Makes the contexts that operations are executed in.
 pub trait Contexts: Send + Sync + 'static {
-    /// The context of an operation of this kind, for this caller. What changes something, or tells of changes, reads
-    /// what was written last.
+    /// The context of an operation of this kind, for this caller. Mutations and subscriptions read the latest state.
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
 
-    /// The context of a query that reads from there. It may depend on what the query selects.
-    fn query_context(&self, _: &Prepared, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
+    /// The context of a query that reads from these servers. It may depend on what the query selects.
+    fn query_context(&self, _: &PreparedOperation, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
         self.context(OperationKind::Query, caller, budget)
     }
 
-    /// Where a query of this caller reads. Waits for a moment for a replica to come far enough.
+    /// Where a query of this caller reads. Waits briefly for a replica to reach the caller's position.
     fn reads_from<'a>(&'a self, _: &'a Caller) -> BoxFuture<'a, ReadsFrom> {
         Box::pin(async { ReadsFrom::Replicas })
     }
 
-    /// Whether queries are to be told what they have to see, and the leader can say it.
+    /// Whether queries need a position to read after, and the leader can provide it.
     fn asks_positions(&self) -> bool {
         false
     }
 
-    /// What queries have to see that come after what this viewer was just told. None if they see every change.
+    /// The position for queries after the response to this viewer. `None` if they see every change.
     fn position_after(&self, _: Option<Viewer>) -> BoxFuture<'_, Option<Position>> {
         Box::pin(async { None })
     }
 
-    /// The context of a subscription's execution for events. Executions for events may share rows, but none that were
+    /// The context in which a subscription is executed for events. Such executions may share rows, but none that were
     /// read before `since`.
     fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
         let _ = since;
@@ -57,11 +57,11 @@ pub trait Contexts: Send + Sync + 'static {
 pub struct Executor {
     /// The engine.
     pub engine: Arc<Engine>,
-    /// Contexts for it.
+    /// The engine's contexts.
     pub contexts: Arc<dyn Contexts>,
 }
 
-/// Characters of an operation's name that are logged and counted: clients choose it.
+/// The number of characters of an operation's name that are logged and counted. Clients choose the name.
 const NAME_LENGTH_MAX: usize = 100;
 
 /// The beginning of an operation's name.
@@ -70,11 +70,11 @@ pub fn short_name(name: &str) -> String {
 }
 
 impl Executor {
-    /// Makes an operation ready to be executed.
+    /// Prepares an operation for execution.
     ///
     /// # Errors
-    /// It is not to be executed.
-    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, EngineRefusal> {
+    /// The operation must not be executed.
+    pub fn prepare(&self, request: &Request<'_>) -> Result<PreparedOperation, EngineRefusal> {
         let mut is_known = true;
         let prepared = self.engine.prepare_noting(request, |known| is_known = known);
         metrics::count_document(is_known);
@@ -84,13 +84,13 @@ impl Executor {
         prepared
     }
 
-    /// Executes a query or a mutation. The budget has taken memory for its answer.
+    /// Executes a query or a mutation. The budget has taken memory for its response.
     ///
     /// # Errors
-    /// There is no room for the answer of a query.
+    /// There is no memory for the response of a query.
     pub async fn execute(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         caller: Caller,
         budget: &Arc<Budget>,
     ) -> Result<Outcome, BudgetError> {
@@ -104,13 +104,13 @@ impl Executor {
         let done = self.run(prepared, &context, budget, running).await?;
         let is_stale = match (reads_from, done.retry_after_s) {
             (ReadsFrom::StaleReplicas, _) => true,
-            // The leader has gone in this moment, or a replica that had come far enough.
+            // The leader has just been lost, or the replica with the session's changes.
             (ReadsFrom::Leader | ReadsFrom::FreshReplicas, Some(_)) => {
                 return self.execute_stale(prepared, caller, budget, done).await;
             }
             _ => false,
         };
-        // What the leader has shown, replicas may lack.
+        // Replicas may lack what the leader has returned.
         let after = match reads_from {
             ReadsFrom::Leader => self.contexts.position_after(caller.viewer).await,
             _ => None,
@@ -118,10 +118,10 @@ impl Executor {
         Ok(Outcome { is_stale, after, ..done })
     }
 
-    /// Executes a query again that was not answered where it has to read, if it may read elsewhere now.
+    /// Retries a query whose server did not respond, if it may now read from another one.
     async fn execute_stale(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         caller: Caller,
         budget: &Arc<Budget>,
         failed: Outcome,
@@ -138,7 +138,7 @@ impl Executor {
 
     async fn run(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         context: &Context,
         budget: &Arc<Budget>,
         running: OperationTimer<'_>,
@@ -147,7 +147,7 @@ impl Executor {
         budget.begin(prepared.kind());
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
         let executed = self.engine.run(prepared, context).await;
-        let answer = executed.answer(bytes_max);
+        let answer = executed.response(bytes_max);
         drop(running);
         if let Some(spent) = budget.spent().filter(|_| is_query) {
             return Err(spent);
@@ -155,38 +155,38 @@ impl Executor {
         let answer = match answer {
             Ok(answer) => answer,
             Err(_) if is_query => return Err(budget.exceed()),
-            // It is done, whatever its answer takes.
+            // The mutation is done, whatever the size of its response.
             Err(_) => executed.shortened(bytes_max, &budget.exceed().into()),
         };
         note_errors(&answer.errors);
         budget.keep(answer.json.len())?;
-        // Of several mutations, some may be done.
+        // If there are several mutations, some may be done.
         let is_one = is_query || prepared.root_fields().count() == 1;
         let retry_after_s = retry_after_s(&answer.errors).filter(|_| is_one && is_empty(&answer.json));
         Ok(Outcome { json: answer.json, retry_after_s, is_stale: false, after: None })
     }
 }
 
-/// What executing an operation gives.
+/// The result of an operation.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The bytes of the answer.
+    /// The response.
     pub json: Vec<u8>,
-    /// If the answer is no more than that something is unavailable: after how many seconds to try again.
+    /// The number of seconds until a retry, if the response contains nothing but an `UNAVAILABLE` error.
     pub retry_after_s: Option<u64>,
-    /// Whether it may lack what the caller has changed last.
+    /// Whether the response may lack the caller's latest changes.
     pub is_stale: bool,
-    /// What later queries have to see, if it had to be asked.
+    /// The position for later queries, if it was requested.
     pub after: Option<Position>,
 }
 
-/// When to try again what is unavailable.
+/// The number of seconds until a retry, if something is unavailable.
 fn retry_after_s(errors: &[FieldError]) -> Option<u64> {
     let is_unavailable = |error: &&FieldError| error.extensions.get("code").is_some_and(|code| code == UNAVAILABLE);
     errors.iter().find(is_unavailable)?.extensions.get(retry::EXTENSION)?.as_u64()
 }
 
-/// Whether no field of the root has a value.
+/// Whether no root field has a value.
 fn is_empty(json: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Response<'a> {
@@ -197,8 +197,8 @@ fn is_empty(json: &[u8]) -> bool {
         .is_ok_and(|Response { data }| data.into_iter().flatten().all(|(_, value)| value.get() == "null"))
 }
 
-/// The caller with the names of the mutations, which an idempotency key belongs to.
-fn name_mutations(prepared: &Prepared, caller: Caller) -> Caller {
+/// The caller with the names of the mutations, for the idempotency key.
+fn name_mutations(prepared: &PreparedOperation, caller: Caller) -> Caller {
     if prepared.kind() != OperationKind::Mutation || caller.idempotency_key.is_none() {
         return caller;
     }
@@ -206,7 +206,7 @@ fn name_mutations(prepared: &Prepared, caller: Caller) -> Caller {
     Caller { mutations: caller.mutations.named(&names), ..caller }
 }
 
-/// Counts an operation when it ends, be it that its time is over or that its client has left.
+/// Counts an operation when it ends, even if it times out or its client leaves.
 struct OperationTimer<'a> {
     name: Option<&'a str>,
     started: Instant,
@@ -218,12 +218,12 @@ impl Drop for OperationTimer<'_> {
     }
 }
 
-/// Counts the errors of an answer, and logs those that only the engine knows of.
+/// Counts the errors of a response, and logs those that only the engine knows.
 fn note_errors(errors: &[FieldError]) {
     for error in errors {
         let code = error.extensions.get("code").and_then(Json::as_str).unwrap_or("NONE");
         metrics::count_error(code);
-        // What our resolvers report is logged where it happens.
+        // Errors of our resolvers are logged where they happen.
         if code == "INTERNAL" && !error.extensions.contains_key("requestId") {
             tracing::error!(request_id = telemetry::request_id(), "the engine failed: {}", error.message);
         }

@@ -1,10 +1,10 @@
-//! What every layer knows of a request: who sends it ([`viewer`]), what it may do ([`policy`]), how much it and others
-//! may take ([`quota`], [`rate`], [`answer`]), what it has to see ([`position`]), how it fails ([`error`], [`retry`]), and
-//! when ([`clock`]).
+//! What every layer knows about a request: who sends it ([`viewer`]), what they may do ([`policy`]), how much of the
+//! server it and others may use ([`quota`], [`rate`], [`answer`]), which changes it must see ([`position`]), how it
+//! fails ([`error`], [`retry`]), and the time ([`clock`]).
 //!
-//! The transport and the feed meet here too: [`executor`] executes what they have read, [`subscribe`] is how results of
-//! subscriptions get from one to the other. [`planted`] is for tests of the checker. Names no table, no domain and no
-//! HTTP.
+//! The transport and the feed also meet here: [`executor`] executes the operations that they have read, and
+//! [`subscribe`] carries the results of subscriptions from one to the other. [`planted`] is for tests of the checker.
+//! Names no table, no domain and no HTTP.
 
 pub mod answer;
 pub mod clock;

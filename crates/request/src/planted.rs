@@ -1,6 +1,6 @@
-//! Faults that are planted in a build for tests, so that the checker of histories can be shown to find them: by the
-//! feature `planted-faults`, which a release build refuses. `KINOTEKA_PLANTED_FAULT` chooses one. Without the feature
-//! nothing strikes.
+//! Faults that are planted in a test build, to show that the checker of histories finds them. They need the feature
+//! `planted-faults`, which a release build refuses. `KINOTEKA_PLANTED_FAULT` selects one. Without the feature, no fault
+//! occurs.
 
 #[cfg(all(feature = "planted-faults", not(debug_assertions)))]
 compile_error!("planted-faults is for tests: a release build must not have it");
@@ -8,21 +8,21 @@ compile_error!("planted-faults is for tests: a release build must not have it");
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlantedFault {
-    /// A read does not see what its session has written, which shows late.
+    /// A read misses what its session has written. The fault takes effect late.
     SkipWait,
-    /// The feed leaves an event out.
+    /// The feed omits an event.
     DropEvent,
-    /// The feed tells an event twice.
+    /// The feed sends an event twice.
     RepeatEvent,
-    /// The feed tells two events in the wrong order.
+    /// The feed sends two events in the wrong order.
     SwapEvents,
-    /// A change is acknowledged, and not committed.
+    /// A change is acknowledged, but not committed.
     AcknowledgeEarly,
-    /// An idempotency key is not kept, and answers are lost.
+    /// An idempotency key is not stored, and responses are lost.
     LoseKey,
-    /// A session is known for ever.
+    /// A session never ends.
     StaleSession,
-    /// A batch has the rows of another viewer.
+    /// A batch contains the rows of another viewer.
     OtherViewer,
 }
 
@@ -30,19 +30,19 @@ pub enum PlantedFault {
 mod nowhere {
     use super::PlantedFault;
 
-    /// Whether a fault is planted: none is.
+    /// Whether a fault is planted. Never, without the feature.
     #[must_use]
     pub const fn is_planted(_: PlantedFault) -> bool {
         false
     }
 
-    /// Whether a fault strikes now: none does.
+    /// Whether a fault occurs now. Never, without the feature.
     #[must_use]
     pub const fn strikes(_: PlantedFault) -> bool {
         false
     }
 
-    /// Whose rows a batch reads: the viewer's.
+    /// The viewer whose rows a batch reads. Always this one, without the feature.
     #[must_use]
     pub const fn reader(viewer: i32) -> i32 {
         viewer
@@ -58,7 +58,7 @@ mod somewhere {
 
     use super::PlantedFault;
 
-    /// One of so many times it strikes.
+    /// The fault occurs in one of this many cases.
     const EVERY: u32 = 10;
 
     static CHOSEN: LazyLock<Option<PlantedFault>> = LazyLock::new(|| {
@@ -73,7 +73,7 @@ mod somewhere {
             "stale-session" => PlantedFault::StaleSession,
             "other-viewer" => PlantedFault::OtherViewer,
             _ => {
-                tracing::error!("KINOTEKA_PLANTED_FAULT: there is no fault {name:?}");
+                tracing::error!("KINOTEKA_PLANTED_FAULT: unknown fault {name:?}");
                 return None;
             }
         };
@@ -87,14 +87,14 @@ mod somewhere {
         *CHOSEN == Some(fault)
     }
 
-    /// Whether a fault strikes now.
+    /// Whether a fault occurs now.
     #[must_use]
     pub fn strikes(fault: PlantedFault) -> bool {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         is_planted(fault) && COUNT.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY)
     }
 
-    /// Whose rows a batch reads: now and then those of the viewer before.
+    /// The viewer whose rows a batch reads. Sometimes the previous viewer.
     #[must_use]
     pub fn reader(viewer: i32) -> i32 {
         static BEFORE: AtomicI32 = AtomicI32::new(0);

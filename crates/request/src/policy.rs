@@ -1,7 +1,7 @@
-//! Who may do what. The rule of a mutation stands where the mutation is described.
+//! Who may do what. A mutation's rule is in the mutation's description.
 //!
-//! `kit::changes` asks before a mutation runs. What depends on whose object it is can only be asked
-//! once the object is known: `Work::may_change` does, by the same rule.
+//! `kit::changes` checks the rule before a mutation runs. Ownership can only be checked once the object is known:
+//! `Work::may_change` does that, with the same rule.
 
 use crate::error::{ApiError, ApiResult};
 use crate::viewer::{Role, Viewer};
@@ -9,23 +9,23 @@ use crate::viewer::{Role, Viewer};
 /// Who may call a mutation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Whoever asks, signed in or not.
+    /// Everyone, signed in or not.
     Anyone,
-    /// Whoever is signed in, on what is theirs by itself.
+    /// Signed-in users, on objects that are inherently their own.
     SignedIn,
-    /// Whoever owns the object.
+    /// The owner of the object.
     Owner,
-    /// Whoever owns the object or has this role.
+    /// The owner of the object, and users with this role.
     OwnerOr(Role),
-    /// Whoever has this role.
+    /// Users with this role.
     Has(Role),
 }
 
 impl Rule {
-    /// Passes whoever may call the mutation at all: on an object of their own, if it matters.
+    /// Checks that the viewer may call the mutation at all, assuming that the object is their own.
     ///
     /// # Errors
-    /// `Unauthenticated` when nobody is signed in, `Forbidden` when the role is missing.
+    /// `Unauthenticated` if the viewer is anonymous, `Forbidden` if they lack the role.
     pub fn admit(self, viewer: Option<Viewer>) -> ApiResult<()> {
         match (self, viewer) {
             (Self::Anyone, _) | (Self::SignedIn | Self::Owner | Self::OwnerOr(_), Some(_)) => Ok(()),
@@ -34,7 +34,7 @@ impl Rule {
         }
     }
 
-    /// Whether `viewer` may do it to an object of `owner`, who may be gone.
+    /// Whether `viewer` may do it to an object of `owner`, who may be deleted.
     pub fn permits(self, viewer: Option<Viewer>, owner: Option<i32>) -> bool {
         let owns = viewer.is_some_and(|viewer| owner == Some(viewer.user));
         let has = |role| viewer.is_some_and(|viewer| viewer.role >= role);
@@ -48,15 +48,15 @@ impl Rule {
     }
 }
 
-/// Passes a viewer with this role or a higher one.
+/// Checks that a viewer has this role or a higher one.
 ///
 /// # Errors
-/// `Forbidden`, naming the role.
+/// `Forbidden`, with the role.
 pub fn require(viewer: Viewer, role: Role) -> ApiResult<()> {
     if viewer.role >= role { Ok(()) } else { Err(needs_role(role)) }
 }
 
-/// The error of a viewer whose role is too low.
+/// The error for a viewer whose role is too low.
 pub fn needs_role(role: Role) -> ApiError {
     ApiError::Forbidden(match role {
         Role::Member => "only members can do this",

@@ -1,14 +1,14 @@
-//! Positions in PostgreSQL's log of changes: what a replica has to have reached for a session to see its own changes.
+//! Positions in PostgreSQL's write-ahead log: a replica must reach a position so that a session sees its own changes.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A position, as PostgreSQL's `pg_lsn` counts it: in bytes.
+/// A position in bytes, as in PostgreSQL's `pg_lsn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub i64);
 
 impl Position {
-    /// Behind everything: that of a change whose leader did not say where it was.
+    /// After every position: for a change whose leader did not report its position.
     pub const UNKNOWN: Self = Self(i64::MAX);
 }
 
@@ -38,11 +38,11 @@ impl FromStr for Position {
 pub enum ReadsFrom {
     /// From any replica.
     Replicas,
-    /// From replicas that have come far enough, or from the leader.
+    /// From replicas that have reached the position, or from the leader.
     FreshReplicas,
     /// From the leader.
     Leader,
-    /// From any replica, since there is no leader. What the session has changed last may be missing.
+    /// From any replica, because there is no leader. The session's latest changes may be missing.
     StaleReplicas,
 }
 

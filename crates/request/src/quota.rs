@@ -1,8 +1,8 @@
-//! What all clients share: so much of it in all, and so much for one client's network address.
+//! Resources that all clients share, with a limit for all and one for each client's network address.
 //!
-//! Every limit of this kind is a [`Quota`]. A client takes a share at once ([`Quota::take`]), or waits for it
-//! ([`Quota::wait`]): clients get their turns in rotation, so that one that waits for many holds up no other. Names
-//! no domain.
+//! Every limit of this kind is a [`Quota`]. A client takes a share immediately ([`Quota::take`]) or waits for it
+//! ([`Quota::wait`]). Waiting clients get their turns in rotation, so that a client with many waiting requests does not
+//! delay others. Names no domain.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use crate::retry;
 
-/// How many of a client's who have gone may be kept among those who wait, before they are looked for.
+/// How many abandoned waiters of a client may accumulate before they are removed.
 const ABANDONED_MAX: usize = 64;
 
-/// A bounded resource, and who holds how much of it.
+/// A bounded resource, and how much of it each client holds.
 #[derive(Debug)]
 pub struct Quota {
     names: QuotaNames,
@@ -25,16 +25,16 @@ pub struct Quota {
     taken: Mutex<QuotaUse>,
 }
 
-/// How a quota is called where it is refused.
+/// The names of a quota in errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaNames {
-    /// The flag of the limit for all clients, without dashes before it: `limit-sockets`.
+    /// The flag of the limit for all clients, without leading dashes: `limit-sockets`.
     pub limit: &'static str,
     /// The flag of the limit for one client.
     pub limit_per_client: &'static str,
-    /// What is held, as the end of "100 ...": `WebSockets and event streams are open`.
+    /// What the quota counts, as the end of "100 ...": `WebSockets and event streams are open`.
     pub held: &'static str,
-    /// After how many seconds it is worth trying again, as `Retry-After` says it.
+    /// The number of seconds until a retry may succeed, for `Retry-After`.
     pub retry_after_s: u64,
 }
 
@@ -45,15 +45,15 @@ struct QuotaUse {
     queue: Queue,
 }
 
-/// Those who wait for a share of one.
+/// The clients that wait for a share of one.
 #[derive(Debug, Default)]
 struct Queue {
-    /// The clients that wait, in the order of their turns.
+    /// The waiting clients, in the order of their turns.
     clients: VecDeque<IpAddr>,
     waiting: HashMap<IpAddr, VecDeque<oneshot::Sender<Share>>>,
 }
 
-/// A part of a quota, which is given back when this is dropped.
+/// A part of a quota. It is released on drop.
 #[derive(Debug)]
 pub struct Share {
     quota: Arc<Quota>,
@@ -61,19 +61,19 @@ pub struct Share {
     amount: u64,
 }
 
-/// Why there is no more of a quota.
+/// Why a quota has no share left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
-    /// How the quota is called.
+    /// The names of the quota.
     pub names: QuotaNames,
-    /// Whether it is one client's part that is used up, and not all.
+    /// Whether one client's part is exhausted, and not the whole.
     pub by_client: bool,
-    /// The limit that was met.
+    /// The limit that was reached.
     pub max: u64,
 }
 
-/// What limits an address are counted by: of IPv6 the first 64 bits, since whoever has one such
-/// address has all of its network.
+/// The network by which limits count an address: for IPv6 its first 64 bits, because a client with one such address has
+/// the whole network.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
@@ -82,12 +82,13 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Exhausted {
-    /// The flag of the limit that was met.
+    /// The flag of the limit that was reached.
     pub fn limit(&self) -> &'static str {
         if self.by_client { self.names.limit_per_client } else { self.names.limit }
     }
 
-    /// After how many seconds it is worth trying again: for all clients together they are told different times.
+    /// The number of seconds until a retry may succeed. If the limit for all clients is reached, it differs between
+    /// clients.
     pub fn retry_after_s(&self) -> u64 {
         let after_s = self.names.retry_after_s;
         if self.by_client { after_s } else { retry::after_s(after_s) }
@@ -101,7 +102,7 @@ impl Exhausted {
 }
 
 impl Quota {
-    /// A quota of `max` in all and `max_per_client` for each client.
+    /// A quota with a limit for all clients and one for each client.
     pub fn new(names: QuotaNames, max: u64, max_per_client: u64) -> Arc<Self> {
         Arc::new(Self { names, max, max_per_client, taken: Mutex::default() })
     }
@@ -109,15 +110,15 @@ impl Quota {
     /// Takes `amount` for the client at `address`.
     ///
     /// # Errors
-    /// So much is not left, for this client or at all.
+    /// Less than `amount` is left, for this client or in all.
     pub fn take(self: &Arc<Self>, address: IpAddr, amount: u64) -> Result<Share, Exhausted> {
         let mut share = Share { quota: Arc::clone(self), client: network(address), amount: 0 };
         share.grow(amount)?;
         Ok(share)
     }
 
-    /// Takes one for the client at `address`, as soon as it is this client's turn. How long that may take, and how
-    /// many may wait, is for the caller to bound.
+    /// Takes one for the client at `address`, when it is this client's turn. The caller limits the duration of the wait
+    /// and the number of waiters.
     pub async fn wait(self: &Arc<Self>, address: IpAddr) -> Share {
         let client = network(address);
         loop {
@@ -138,36 +139,36 @@ impl Quota {
                 own.push_back(sender);
                 turn
             };
-            // A sender is only dropped with its share.
+            // A sender is only dropped after its share was sent.
             if let Ok(share) = turn.await {
                 return share;
             }
         }
     }
 
-    /// How much there is in all.
+    /// The limit for all clients.
     pub fn max(&self) -> u64 {
         self.max
     }
 
-    /// How much there is for one client.
+    /// The limit for one client.
     pub fn max_per_client(&self) -> u64 {
         self.max_per_client
     }
 
-    /// How much is taken by all clients together.
+    /// How much all clients hold.
     pub fn taken(&self) -> u64 {
         self.lock().all
     }
 
-    /// How much the client at `address` has and waits for.
+    /// How much the client at `address` holds and waits for.
     pub fn load(&self, address: IpAddr) -> u64 {
         let (client, taken) = (network(address), self.lock());
         let held = taken.by_client.get(&client).copied().unwrap_or_default();
         held + taken.queue.waiting.get(&client).map_or(0, VecDeque::len) as u64
     }
 
-    /// One for this client, if there is room.
+    /// One for this client, if it is within the limits.
     fn give(self: &Arc<Self>, taken: &mut QuotaUse, client: IpAddr) -> Option<Share> {
         let own = taken.by_client.get(&client).copied().unwrap_or_default();
         if taken.all >= self.max || own >= self.max_per_client {
@@ -178,7 +179,7 @@ impl Quota {
         Some(Share { quota: Arc::clone(self), client, amount: 1 })
     }
 
-    /// Gives what is free to those who wait, one for each client in turn.
+    /// Gives what is free to waiting clients, one each in turn.
     fn serve(self: &Arc<Self>, taken: &mut QuotaUse) {
         let mut passed = 0;
         while passed < taken.queue.clients.len() && taken.all < self.max {
@@ -193,7 +194,7 @@ impl Quota {
         }
     }
 
-    /// Says whether the client was given one.
+    /// Returns whether the client got one.
     fn serve_client(self: &Arc<Self>, taken: &mut QuotaUse, client: IpAddr) -> bool {
         while let Some(share) = self.give(taken, client) {
             let next = taken.queue.waiting.get_mut(&client).and_then(VecDeque::pop_front);
@@ -202,7 +203,7 @@ impl Quota {
                 None => Some(share),
             };
             let Some(mut unwanted) = unwanted else { return true };
-            // Whoever wanted it has gone. It is not dropped with its amount: that would lock what is locked.
+            // The waiter is gone. The share must not release its amount on drop: that would take the lock twice.
             unwanted.amount = 0;
             taken.give_back(client, 1);
             if taken.queue.waiting.get(&client).is_none_or(VecDeque::is_empty) {
@@ -238,7 +239,7 @@ impl Share {
     /// Takes `amount` more.
     ///
     /// # Errors
-    /// So much is not left; the share stays as it was.
+    /// Less than `amount` is left. The share stays unchanged.
     pub fn grow(&mut self, amount: u64) -> Result<(), Exhausted> {
         if amount == 0 {
             return Ok(());
@@ -267,7 +268,7 @@ impl Share {
         Ok(())
     }
 
-    /// Gives a part back.
+    /// Releases a part.
     pub fn shrink(&mut self, amount: u64) {
         let amount = amount.min(self.amount);
         if amount == 0 {
@@ -281,7 +282,7 @@ impl Share {
         }
     }
 
-    /// How much it is.
+    /// The share's amount.
     pub fn amount(&self) -> u64 {
         self.amount
     }
@@ -331,7 +332,7 @@ mod tests {
         assert!(quota.take("2001:db8:0:1::1".parse().unwrap(), 1).is_ok());
     }
 
-    /// The clients that are given one, in their order, until nobody waits any more.
+    /// The clients that get one, in order, until none waits any longer.
     async fn order(quota: &Arc<Quota>, waiting: &[u8]) -> Vec<u8> {
         let (given, mut order) = tokio::sync::mpsc::unbounded_channel();
         for number in waiting {

@@ -1,8 +1,8 @@
-//! What clients and users may do so many times in a while.
+//! Rate limits: what clients and users may do a limited number of times in a period.
 //!
-//! Every limit of this kind is a [`Rate`]; [`Counters`] are what it counts by. The counters are in memory: each of
-//! several instances counts for itself, so that together they allow as many times more as there are of them, and a
-//! restart forgets. Names no domain.
+//! Every limit of this kind is a [`Rate`], which counts with [`Counters`]. The counters are in memory: each instance
+//! counts separately, so that several instances together allow a multiple, and a restart resets the counters. Names no
+//! domain.
 
 use std::fmt;
 use std::hash::Hash;
@@ -17,16 +17,16 @@ use crate::error::{ApiError, ApiResult};
 use crate::quota::network;
 use crate::viewer::Caller;
 
-/// Counters of a kind at most; the oldest make room.
+/// The maximum number of counters of a kind. The oldest are removed.
 pub const COUNTERS_MAX: usize = 100_000;
 
-/// Counts by key, each in windows of its own that begin with what is counted first.
+/// Counters by key. Each key has its own windows, which begin with the first event.
 pub struct Counters<K> {
     counters: Cache<K, Arc<Counter>>,
     window: Duration,
 }
 
-/// How many there were since the window began.
+/// The number of events since the window began.
 #[derive(Debug)]
 pub struct Counter {
     state: Mutex<(Instant, u32)>,
@@ -40,7 +40,7 @@ impl<K> fmt::Debug for Counters<K> {
 }
 
 impl<K: Eq + Hash + Clone> Counters<K> {
-    /// Counts in windows of this length.
+    /// Counters with windows of this length.
     pub fn new(window: Duration) -> Self {
         Self { counters: Cache::new(COUNTERS_MAX), window }
     }
@@ -48,31 +48,31 @@ impl<K: Eq + Hash + Clone> Counters<K> {
     /// The counter of a key.
     pub fn of(&self, key: &K, now: Instant) -> Arc<Counter> {
         let new = || Arc::new(Counter { state: Mutex::new((now, 0)), window: self.window });
-        // The fallback is never reached: making one does not fail.
+        // The fallback is never used: creating a counter cannot fail.
         self.counters.get_or_insert_with(key, || Ok::<_, ()>(new())).unwrap_or_else(|()| new())
     }
 
-    /// How many keys are counted.
+    /// The number of counted keys.
     pub fn len(&self) -> usize {
         self.counters.len()
     }
 
-    /// Whether no key is counted.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.counters.is_empty()
     }
 }
 
 impl Counter {
-    /// How long to wait if there were `limit` already.
+    /// How long to wait if `limit` is reached.
     pub fn wait(&self, limit: u32, now: Instant) -> Option<Duration> {
         self.with(now, |count, left| (*count >= limit).then_some(left))
     }
 
-    /// Counts one, unless there were `limit` already: then it says how long to wait.
+    /// Counts one, unless `limit` is reached: then returns how long to wait.
     ///
     /// # Errors
-    /// There were.
+    /// The limit is reached.
     pub fn take(&self, limit: u32, now: Instant) -> Result<(), Duration> {
         self.with(now, |count, left| {
             if *count >= limit {
@@ -88,12 +88,12 @@ impl Counter {
         self.with(now, |count, _| *count = count.saturating_add(1));
     }
 
-    /// Counts one less.
+    /// Undoes one count.
     pub fn take_back(&self, now: Instant) {
         self.with(now, |count, _| *count = count.saturating_sub(1));
     }
 
-    /// Counts from zero again.
+    /// Resets the counter to zero.
     pub fn clear(&self, now: Instant) {
         self.with(now, |count, _| *count = 0);
     }
@@ -108,17 +108,17 @@ impl Counter {
     }
 }
 
-/// Whose doings are counted together.
+/// The user or client that a rate applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
-    /// A user, wherever they are.
+    /// A user, from any address.
     User(i32),
-    /// A client's network address, where nobody is signed in.
+    /// A client's network address, for anonymous requests.
     Address(IpAddr),
 }
 
 impl Who {
-    /// Who sends a request.
+    /// The sender of a request.
     pub fn of(caller: &Caller) -> Self {
         match caller.viewer {
             Some(viewer) => Self::User(viewer.user),
@@ -127,16 +127,16 @@ impl Who {
     }
 }
 
-/// How a rate is called, and what it counts.
+/// The names of a rate in errors.
 #[derive(Clone, Copy, Debug)]
 pub struct RateNames {
-    /// The flag, without dashes before it: `signups-per-address`.
+    /// The flag, without leading dashes: `signups-per-address`.
     pub limit: &'static str,
-    /// What there were too many of, as the beginning of a sentence: `too many mutations`.
+    /// What is limited, as the beginning of a sentence: `too many mutations`.
     pub too_many: &'static str,
 }
 
-/// So many in a while for each. Cloning is cheap, and counts together.
+/// A limit for each user or client in a period. Cloning is cheap; clones share the counters.
 #[derive(Clone, Debug)]
 pub struct Rate {
     names: RateNames,
@@ -145,15 +145,15 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `max` in each `window`.
+    /// At most `max` in each `window`.
     pub fn new(names: RateNames, max: u32, window: Duration) -> Self {
         Self { names, max, counters: Arc::new(Counters::new(window)) }
     }
 
-    /// Counts one of whoever it is.
+    /// Counts one for a user or client.
     ///
     /// # Errors
-    /// `RateLimited` when there were too many.
+    /// `RateLimited` if the limit is reached.
     pub fn take(&self, who: Who, now: Instant) -> ApiResult<()> {
         self.counters.of(&who, now).take(self.max, now).map_err(|wait| {
             metrics::count_limit(self.names.limit);
@@ -166,7 +166,7 @@ impl Rate {
         })
     }
 
-    /// Counts one less: what was counted was not done after all.
+    /// Undoes one count: the event did not happen after all.
     pub fn give_back(&self, who: Who, now: Instant) {
         self.counters.of(&who, now).take_back(now);
     }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_holds_for_each_until_its_window_is_over() {
+    fn a_rate_limits_each_client_until_its_window_ends() {
         let window = Duration::from_secs(60);
         let rate = Rate::new(RateNames { limit: "limit-a", too_many: "too many" }, 2, window);
         let (anna, boris, start) = (Who::User(1), Who::User(2), Instant::now());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn users_count_by_themselves_and_others_by_their_network() {
+    fn users_count_separately_and_others_by_network() {
         let caller = Caller::anonymous(IpAddr::V6("2001:db8::1".parse().unwrap_or(std::net::Ipv6Addr::UNSPECIFIED)));
         let neighbour = Caller { address: network(caller.address), ..caller.clone() };
         assert_eq!(Who::of(&caller), Who::of(&neighbour));

@@ -1,21 +1,21 @@
-//! When clients are told to come back after `UNAVAILABLE`: the longer it lasts, the later, and not all at once. And how
-//! often the log says so.
+//! When clients should retry after `UNAVAILABLE`: the longer the outage, the later, and not all simultaneously. Also
+//! limits how often the log reports it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
-/// The extension of an error that says it.
+/// The error extension with the number of seconds.
 pub const EXTENSION: &str = "retryAfterSeconds";
 
-/// Without a refusal for this long, an outage is over.
+/// After this long without a refusal, an outage is over.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// From so many seconds on, the wait grows no more; random is as much again.
+/// The fixed part of the delay grows up to this many seconds. The random part is at most as long.
 const BASE_S_MAX: u64 = 4;
 
-/// The refusals of an outage.
+/// The refusals during an outage.
 #[derive(Clone, Copy)]
 struct Outage {
     began: Instant,
@@ -24,7 +24,7 @@ struct Outage {
 
 static OUTAGE: Mutex<Option<Outage>> = Mutex::new(None);
 
-/// After how many seconds a client is to come back that is told so now; `min_s` at least.
+/// The number of seconds after which a client that is refused now should retry; at least `min_s`.
 pub fn after_s(min_s: u64) -> u64 {
     let mut outage = OUTAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let base_s = base_s(note(&mut outage, Instant::now())).max(min_s);
@@ -32,7 +32,7 @@ pub fn after_s(min_s: u64) -> u64 {
     base_s + rand::rng().random_range(0..=base_s)
 }
 
-/// Notes a refusal; says how long there have been some.
+/// Records a refusal. Returns how long the outage has lasted.
 fn note(outage: &mut Option<Outage>, now: Instant) -> Duration {
     let began = outage.filter(|outage| now.duration_since(outage.last) < QUIET).map_or(now, |outage| outage.began);
     *outage = Some(Outage { began, last: now });
@@ -43,23 +43,23 @@ fn base_s(lasts: Duration) -> u64 {
     (1 + lasts.as_secs() / 4).min(BASE_S_MAX)
 }
 
-/// How often the same is logged.
+/// The interval of the same message in the log.
 const LOG_GAP: Duration = Duration::from_secs(10);
 
-/// What happens again and again is logged once in a while, with how often it was left out.
+/// Logs a repeated event once in a while, with the number of omitted messages.
 #[derive(Debug, Default)]
-pub struct Repeats {
+pub struct LogLimiter {
     logged: Option<Instant>,
     left_out: u64,
 }
 
-impl Repeats {
-    /// What none has met yet.
+impl LogLimiter {
+    /// No event so far.
     pub const fn none() -> Self {
         Self { logged: None, left_out: 0 }
     }
 
-    /// Notes that it has happened. If it is to be logged: how often it has happened since it last was.
+    /// Records the event. If it should be logged, returns how often it was omitted since the last message.
     pub fn note(&mut self, now: Instant) -> Option<u64> {
         if self.logged.is_some_and(|logged| now.duration_since(logged) < LOG_GAP) {
             self.left_out += 1;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_come_back_later_the_longer_it_lasts() {
+    fn retries_are_later_the_longer_an_outage_lasts() {
         let bases = [0, 3, 4, 8, 12, 3_600].map(|seconds| base_s(Duration::from_secs(seconds)));
         assert_eq!(bases, [1, 1, 2, 3, 4, 4]);
     }
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_again_is_logged_with_how_often() {
-        let (mut repeats, start) = (Repeats::none(), Instant::now());
+    fn repeated_events_are_logged_with_their_number() {
+        let (mut repeats, start) = (LogLimiter::none(), Instant::now());
         let mut at = |seconds| repeats.note(start + Duration::from_secs(seconds));
         assert_eq!([at(0), at(1), at(9), at(10), at(11)], [Some(0), None, None, Some(2), None]);
     }
 
     #[test]
-    fn clients_do_not_come_back_all_at_once() {
+    fn clients_do_not_retry_simultaneously() {
         let times: std::collections::HashSet<_> = (0..200).map(|_| after_s(8)).collect();
         assert!(times.len() > 5 && times.iter().all(|seconds| (8..=16).contains(seconds)), "{times:?}");
     }

@@ -1,6 +1,6 @@
-//! Who asks: what the transport puts into every request, and how it learns who a token stands for.
+//! The sender of a request: what the transport adds to every request, and how it resolves a token.
 //!
-//! Names no domain. What a viewer may do stands in [`policy`](crate::policy).
+//! Names no domain. What a viewer may do is in [`policy`](crate::policy).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,49 +28,49 @@ pub enum Role {
 
 graphql::enum_leaves!(Role);
 
-/// A user who is signed in.
+/// A signed-in user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Viewer {
     /// The user's key.
     pub user: i32,
-    /// The key of the session that was signed in.
+    /// The session's key.
     pub session: i32,
-    /// What the user may do.
+    /// The user's role.
     pub role: Role,
 }
 
-/// Who a token stands for, and what they have to see.
+/// The user of a token, and the position that they must see.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedIn {
     /// The user.
     pub viewer: Viewer,
-    /// Where the leader was when it was asked; none if it was not asked, or if nothing else is read from.
+    /// The leader's position during the look-up. `None` if the leader was not queried, or if queries read only from it.
     pub position: Option<Position>,
-    /// Whether a replica alone has told it, which may not know yet that the session has ended.
+    /// Whether only a replica has resolved the token. It may not know yet that the session has ended.
     pub by_replica: bool,
 }
 
-/// Who sends a request, and how.
+/// The sender of a request, and its circumstances.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Who asks, if they are signed in.
+    /// The viewer, if signed in.
     pub viewer: Option<Viewer>,
-    /// Whether a replica alone has told who that is.
+    /// Whether only a replica has resolved the token.
     pub by_replica: bool,
-    /// Where the request comes from.
+    /// The address that the request comes from.
     pub address: IpAddr,
-    /// What program asks, as it says itself.
+    /// The client's program, according to itself.
     pub agent: Option<String>,
-    /// By which the client recognises its request when it repeats it.
+    /// The key by which a repeated request is recognized.
     pub idempotency_key: Option<String>,
-    /// The changes that a query has to see.
+    /// The position that a query must see.
     pub after: Option<Position>,
     /// The mutations of the request so far.
     pub mutations: RequestMutations,
 }
 
 impl Caller {
-    /// Somebody of whom nothing is known but the address.
+    /// An anonymous caller at this address.
     pub fn anonymous(address: IpAddr) -> Self {
         let mutations = RequestMutations::default();
         Self { viewer: None, by_replica: false, address, agent: None, idempotency_key: None, after: None, mutations }
@@ -82,11 +82,11 @@ impl Caller {
 #[derive(Clone, Debug)]
 pub struct RequestMutations {
     request: Arc<Progress>,
-    /// Which operation of the batch it is, and how many there are.
-    place: (u32, u32),
+    /// The position of the operation in the batch, and the number of operations.
+    position: (u32, u32),
     /// The names of the operation's mutations, in order.
     names: Arc<str>,
-    /// How many of the operation have an idempotency key.
+    /// How many of the operation's mutations have an idempotency key.
     keyed: Arc<AtomicU32>,
 }
 
@@ -98,12 +98,12 @@ struct Progress {
     key_is_refused: AtomicBool,
 }
 
-/// What an idempotency key stands for in a request.
+/// What an idempotency key refers to in a request.
 #[derive(Clone, Debug)]
-pub struct KeyPlace {
-    /// The place in the request: the number of the operation, and that of the mutation among those with a key.
-    pub place: [u32; 2],
-    /// How many operations the request has.
+pub struct KeyPosition {
+    /// The position in the request: the index of the operation, and that of the mutation among those with a key.
+    pub indices: [u32; 2],
+    /// The number of operations in the request.
     pub operations: u32,
     /// The names of the operation's mutations.
     pub names: Arc<str>,
@@ -113,7 +113,7 @@ impl Default for RequestMutations {
     fn default() -> Self {
         let (begun, sent, key_is_refused) = Default::default();
         let request = Arc::new(Progress { began: Instant::now(), begun, sent, key_is_refused });
-        Self { request, place: (0, 1), names: "".into(), keyed: Arc::default() }
+        Self { request, position: (0, 1), names: "".into(), keyed: Arc::default() }
     }
 }
 
@@ -121,11 +121,11 @@ impl RequestMutations {
     /// The mutations of an operation in a batch.
     #[must_use]
     pub fn in_batch(&self, position: usize, operations: usize) -> Self {
-        let number = |place| u32::try_from(place).unwrap_or(u32::MAX);
-        Self { place: (number(position), number(operations)), ..self.clone() }
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Self { position: (number(position), number(operations)), ..self.clone() }
     }
 
-    /// The mutations of an operation, which has these.
+    /// The mutations of an operation, with these names.
     #[must_use]
     pub fn named(&self, names: &[&str]) -> Self {
         Self { names: names.join(" ").into(), keyed: Arc::default(), ..self.clone() }
@@ -136,7 +136,7 @@ impl RequestMutations {
         self.request.began
     }
 
-    /// Notes that something is sent to the database which commits a change.
+    /// Records that something is sent to the database which commits a change.
     pub fn note_sent(&self) {
         self.request.sent.store(true, Ordering::Relaxed);
     }
@@ -148,52 +148,51 @@ impl RequestMutations {
         has(&self.request.begun).then_some(outcome)
     }
 
-    /// Begins the next mutation. Returns whether one of the request was begun before.
+    /// Begins the next mutation. Returns whether another mutation of the request began before.
     pub fn begin(&self) -> bool {
         self.request.begun.swap(true, Ordering::Relaxed)
     }
 
-    /// The place of the next mutation that has an idempotency key.
-    pub fn next_keyed(&self) -> KeyPlace {
-        let (position, operations) = self.place;
-        let place = [position, self.keyed.fetch_add(1, Ordering::Relaxed)];
-        KeyPlace { place, operations, names: Arc::clone(&self.names) }
+    /// The position of the next mutation that has an idempotency key.
+    pub fn next_keyed(&self) -> KeyPosition {
+        let (position, operations) = self.position;
+        let indices = [position, self.keyed.fetch_add(1, Ordering::Relaxed)];
+        KeyPosition { indices, operations, names: Arc::clone(&self.names) }
     }
 
-    /// Refuses the idempotency key for the rest of the request: it belongs to another one.
+    /// Rejects the idempotency key for the rest of the request: it belongs to another one.
     pub fn refuse_key(&self) {
         self.request.key_is_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the key was refused.
+    /// Whether the key was rejected.
     pub fn key_is_refused(&self) -> bool {
         self.request.key_is_refused.load(Ordering::Relaxed)
     }
 }
 
-/// Tells whom a token stands for. `http` has no other way to know.
+/// Resolves tokens, for the transport.
 pub trait Authenticate: Send + Sync {
-    /// The user whose token this is. What another instance has changed may be unknown for a moment.
+    /// The user of this token. Changes by another instance may be missing briefly.
     ///
     /// # Errors
-    /// `Unauthenticated` for one that is unknown or expired.
+    /// `Unauthenticated` if the token is unknown or expired.
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
 
-    /// The same, from the database in any case: for what stays open, and for queries that have to see what the user has
-    /// changed on any instance.
+    /// The same, always from the database: for connections that stay open, and for queries that must see the user's
+    /// changes on any instance.
     ///
     /// # Errors
-    /// `Unauthenticated` for one that is unknown or expired.
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
+    /// `Unauthenticated` if the token is unknown or expired.
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
 
-    /// The viewer as they are now: the role may have changed. What another instance has changed may be unknown for a
-    /// moment. No replica is asked.
+    /// The viewer with their present role. Changes by another instance may be missing briefly. Does not use a replica.
     ///
     /// # Errors
     /// `Unauthenticated` if the session has ended; `Database` if there is no leader.
     fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>>;
 
-    /// Changes when it has to be asked again at once whether this viewer is still who they were: a session of theirs
-    /// has ended on this instance, or their role has changed.
+    /// Changes when the viewer must be looked up again immediately: a session of theirs has ended on this instance, or
+    /// their role has changed.
     fn watch(&self, viewer: Viewer) -> watch::Receiver<()>;
 }

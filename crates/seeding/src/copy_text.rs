@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono::SecondsFormat;
 use sea_orm::Value;
 
-/// Appends a row; false for a value of a type that no column of ours has.
+/// Appends a row. Returns false for a value of an unsupported type.
 #[must_use]
 pub fn write_row(row: &[Value], line: &mut String) -> bool {
     for (at, value) in row.iter().enumerate() {

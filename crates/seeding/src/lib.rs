@@ -1,15 +1,15 @@
-//! Fills a Kinoteka database with plausible Russian data. The `seeder` program and the server's `--demo` call it; it knows
-//! no API: the load client is the program's.
+//! Fills a Kinoteka database with plausible Russian data. The `seeder` program and the server's `--demo` use it. It
+//! has no API client: the load is part of the program.
 //!
 //! - `lists`: the six fixed lists.
 //! - `locale`, `names`, `text`: Russian words, names and sentences.
 //! - `fakes`: rows as pure functions of the seed and a row's number.
-//! - `steps`, `sides`: the sixteen steps, tying rows to tables and to what triggers make of them.
-//! - `run`: the course of a seed; `target`: what it asks of a database.
-//! - `postgres`, `sqlite`: bulk insertion, the only modules that touch a database.
+//! - `steps`, `sides`: the sixteen steps, with their tables, and what triggers would make of their rows.
+//! - `run`: the course of a seed; `target`: what it requires of a database.
+//! - `postgres`, `sqlite`: bulk insertion, the only modules that use a database.
 //!
-//! A seed and sizes give the same rows on every machine, in every year and on any number of
-//! threads: no clock is read, and each group of rows draws from dice of its own.
+//! A seed and sizes give the same rows on every machine, in every year and with any number of threads: no code
+//! reads a clock, and each group of rows has its own random numbers.
 
 mod copy_text;
 pub mod error;
@@ -43,18 +43,18 @@ use sqlite::Sqlite;
 use target::Target;
 pub use watch::{SeedEvent, StepReport, Watch};
 
-/// What to seed, and how.
+/// The options of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeedOptions {
-    /// How many rows of each kind.
+    /// The number of rows of each kind.
     pub sizes: Sizes,
-    /// Another seed gives other data.
+    /// The seed of the random data.
     pub rng_seed: u64,
-    /// Whether there are users that can log in, and how many members for load among them.
+    /// The number of members for loads; `None`: no users that can log in.
     pub demo_accounts: Option<u32>,
-    /// Whether secondary indexes and foreign keys come after the rows.
+    /// Whether to create secondary indexes and foreign keys after the rows.
     pub defer_indexes: bool,
-    /// How many connections load at once on PostgreSQL, at least one.
+    /// The number of connections that load in parallel on PostgreSQL, at least one.
     pub jobs: usize,
 }
 
@@ -68,23 +68,22 @@ impl Default for SeedOptions {
 /// A finished seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many rows this run stored, in the sixteen tables.
+    /// The number of rows that this run stored in the sixteen tables.
     pub rows: u64,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }
 
-/// Runs the sixteen steps on an empty, migrated database, telling of each. What an earlier run with
-/// the same parameters has finished is kept, and gone on with.
+/// Runs the sixteen steps on an empty, migrated database and reports each. Continues what an earlier run with the
+/// same parameters has finished.
 ///
-/// Uses connections of its own, made as those of `db` are. Nobody else should write meanwhile:
-/// triggers are switched off while a table is loaded. When the future is dropped, [`restore`]
-/// brings back what is away.
+/// Opens its own connections with the options of `db`. Nobody else should write to the database during the run: the
+/// triggers of a table are off while it is loaded. If the future is dropped, [`restore`] restores what is missing.
 ///
 /// # Errors
-/// `Schema` if the schema is not this program's, `NotEmpty` if any of the sixteen tables has a row
-/// that no unfinished seed has made, `OtherParameters` if that seed was another, `Step` if the
-/// database refuses: the steps finished before are kept, and what was taken away is back.
+/// `Schema` if the schema is not this program's, `NotEmpty` if any of the sixteen tables has a row that no unfinished
+/// seed stored, `OtherParameters` if that seed had others, `Step` if the database fails: finished steps are kept, and
+/// what was dropped is restored.
 pub async fn seed(
     db: &DatabaseConnection,
     options: &SeedOptions,
@@ -109,15 +108,15 @@ pub async fn seed(
     }
 }
 
-/// Brings back triggers, indexes and foreign keys that an interrupted seed has taken away; says how
-/// many. The rows stay as they are.
+/// Restores the triggers, indexes and foreign keys that an interrupted seed dropped, and returns their number. Does
+/// not change rows.
 ///
 /// # Errors
-/// `Schema` if the schema is not this program's; whatever the database refuses.
+/// `Schema` if the schema is not this program's; any error of the database.
 pub async fn restore(db: &DatabaseConnection, watch: impl Watch) -> Result<u64, SeedError> {
     check_schema(db).await?;
     if db.get_database_backend() != DbBackend::Postgres {
-        // What SQLite takes away is back when the transaction ends, however it ends.
+        // On SQLite the end of the transaction restores everything.
         return Ok(0);
     }
     let jobs = SeedOptions::default().jobs;
@@ -126,7 +125,7 @@ pub async fn restore(db: &DatabaseConnection, watch: impl Watch) -> Result<u64, 
     close(target, outcome).await
 }
 
-/// A newer schema may have tables that rows would be missing in.
+/// A newer schema may have tables that need rows.
 async fn check_schema(db: &DatabaseConnection) -> Result<(), SeedError> {
     match migration::compare(db).await? {
         SchemaState::Current => Ok(()),
@@ -135,18 +134,18 @@ async fn check_schema(db: &DatabaseConnection) -> Result<(), SeedError> {
     }
 }
 
-/// Closes the connections; what went wrong before explains why that fails.
+/// Closes the connections. An error of the seed takes precedence over one of closing.
 async fn close<T>(target: impl Target, outcome: Result<T, SeedError>) -> Result<T, SeedError> {
     let closed = target.close().await;
     let done = outcome?;
     closed.map(|()| done)
 }
 
-/// Whether a seed of this database was begun and has not finished: rows, triggers or indexes may be
-/// missing. The schema must be current.
+/// Whether a seed of this database has started and not finished, so that rows, triggers or indexes may be missing.
+/// The schema must be current.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// Any error of the database.
 pub async fn is_unfinished(db: &impl ConnectionTrait) -> Result<bool, sea_orm::DbErr> {
     let sql = format!(
         "SELECT 1 FROM seeding_steps WHERE NOT EXISTS (SELECT 1 FROM seeding_steps WHERE name = '{}') LIMIT 1",

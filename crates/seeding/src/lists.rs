@@ -1,37 +1,36 @@
-//! The six fixed lists that every library starts from, in Russian.
+//! The six fixed lists, in Russian.
 //!
-//! They are the first six seeding steps. Nothing here is random: a row's place
-//! in its list gives its id, counted from one.
+//! They are the first six steps. Nothing here is random: a row's position in its list, counted from one, is its id.
 
-/// What kind of work a nomination is given for, so that an award goes to a
-/// person who did that work, or to the film as a whole.
+/// The kind of work that a nomination honours. The award goes to a person who did that work, or to the movie as a
+/// whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Honoured {
-    /// The film itself: nobody is named.
+pub enum NominationTarget {
+    /// The movie itself, without a person.
     Film,
-    /// An actor, by gender where the nomination says so.
+    /// An actor, of one gender if the nomination says so.
     Actor {
         /// `Some(true)` for actresses only, `Some(false)` for actors only.
         female: Option<bool>,
         /// Whether the role must be a leading one.
         lead: bool,
     },
-    /// Whoever held this position, by its title in [`POSITIONS`].
+    /// A person in this position, by its title in [`POSITIONS`].
     Position(&'static str),
 }
 
-/// A nomination: title, one sentence about it, and whom it honours.
+/// A nomination: its title, one sentence about it, and what it honours.
 #[derive(Clone, Copy, Debug)]
 pub struct Nomination {
-    /// The nomination's name.
+    /// The title.
     pub title: &'static str,
-    /// What it is given for.
+    /// A sentence about it.
     pub description: &'static str,
-    /// Whose work it marks.
-    pub honoured: Honoured,
+    /// The work that it honours.
+    pub honoured: NominationTarget,
 }
 
-/// Tags of films and publications.
+/// Tags of movies and publications.
 pub const TAGS: [&str; 14] = [
     "Боевик",
     "Комедия",
@@ -67,18 +66,18 @@ pub const FILM_AWARDS: [(&str, &str); 11] = [
     ("Asian Film Awards", "Ежегодная премия, которой отмечают лучшие картины стран Азии."),
 ];
 
-const fn nomination(title: &'static str, description: &'static str, honoured: Honoured) -> Nomination {
+const fn nomination(title: &'static str, description: &'static str, honoured: NominationTarget) -> Nomination {
     Nomination { title, description, honoured }
 }
 
-const fn acting(female: bool, lead: bool) -> Honoured {
-    Honoured::Actor { female: Some(female), lead }
+const fn acting(female: bool, lead: bool) -> NominationTarget {
+    NominationTarget::Actor { female: Some(female), lead }
 }
 
 /// Nominations.
 pub const NOMINATIONS: [Nomination; 20] = [
-    nomination("Лучший фильм", "Лучшая картина года целиком, без деления на цеха.", Honoured::Film),
-    nomination("Лучшая режиссура", "За постановку и единство замысла.", Honoured::Position("Режиссёр")),
+    nomination("Лучший фильм", "Лучшая картина года целиком, без деления на цеха.", NominationTarget::Film),
+    nomination("Лучшая режиссура", "За постановку и единство замысла.", NominationTarget::Position("Режиссёр")),
     nomination("Лучшая мужская роль", "За главную мужскую роль в фильме или сериале.", acting(false, true)),
     nomination("Лучшая женская роль", "За главную женскую роль в фильме или сериале.", acting(true, true)),
     nomination(
@@ -91,39 +90,51 @@ pub const NOMINATIONS: [Nomination; 20] = [
         "За женскую роль, без которой не сложился бы ансамбль.",
         acting(true, false),
     ),
-    nomination("Лучший сценарий", "За сценарий, написанный специально для экрана.", Honoured::Position("Сценарист")),
+    nomination(
+        "Лучший сценарий",
+        "За сценарий, написанный специально для экрана.",
+        NominationTarget::Position("Сценарист"),
+    ),
     nomination(
         "Лучший адаптированный сценарий",
         "За перенос на экран романа, повести или пьесы.",
-        Honoured::Position("Сценарист"),
+        NominationTarget::Position("Сценарист"),
     ),
     nomination(
         "Лучшая операторская работа",
         "За свет, композицию кадра и движение камеры.",
-        Honoured::Position("Оператор"),
+        NominationTarget::Position("Оператор"),
     ),
-    nomination("Лучшая музыка", "За оригинальную музыку к картине.", Honoured::Position("Композитор")),
-    nomination("Лучший монтаж", "За ритм и ясность рассказа.", Honoured::Position("Монтажёр")),
+    nomination("Лучшая музыка", "За оригинальную музыку к картине.", NominationTarget::Position("Композитор")),
+    nomination("Лучший монтаж", "За ритм и ясность рассказа.", NominationTarget::Position("Монтажёр")),
     nomination(
         "Лучшая работа художника-постановщика",
         "За мир фильма: декорации, предметы, цвет.",
-        Honoured::Position("Художник-постановщик"),
+        NominationTarget::Position("Художник-постановщик"),
     ),
     nomination(
         "Лучший дизайн костюмов",
         "За костюмы, по которым узнают героев и эпоху.",
-        Honoured::Position("Художник по костюмам"),
+        NominationTarget::Position("Художник по костюмам"),
     ),
-    nomination("Лучший грим", "За грим и причёски.", Honoured::Position("Гримёр")),
-    nomination("Лучший звук", "За запись, шумы и сведение звука.", Honoured::Position("Звукорежиссёр")),
-    nomination("Лучшие визуальные эффекты", "За эффекты, в которые веришь.", Honoured::Film),
-    nomination("Лучший фильм на иностранном языке", "За картину, снятую за пределами страны премии.", Honoured::Film),
-    nomination("Лучший документальный фильм", "За кино о невыдуманных людях и событиях.", Honoured::Film),
-    nomination("Открытие года", "За первую заметную работу на экране.", Honoured::Actor { female: None, lead: false }),
-    nomination("Приз зрительских симпатий", "За картину, которую выбрали сами зрители.", Honoured::Film),
+    nomination("Лучший грим", "За грим и причёски.", NominationTarget::Position("Гримёр")),
+    nomination("Лучший звук", "За запись, шумы и сведение звука.", NominationTarget::Position("Звукорежиссёр")),
+    nomination("Лучшие визуальные эффекты", "За эффекты, в которые веришь.", NominationTarget::Film),
+    nomination(
+        "Лучший фильм на иностранном языке",
+        "За картину, снятую за пределами страны премии.",
+        NominationTarget::Film,
+    ),
+    nomination("Лучший документальный фильм", "За кино о невыдуманных людях и событиях.", NominationTarget::Film),
+    nomination(
+        "Открытие года",
+        "За первую заметную работу на экране.",
+        NominationTarget::Actor { female: None, lead: false },
+    ),
+    nomination("Приз зрительских симпатий", "За картину, которую выбрали сами зрители.", NominationTarget::Film),
 ];
 
-/// What persons do in a production.
+/// Positions in a production.
 pub const POSITIONS: [&str; 16] = [
     "Режиссёр",
     "Актёр",
@@ -157,7 +168,7 @@ pub const ONLINE_CINEMAS: [(&str, &str); 10] = [
     ("Amediateka", "https://www.amediateka.ru"),
 ];
 
-/// The id of a position, from one; `None` when there is no such title.
+/// The id of a position, from one; `None` for an unknown title.
 pub fn position_id(title: &str) -> Option<i32> {
     (1..).zip(POSITIONS).find(|(_, known)| *known == title).map(|(id, _)| id)
 }
@@ -192,7 +203,7 @@ mod tests {
     #[test]
     fn nominations_name_existing_positions() {
         for nomination in NOMINATIONS {
-            if let Honoured::Position(title) = nomination.honoured {
+            if let NominationTarget::Position(title) = nomination.honoured {
                 assert!(position_id(title).is_some(), "{title}");
             }
         }

@@ -1,9 +1,8 @@
 //! Russian data for `fake`, which has no such locale, and names of people.
 //!
-//! Every constant of `fake::locales::Data` has an English default, so one that
-//! is used without being set here would fall back in silence; a test draws
-//! from each that is used. Names need gender agreement, which `fake` cannot
-//! give, so they stand in lists of our own in `names`.
+//! Every constant of `fake::locales::Data` has an English default, which is used silently if the constant is not set
+//! here. A test uses each. Russian names need gender agreement, which `fake` does not support, so they are in the
+//! lists of `names`.
 
 use fake::locales::Data;
 
@@ -11,7 +10,7 @@ pub use crate::names::{CASE_SURNAMES, NameOrigin, given_name, patronymic, surnam
 
 /// The locale: pass it to `fake::faker::*::raw`.
 ///
-/// Set are the countries, mail domains, professions, and industries, no more.
+/// Only countries, mail domains, professions, and industries are set.
 #[derive(Clone, Copy, Debug)]
 #[expect(non_camel_case_types, reason = "named as fake names its locales")]
 pub struct RU_RU;
@@ -44,7 +43,7 @@ impl Data for RU_RU {
     ];
 }
 
-/// Cities as they stand after «живу»: with a preposition, in the prepositional case.
+/// Cities as they follow «живу»: with a preposition, in the prepositional case.
 #[rustfmt::skip]
 pub const CITIES: &[&str] = &[
     "в Москве", "в Санкт-Петербурге", "в Новосибирске", "в Екатеринбурге", "в Казани", "в Нижнем Новгороде",
@@ -55,7 +54,7 @@ pub const CITIES: &[&str] = &[
     "в Астрахани", "в Смоленске", "в Костроме",
 ];
 
-/// The letters of a Russian text as ASCII, lower case; all else is dropped.
+/// Transliterates Russian letters to lower-case ASCII, and drops everything else.
 pub fn transliterate(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).map(latin).collect()
 }

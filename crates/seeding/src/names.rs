@@ -1,14 +1,14 @@
-//! Names of people of four origins, all in Cyrillic, as a Russian catalogue
-//! writes them: Russian surnames and patronymics agree with the gender.
+//! Names of people of four origins, in Cyrillic, as a Russian catalogue writes them. Russian surnames and patronymics
+//! agree with the gender.
 
 use crate::fakes::dice::{Dice, chance, pick};
 
-/// Where a person or a film comes from.
+/// The origin of a person or a movie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameOrigin {
-    /// Russia, and the USSR before it.
+    /// Russia, including the USSR.
     Russian,
-    /// The countries of the English language.
+    /// English-speaking countries.
     English,
     /// Spain and Latin America.
     Spanish,
@@ -16,7 +16,7 @@ pub enum NameOrigin {
     French,
 }
 
-/// Russian men's names, each with the two patronymics made from it.
+/// Russian male names, each with its two patronymics.
 #[rustfmt::skip]
 const FATHERS: &[(&str, &str, &str)] = &[
     ("Александр", "Александрович", "Александровна"), ("Алексей", "Алексеевич", "Алексеевна"), ("Анатолий", "Анатольевич", "Анатольевна"),
@@ -45,7 +45,7 @@ const RUSSIAN_WOMEN: &[&str] = &[
     "Нина", "Оксана", "Ольга", "Полина", "Раиса", "Римма", "Светлана", "София", "Тамара", "Татьяна", "Ульяна", "Фаина", "Юлия", "Яна",
 ];
 
-/// Surnames in -ов, -ев, -ёв, -ин, whose genitive adds an «а».
+/// Surnames in -ов, -ев, -ёв, -ин, whose genitive adds «а».
 #[rustfmt::skip]
 pub const CASE_SURNAMES: &[&str] = &[
     "Абрамов", "Агафонов", "Аксёнов", "Алексеев", "Андреев", "Антонов", "Афанасьев", "Баранов", "Белов", "Беляев", "Бобров", "Богданов",
@@ -63,7 +63,7 @@ pub const CASE_SURNAMES: &[&str] = &[
     "Шаров", "Шестаков", "Широков", "Шубин", "Щёголев", "Щербаков", "Яковлев", "Яшин",
 ];
 
-/// Surnames of other shapes.
+/// Other surnames.
 #[rustfmt::skip]
 const OTHER_SURNAMES: &[&str] = &[
     "Вишневский", "Достоевский", "Дубровский", "Каменский", "Ковальский", "Крыжановский", "Левицкий", "Маяковский", "Озерецкий", "Островский",
@@ -169,7 +169,7 @@ pub fn patronymic(female: bool, dice: &mut Dice) -> &'static str {
     if female { daughter } else { son }
 }
 
-/// A surname as a woman bears it.
+/// The feminine form of a surname.
 fn feminine(surname: &str) -> String {
     if let Some(stem) =
         surname.strip_suffix("ий").or_else(|| surname.strip_suffix("ой")).or_else(|| surname.strip_suffix("ый"))

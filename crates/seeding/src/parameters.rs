@@ -1,4 +1,4 @@
-//! What tells one seed from another: noted in the database, so that only the same goes on.
+//! The parameters of a seed. The database stores them, so that only the same seed continues.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::SeedOptions;
 use crate::sizes::Sizes;
 
-/// All that the rows of a seed depend on.
+/// Everything that determines the rows of a seed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Parameters {
     rng_seed: u64,
@@ -18,30 +18,30 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Those of a seed.
+    /// The parameters of some options.
     pub fn of(options: &SeedOptions) -> Self {
         Self { rng_seed: options.rng_seed, load_accounts: options.demo_accounts, sizes: options.sizes }
     }
 
-    /// As they are noted.
+    /// The stored form.
     pub fn to_text(&self) -> String {
         Value::Object(self.flags()).to_string()
     }
 
-    /// Reads what was noted; `None` when another program wrote it.
+    /// Reads the stored form; `None` if another program wrote it.
     pub fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// Where others differ, flag by flag.
+    /// The differences from other parameters, flag by flag.
     pub fn differences(&self, other: &Self) -> String {
-        let asked = other.flags();
+        let requested = other.flags();
         let different: Vec<_> = self
             .flags()
             .into_iter()
-            .filter(|(name, value)| asked.get(name) != Some(value))
-            .map(|(name, value)| match asked.get(&name) {
-                Some(asked) => format!("{}, not {asked}", flag(&name, &value)),
+            .filter(|(name, value)| requested.get(name) != Some(value))
+            .map(|(name, value)| match requested.get(&name) {
+                Some(requested) => format!("{}, not {requested}", flag(&name, &value)),
                 None => flag(&name, &value),
             })
             .collect();
@@ -63,7 +63,7 @@ impl fmt::Display for Parameters {
     }
 }
 
-/// A parameter as it is asked for on the command line.
+/// A parameter as a command-line flag.
 fn flag(name: &str, value: &Value) -> String {
     match (name, value) {
         ("load_accounts", Value::Null) => "no --with-demo-accounts".to_owned(),
@@ -87,7 +87,7 @@ mod tests {
     fn differences_are_named_by_their_flags() {
         let began = Parameters::of(&SeedOptions::default());
         let sizes = Sizes { movies: 7, ..Sizes::demo() };
-        let asked = Parameters::of(&SeedOptions { sizes, demo_accounts: Some(3), ..SeedOptions::default() });
-        assert_eq!(began.differences(&asked), "no --with-demo-accounts, not 3, --movies 500, not 7");
+        let requested = Parameters::of(&SeedOptions { sizes, demo_accounts: Some(3), ..SeedOptions::default() });
+        assert_eq!(began.differences(&requested), "no --with-demo-accounts, not 3, --movies 500, not 7");
     }
 }

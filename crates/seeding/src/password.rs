@@ -5,11 +5,11 @@ use argon2::{Argon2, PasswordHasher};
 use crate::error::SeedError;
 use crate::fakes::accounts::PASSWORD;
 
-/// Hashes the password of the demo accounts. The salt is made from the seed, so that a seed gives
-/// the same rows always; the password is known to everybody anyway.
+/// Hashes the password of the demo accounts. The salt is derived from the seed, so that a seed always gives the same
+/// rows. The password is public anyway.
 ///
 /// # Errors
-/// `Hash` if the algorithm refuses its parameters.
+/// `Hash` if the algorithm rejects its parameters.
 pub fn hash(rng_seed: u64) -> Result<String, SeedError> {
     let salt = format!("kinoteka{rng_seed:016x}");
     let hash = Argon2::default().hash_password_with_salt(PASSWORD.as_bytes(), salt.as_bytes());
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stated_password_alone_fits_the_hash() {
+    fn only_the_stated_password_fits_the_hash() {
         let text = hash(1).unwrap();
         assert!(text.starts_with("$argon2id$v=19$") && text.len() <= 128, "{text}");
         let parsed = PasswordHash::new(&text).unwrap();

@@ -1,4 +1,4 @@
-//! The course of a seed, whichever the database.
+//! The course of a seed on either database.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::target::{Load, StepMark, Target};
 use crate::watch::{SeedEvent, StepReport, Watch};
 use crate::{SeedOptions, Summary};
 
-/// The last mark: everything is back, and statistics are collected.
+/// The last mark: everything is restored, and statistics are collected.
 pub const ALL_DONE: &str = "all_done";
 
 /// Runs the steps that are not done yet.
@@ -58,7 +58,7 @@ pub async fn run<T: Target>(
     };
     let loaded = async {
         if !left.is_empty() {
-            target.take_away(options.defer_indexes).await?;
+            target.drop_deferred(options.defer_indexes).await?;
         }
         let mut rows = 0;
         for &step in &left {
@@ -68,7 +68,7 @@ pub async fn run<T: Target>(
     }
     .await;
     let restored = target.restore(watch.as_ref()).await.map_err(|reason| {
-        // The first failure explains the second.
+        // The first failure is the cause of the second.
         let reason = Box::new(reason);
         SeedError::NotRestored { reason }
     });
@@ -93,7 +93,7 @@ async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedErr
     let started = Instant::now();
     watch.note(SeedEvent::Step(step.name, u64::from(step.rows(&load.world))));
     let rows = target.load(load).await.map_err(|reason| match reason {
-        // Another seeder was quicker: there is nothing of this run to go on with.
+        // Another seeder was faster, so this run has nothing to continue.
         SeedError::OtherParameters { .. } => reason,
         reason => SeedError::Step { step: step.name, reason: Box::new(reason) },
     })?;
@@ -101,18 +101,18 @@ async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedErr
     Ok(rows)
 }
 
-/// Refuses to go on with another's seed.
-fn refuse_others(marks: &[StepMark], asked: &Parameters) -> Result<(), SeedError> {
+/// Refuses to continue a seed with other parameters.
+fn refuse_others(marks: &[StepMark], requested: &Parameters) -> Result<(), SeedError> {
     let Some(mark) = marks.first() else { return Ok(()) };
     let began = Parameters::from_text(&mark.parameters).ok_or_else(|| SeedError::Marks(mark.parameters.clone()))?;
     let is_done = marks.iter().any(|mark| mark.name == ALL_DONE);
-    if began == *asked || is_done {
+    if began == *requested || is_done {
         return Ok(());
     }
-    Err(SeedError::OtherParameters { began: Box::new(began), asked: Box::new(asked.clone()) })
+    Err(SeedError::OtherParameters { began: Box::new(began), requested: Box::new(requested.clone()) })
 }
 
-/// Makes the frame of all rows: a second's work at full size, and a password's hash.
+/// Lays out the world of all rows: this takes a second at full size, and hashes a password.
 async fn lay_out(options: &SeedOptions) -> Result<World, SeedError> {
     let options = *options;
     tokio::task::spawn_blocking(move || {

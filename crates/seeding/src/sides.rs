@@ -1,7 +1,7 @@
-//! What triggers make of rows, made in bulk instead: side tables and totals.
+//! Makes in bulk what triggers make of rows: side tables and totals.
 //!
-//! The statements are those by which the migration steps fill these tables. A test compares what
-//! they make with what the triggers make, in every side table that the database has.
+//! The statements are those with which the migration steps fill these tables. A test compares the result with that of
+//! the triggers, in every side table of the database.
 
 use sea_orm::DbBackend;
 
@@ -17,10 +17,10 @@ pub struct Side {
     pub sqlite: &'static str,
 }
 
-/// Gives the statements that end a step, after its last row.
+/// Returns the statements that end a step, after its last row.
 pub type Finish = fn(&World, DbBackend) -> Vec<String>;
 
-/// Of online cinemas.
+/// Side tables of online cinemas.
 pub const OF_CINEMAS: &[Side] = &[Side {
     table: "cinema_titles",
     postgres: "INSERT INTO cinema_titles (cinema_id, title)
@@ -30,7 +30,7 @@ pub const OF_CINEMAS: &[Side] = &[Side {
         FROM cinema_online WHERE id BETWEEN $1 AND $2",
 }];
 
-/// Of movies.
+/// Side tables of movies.
 pub const OF_MOVIES: &[Side] = &[
     Side {
         table: "movie_titles",
@@ -53,7 +53,7 @@ pub const OF_MOVIES: &[Side] = &[
     },
 ];
 
-/// Of persons.
+/// Side tables of persons.
 pub const OF_PERSONS: &[Side] = &[Side {
     table: "person_names",
     postgres: "INSERT INTO person_names (person_id, name)
@@ -63,7 +63,7 @@ pub const OF_PERSONS: &[Side] = &[Side {
         FROM persons WHERE id BETWEEN $1 AND $2",
 }];
 
-/// Of publications.
+/// Side tables of publications.
 pub const OF_PUBLICATIONS: &[Side] = &[
     Side {
         table: "publication_titles",
@@ -91,10 +91,10 @@ pub const OF_PUBLICATIONS: &[Side] = &[
     },
 ];
 
-/// Counts the ratings of every movie and publication, those of them that have none too.
+/// Counts the ratings of every movie and publication, including those without ratings.
 pub fn count_ratings(_: &World, backend: DbBackend) -> Vec<String> {
     if backend == DbBackend::Postgres {
-        // Its trigger counts everything anew.
+        // Its trigger counts everything again.
         return vec!["TRUNCATE rating_totals".to_owned()];
     }
     let count = |subjects: &str, key: &str| {

@@ -1,41 +1,41 @@
-//! How many rows of each kind a seed makes.
+//! The number of rows of each kind.
 
 use serde::{Deserialize, Serialize};
 
-/// Row counts. The fixed lists come on top.
+/// The numbers of rows, without the fixed lists.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Sizes {
-    /// Films.
+    /// Movies.
     pub movies: u32,
-    /// Persons of the film trade.
+    /// Persons who make movies.
     pub persons: u32,
     /// Users.
     pub users: u32,
-    /// Entries of film staff.
+    /// Staff entries.
     pub staff: u32,
-    /// Awards given.
+    /// Awards.
     pub awards: u32,
-    /// Films present at online cinemas.
+    /// Movies available at online cinemas.
     pub presences: u32,
-    /// Orders of films by users.
+    /// Orders of movies.
     pub orders: u32,
     /// Publications.
     pub publications: u32,
-    /// The fewest sentences of a publication.
+    /// Minimum number of sentences in a publication.
     pub sentences_min: u32,
-    /// The most sentences of a publication.
+    /// Maximum number of sentences in a publication.
     pub sentences_max: u32,
-    /// Comments on films and publications.
+    /// Comments on movies and publications.
     pub comments: u32,
-    /// Ratings of films and publications.
+    /// Ratings of movies and publications.
     pub ratings: u32,
 }
 
 impl Sizes {
-    /// The most rows that any number may ask for: ids are `integer`, and shares are dealt in `u32`.
+    /// Maximum of any number: ids are `integer`, and shares are computed in `u32`.
     pub const MAX: u32 = 500_000_000;
 
-    /// The small library that a first start shows.
+    /// The small catalogue of a first start.
     pub const fn demo() -> Self {
         Self {
             movies: 500,
@@ -68,7 +68,7 @@ impl Sizes {
         Self::original_by(1)
     }
 
-    /// A share of the original: fewer rows, texts of the same length.
+    /// A fraction of the original: fewer rows, texts of the same length.
     const fn original_by(divisor: u32) -> Self {
         Self {
             movies: 100_000 / divisor,
@@ -86,10 +86,10 @@ impl Sizes {
         }
     }
 
-    /// Refuses numbers that cannot go together, naming the flag to change.
+    /// Refuses numbers that contradict each other, and names the flag to change.
     ///
     /// # Errors
-    /// A sentence for the one who asked.
+    /// A sentence for the user.
     pub fn check(&self) -> Result<(), String> {
         let needs = [
             (self.staff > 0, self.movies, "--staff", "--movies"),
@@ -107,7 +107,7 @@ impl Sizes {
             (self.ratings > 0, self.users, "--ratings", "--users"),
         ];
         if let Some((_, _, flag, other)) = needs.into_iter().find(|(wanted, there, ..)| *wanted && *there == 0) {
-            return Err(format!("{flag} needs {other}: give {other} at least 1, or {flag} 0"));
+            return Err(format!("{flag} needs {other}: set {other} to at least 1, or {flag} to 0"));
         }
         if self.sentences_min > self.sentences_max || self.sentences_max == 0 {
             return Err("--sentences-max must be at least 1 and at least --sentences-min".to_owned());
@@ -135,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_nobody_named_are_lowered_to_what_fits() {
-        for (asked, named) in [
+    fn default_numbers_are_lowered_to_what_fits() {
+        for (requested, named) in [
             (Sizes { movies: 10, ..Sizes::demo() }, "movies"),
             (Sizes { movies: 0, ..Sizes::demo() }, "movies"),
             (Sizes { users: 1, ..Sizes::demo() }, "users"),
@@ -145,11 +145,11 @@ mod tests {
             (Sizes { sentences_min: 30, ..Sizes::demo() }, "sentences-min"),
             (Sizes { sentences_max: 3, ..Sizes::demo() }, "sentences-max"),
         ] {
-            let fitting = World::lower(1, asked, &[named]);
+            let fitting = World::lower(1, requested, &[named]);
             assert_eq!((fitting.check(), World::new(1, fitting).check()), (Ok(()), Ok(())), "{named}: {fitting:?}");
         }
-        let asked = Sizes { movies: 10, presences: 2_000, ..Sizes::demo() };
-        let named = World::lower(1, asked, &["movies", "presences"]);
+        let requested = Sizes { movies: 10, presences: 2_000, ..Sizes::demo() };
+        let named = World::lower(1, requested, &["movies", "presences"]);
         assert_eq!(named.presences, 2_000);
         assert!(World::new(1, named).check().is_err());
         assert_eq!(World::lower(1, Sizes::demo(), &[]), Sizes::demo());

@@ -1,4 +1,4 @@
-//! The sixteen seeding steps: which rows go where, in groups that can be made in any order.
+//! The sixteen steps: which rows go into which table, in groups that can be made in any order.
 
 use std::ops::Range;
 
@@ -13,28 +13,28 @@ use crate::fakes::{self, World, accounts, subject};
 use crate::lists;
 use crate::sides::{self, Finish, Side};
 
-/// Takes rows as they are made, each with its values in the order of the step's columns.
+/// Receives rows as they are made, each with its values in the order of the step's columns.
 pub type Emit<'a> = dyn FnMut(Vec<Value>) + 'a;
 
 /// How one table is filled.
 pub struct SeedStep {
-    /// What is printed when it is done.
+    /// The name that is printed when it is done.
     pub name: &'static str,
     /// The table.
     pub table: &'static str,
     /// Its columns.
     pub columns: fn() -> Vec<&'static str>,
-    /// How many groups of rows there are.
+    /// The number of groups of rows.
     pub groups: fn(&World) -> u32,
-    /// How many rows the groups before one have; their ids are those up to this number.
+    /// The number of rows before a group; their ids end with this number.
     pub rows_before: fn(&World, u32) -> u32,
     /// Makes the rows of a group.
     pub make: fn(&World, u32, &mut Emit<'_>),
-    /// How many rows are stored at once.
+    /// The number of rows that are stored together.
     pub chunk_rows: u32,
-    /// What triggers would have made of its rows.
+    /// What triggers would make of its rows.
     pub sides: &'static [Side],
-    /// What is left to do when all rows are in.
+    /// What remains to be done after the last row.
     pub finish: Finish,
 }
 
@@ -43,17 +43,17 @@ pub struct SeedStep {
 pub struct Chunk {
     /// The groups.
     pub groups: Range<u32>,
-    /// The ids of their rows, both included.
+    /// The first and last id of their rows.
     pub ids: (i32, i32),
 }
 
 impl SeedStep {
-    /// How many rows it makes.
+    /// The number of its rows.
     pub fn rows(&self, world: &World) -> u32 {
         (self.rows_before)(world, (self.groups)(world))
     }
 
-    /// Cuts the step into chunks, of one group at least.
+    /// Divides the step into chunks of at least one group.
     pub fn chunks(&self, world: &World) -> Vec<Chunk> {
         let (groups, mut start) = ((self.groups)(world), 0);
         let mut chunks = Vec::new();
@@ -74,7 +74,7 @@ impl SeedStep {
     }
 }
 
-/// The sixteen, in their order.
+/// The sixteen steps in order.
 pub static STEPS: [SeedStep; 16] = [
     TAGS,
     PUBLICATION_CATEGORIES,
@@ -94,7 +94,7 @@ pub static STEPS: [SeedStep; 16] = [
     RATINGS,
 ];
 
-/// Rows stored at once: a few milliseconds' overhead on a tenth of a second's work.
+/// Rows that are stored together: milliseconds of overhead for a tenth of a second's work.
 const CHUNK_ROWS: u32 = 10_000;
 
 fn columns<E: EntityTrait>() -> Vec<&'static str> {
@@ -105,7 +105,7 @@ fn values<E: EntityTrait>(row: &E::Model) -> Vec<Value> {
     E::Column::iter().map(|column| row.get(column)).collect()
 }
 
-/// The plainest step for a table: no rows, no side tables.
+/// The simplest step for a table: no rows, no side tables.
 const fn step<E: EntityTrait>(name: &'static str, table: &'static str) -> SeedStep {
     SeedStep {
         name,
@@ -260,7 +260,7 @@ const ORDERS: SeedStep = SeedStep {
 const PUBLICATIONS: SeedStep = SeedStep {
     groups: |world| world.sizes.publications,
     make: |world, row, emit| emit(values::<publications::Entity>(&fakes::publications::publication(world, row))),
-    // Full-size ones have 60 KB each, and their words are found in the same transaction.
+    // At full size each has 60 KB, and its words are indexed in the same transaction.
     chunk_rows: 20,
     sides: sides::OF_PUBLICATIONS,
     ..step::<publications::Entity>("load_publications", "publications")
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_no_larger_than_asked_unless_of_one_group() {
+    fn chunks_respect_their_size_unless_of_one_group() {
         let world = World::new(1, Sizes { ratings: 60_000, users: 5_000, ..Sizes::demo() });
         let chunks = RATINGS.chunks(&world);
         assert!(chunks.len() >= 6);

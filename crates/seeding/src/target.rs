@@ -1,4 +1,4 @@
-//! What a database has to do for a seed; `postgres` and `sqlite` do it, `run` asks for it.
+//! What a seed requires of a database. `postgres` and `sqlite` implement it, `run` uses it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::fakes::World;
 use crate::steps::SeedStep;
 use crate::watch::Watch;
 
-/// What the database notes of a step.
+/// What the database stores about a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepMark {
     /// The step's name.
@@ -19,41 +19,41 @@ pub struct StepMark {
     pub finished: bool,
 }
 
-/// A step to load, and how.
+/// A step to load, with its options.
 #[derive(Clone)]
 pub struct Load {
     /// The step.
     pub step: &'static SeedStep,
-    /// What its rows hang together by.
+    /// The world of the rows.
     pub world: Arc<World>,
     /// The parameters of the seed, as text.
     pub parameters: String,
-    /// Whether an earlier run has left rows behind.
+    /// Whether an earlier run may have left rows.
     pub begun: bool,
-    /// Whether the rows come before the indexes and foreign keys.
+    /// Whether indexes and foreign keys are created after the rows.
     pub defer_indexes: bool,
-    /// Is told of rows.
+    /// Receives events.
     pub watch: Arc<dyn Watch>,
 }
 
-/// A database that is being filled, by connections of its own.
+/// A database that is being filled, over its own connections.
 pub trait Target: Send {
-    /// The steps that are noted.
+    /// The stored marks.
     fn marks(&mut self) -> impl Future<Output = Result<Vec<StepMark>, SeedError>> + Send;
 
     /// Whether a table has a row.
     fn has_rows(&mut self, table: &'static str) -> impl Future<Output = Result<bool, SeedError>> + Send;
 
-    /// Takes away what is away during the whole load.
-    fn take_away(&mut self, defer_indexes: bool) -> impl Future<Output = Result<(), SeedError>> + Send;
+    /// Drops what is not needed during the whole load.
+    fn drop_deferred(&mut self, defer_indexes: bool) -> impl Future<Output = Result<(), SeedError>> + Send;
 
-    /// Fills a step's table, and what triggers make of it, and notes that it is done.
+    /// Fills a step's table and side tables, and stores that it is done.
     fn load(&mut self, load: Load) -> impl Future<Output = Result<u64, SeedError>> + Send;
 
-    /// Brings back all that was taken away, by this run or an earlier one; says how many things.
+    /// Restores everything that this run or an earlier one dropped. Returns the number of objects.
     fn restore(&mut self, watch: &dyn Watch) -> impl Future<Output = Result<u64, SeedError>> + Send;
 
-    /// Collects statistics, and notes that all is done.
+    /// Collects statistics, and stores that everything is done.
     fn tidy(&mut self, parameters: &str) -> impl Future<Output = Result<(), SeedError>> + Send;
 
     /// Closes the connections.

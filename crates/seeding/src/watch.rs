@@ -1,4 +1,4 @@
-//! What a seed tells of itself while it runs.
+//! The events of a running seed.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use std::time::Duration;
 pub struct StepReport {
     /// The step's name, such as `load_tags`.
     pub name: &'static str,
-    /// How many rows it stored.
+    /// The number of rows that it stored.
     pub rows: u64,
-    /// How long it took.
+    /// Its duration.
     pub elapsed: Duration,
 }
 
-/// Something that happened during a seed.
+/// An event of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedEvent {
-    /// Another seeder is at work on this database, and is waited for.
+    /// Waits for another seeder that is running on this database.
     Waiting,
-    /// How many rows this run will store, all steps together.
+    /// The number of rows that this run will store in all steps.
     Rows(u64),
-    /// A step that an earlier run has finished.
+    /// An earlier run finished this step.
     Skipped(&'static str),
-    /// A step began, of so many rows.
+    /// A step with this number of rows began.
     Step(&'static str, u64),
-    /// So many rows more are stored.
+    /// This number of rows was stored.
     Stored(u64),
     /// A step is done.
     Done(StepReport),
-    /// What was taken away comes back: so many statements of so many are done.
+    /// Dropped objects are being restored: the number that is done, and the total.
     Restored(u64, u64),
-    /// Statistics are collected.
+    /// Statistics are being collected.
     Tidying,
 }
 
-/// Is told what happens. Called from several threads, between batches of rows.
+/// Receives events. Called from several threads, between batches of rows.
 pub trait Watch: Send + Sync {
-    /// Takes notice.
+    /// Handles an event.
     fn note(&self, event: SeedEvent);
 }
 

@@ -1,4 +1,4 @@
-//! Environment variables: which one an argument is read from, and which mean nothing.
+//! Environment variables: which one sets an argument, and which are unknown.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,29 +10,29 @@ use super::text;
 
 const PREFIX: &str = "KINOTEKA_";
 
-/// How alike two names are at least, from 0 to 1, for one to be meant by the other.
+/// The minimum similarity of two names, from 0 to 1, for a suggestion.
 const NEAR_MIN: f64 = 0.7;
 
-/// Has every argument read the variable that is set; an empty one is not.
+/// Makes every argument read the variable that is set. An empty variable counts as unset.
 pub(crate) fn apply(command: Command) -> Command {
     command
         .mut_args(|arg| match arg.get_env().map(source) {
             None => arg,
             Some(None) => arg.env(Resettable::Reset),
-            // Once for each argument of the process: clap wants names that last.
+            // Leaked once for each argument of the process: clap requires static names.
             Some(Some(name)) => arg.env(&*text(&name).leak()),
         })
         .mut_subcommands(apply)
 }
 
-/// The variable that is set, of those that stand for `name`.
+/// The variable that is set, of those that `name` may have.
 pub(crate) fn source(name: &OsStr) -> Option<OsString> {
     let is_set = |name: &OsString| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     names(&name.to_string_lossy()).into_iter().map(OsString::from).find(is_set)
 }
 
-/// The names of a variable, the first one first: one that other programs have too, such as `DATABASE_URL`, can also be
-/// written with our prefix.
+/// The names of a variable, in order of precedence. A variable that other programs use too, such as `DATABASE_URL`,
+/// also works with our prefix.
 fn names(name: &str) -> Vec<String> {
     match name.starts_with(PREFIX) {
         true => vec![name.to_owned()],
@@ -40,7 +40,7 @@ fn names(name: &str) -> Vec<String> {
     }
 }
 
-/// A warning of each of these variables that nothing reads.
+/// A warning for each of these variables that nothing reads.
 pub(crate) fn unknown(
     names: impl Iterator<Item = String>,
     command: &Command,
@@ -55,9 +55,7 @@ pub(crate) fn unknown(
     let warn = |name: String| match nearest(&name, &known) {
         Some(near) => Some(format!("the environment variable {name} is unknown and ignored; did you mean {near}?")),
         None if only_near => None,
-        None => {
-            Some(format!("the environment variable {name} is unknown and ignored; --help lists those that are read"))
-        }
+        None => Some(format!("the environment variable {name} is unknown and ignored; --help lists the known ones")),
     };
     unknown.into_iter().filter_map(warn).collect()
 }
@@ -68,7 +66,7 @@ fn collect(command: &Command, known: &mut BTreeSet<String>) {
     command.get_subcommands().for_each(|command| collect(command, known));
 }
 
-/// What Kubernetes sets in every container beside a service called `kinoteka`.
+/// Kubernetes sets these variables in every container if there is a service named `kinoteka`.
 fn is_of_kubernetes(name: &str) -> bool {
     name == "KINOTEKA_PORT" || name.starts_with("KINOTEKA_PORT_") || name.starts_with("KINOTEKA_SERVICE_")
 }
@@ -91,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_names_are_suggested_and_kubernetes_is_passed_over() {
+    fn near_names_are_suggested_and_kubernetes_is_skipped() {
         let below = Command::new("serve").arg(Arg::new("listen").env("KINOTEKA_LISTEN"));
         let command = Command::new("test").arg(Arg::new("url").env("DATABASE_URL")).subcommand(below);
         let warned =

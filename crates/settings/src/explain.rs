@@ -1,4 +1,4 @@
-//! What is wrong with a value: names the flag or the variable that has it, and says what would be right.
+//! Explains an invalid value: names the flag or variable, and says what is valid.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use clap::{Arg, Command, Error};
 
 use super::{environment, text};
 
-/// An error of clap's as we say it.
+/// Rewrites an error of clap.
 pub(crate) fn explain(error: Error, command: &Command, arguments: &[OsString]) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -36,13 +36,13 @@ pub(crate) fn explain(error: Error, command: &Command, arguments: &[OsString]) -
     Error::raw(error.kind(), message)
 }
 
-/// The first argument of this name, here or below.
+/// The first argument with this name, in the command or its subcommands.
 fn find<'a>(command: &'a Command, long: &str) -> Option<&'a Arg> {
     let here = command.get_arguments().find(|arg| arg.get_long() == Some(long));
     here.or_else(|| command.get_subcommands().find_map(|command| find(command, long)))
 }
 
-/// Whether a flag stands on the command line.
+/// Whether a flag is on the command line.
 fn is_given(flag: &str, arguments: &[OsString]) -> bool {
     arguments
         .iter()

@@ -1,5 +1,5 @@
-//! Flags and environment variables, for all programs: [`read`] parses them, says where each value comes from, and explains
-//! an invalid one; [`reference()`] describes all of them as Markdown. Which flags a program has, the program says.
+//! Flags and environment variables, for all programs: [`read`] parses them, records where each value comes from, and
+//! explains an invalid one. [`reference()`] describes all of them as Markdown. Each program defines its own flags.
 
 mod environment;
 mod explain;
@@ -17,7 +17,7 @@ pub use list::Setting;
 pub use reference::{reference, reference_of_commands};
 pub use value::{address, network, number, switch};
 
-/// Columns of `--help` at most.
+/// The maximum width of `--help`.
 const HELP_WIDTH: usize = 80;
 
 /// The arguments of a program, and where they come from.
@@ -31,7 +31,7 @@ pub struct Invocation<C> {
 
 /// Reads the command line and the environment. `common` are the flags that `-h` shows; `--help` shows all.
 ///
-/// Like clap's `parse`, it ends the process after `--help`, and after an error, which names the flag or the variable with
+/// Like clap's `parse`, it ends the process after `--help`, and after an error, which names the flag or variable with
 /// the invalid value.
 pub fn read<C: CommandFactory + FromArgMatches>(common: &[&str]) -> Invocation<C> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -50,7 +50,7 @@ pub fn read<C: CommandFactory + FromArgMatches>(common: &[&str]) -> Invocation<C
     }
 }
 
-/// The command line of a program as [`read`] takes it.
+/// The command line of a program, as [`read`] uses it.
 pub fn command<C: CommandFactory>(common: &[&str]) -> Command {
     dress(C::command().max_term_width(HELP_WIDTH), common)
 }
@@ -59,7 +59,7 @@ fn dress(command: Command, common: &[&str]) -> Command {
     command
         .mut_args(|arg| {
             let is_common = arg.get_long().is_none_or(|long| common.contains(&long));
-            // The value in the environment is for `kinoteka config` to show.
+            // Only `kinoteka config` shows values of the environment.
             let takes_value = arg.get_action().takes_values();
             arg.hide_env_values(true).hide_short_help(!is_common).allow_negative_numbers(takes_value)
         })
@@ -67,7 +67,7 @@ fn dress(command: Command, common: &[&str]) -> Command {
 }
 
 impl<C> Invocation<C> {
-    /// The command that was given, and its matches.
+    /// The selected subcommand and its matches.
     fn leaf(&self) -> (&Command, &ArgMatches) {
         let (mut command, mut matches) = (&self.command, &self.matches);
         while let Some((name, below)) = matches.subcommand() {
@@ -77,7 +77,7 @@ impl<C> Invocation<C> {
         (command, matches)
     }
 
-    /// A message with the names of variables in place of flags, where the value came from the variable.
+    /// Replaces flags in a message with variables, where the value came from the variable.
     pub fn name_variables(&self, message: &str) -> String {
         let (command, matches) = self.leaf();
         command.get_arguments().filter_map(|arg| Some((arg, variable(arg, matches)?))).fold(
@@ -89,15 +89,15 @@ impl<C> Invocation<C> {
         )
     }
 
-    /// Warnings of variables that begin with `KINOTEKA_` and mean nothing, with the name that was perhaps meant. `others`
-    /// are those of other programs. With `only_near`, a name that is like none is passed over.
+    /// Warnings about unknown variables that begin with `KINOTEKA_`, with a suggestion. `others` are those of other
+    /// programs. With `only_near`, a name that resembles no known one is skipped.
     pub fn unknown_variables(&self, others: &[&str], only_near: bool) -> Vec<String> {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         environment::unknown(names, &self.command, others, only_near)
     }
 }
 
-/// The variable that the value of an argument came from.
+/// The variable that set an argument.
 fn variable(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     let is_variable = matches.try_contains_id(arg.get_id().as_str()).unwrap_or_default()
         && matches.value_source(arg.get_id().as_str()) == Some(ValueSource::EnvVariable);
@@ -108,7 +108,7 @@ fn text(name: &OsStr) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Replaces a flag where it stands as a whole word.
+/// Replaces a flag that is a whole word.
 fn replace_flag(message: &str, flag: &str, name: &str) -> String {
     let mut parts = message.split(flag);
     let mut replaced = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The settings in force, with where they come from.
+//! The effective settings and their sources.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
@@ -6,24 +6,24 @@ use url::Url;
 
 use super::{Invocation, variable};
 
-/// A setting in force.
+/// An effective setting.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The heading of its flag in `--help`.
     pub heading: String,
-    /// The flag without dashes.
+    /// The flag, without leading dashes.
     pub flag: String,
-    /// The value; none if there is none. Passwords are hidden.
+    /// The value, if any. Passwords are hidden.
     pub value: Option<String>,
-    /// Where it comes from: the flag, a variable, or the default.
+    /// Its source: the flag, a variable, or the default.
     pub source: String,
 }
 
-/// What stands in place of a secret.
+/// The replacement for a secret.
 const HIDDEN: &str = "***";
 
 impl<C> Invocation<C> {
-    /// The settings of the command that was given, in the order of `--help`.
+    /// The settings of the selected command, in the order of `--help`.
     pub fn settings(&self) -> Vec<Setting> {
         let (command, matches) = self.leaf();
         let flags = command.get_arguments().filter_map(|arg| Some((arg, arg.get_long()?)));
@@ -43,7 +43,7 @@ fn value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     let values = matches.get_raw(arg.get_id().as_str())?;
     let all: Vec<_> = values.map(|value| value.to_string_lossy().into_owned()).collect();
     let text = all.join(",");
-    // In the definition of the program, this marks a secret.
+    // In the program's definition, this marks a secret.
     Some(if arg.is_hide_env_values_set() { hide(&text) } else { text })
 }
 
@@ -55,7 +55,7 @@ fn source(arg: &Arg, matches: &ArgMatches) -> String {
     }
 }
 
-/// A secret, of which a URL shows all but its passwords.
+/// Hides a secret. In a URL, only the passwords are hidden.
 fn hide(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return HIDDEN.to_owned() };
     let is_secret = |name: &str| name.to_ascii_lowercase().contains("password");

@@ -7,12 +7,12 @@ use clap::{Arg, Command};
 
 use super::text;
 
-/// Describes the command `main` with all its flags, then the other commands with those that `main` lacks.
+/// Describes the command `main` with all its flags, then the other commands with the flags that `main` lacks.
 pub fn reference(command: &Command, main: &str) -> String {
     let mut written = String::new();
     let Some(first) = command.find_subcommand(main) else { return written };
     let program = command.get_name();
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(written, "## {program} {main}\n\n{}", about(first));
     for heading in headings(first) {
         let _ = writeln!(written, "\n### {heading}\n");
@@ -31,7 +31,7 @@ pub fn reference_of_commands(command: &Command) -> String {
     written
 }
 
-/// The heading of flags that have none.
+/// The heading of flags without one.
 const OTHER: &str = "Other";
 
 fn headings(command: &Command) -> Vec<&str> {
@@ -72,7 +72,7 @@ fn commands(written: &mut String, command: &Command, path: &str, main: Option<&C
     }
 }
 
-/// Not `--help` and `--version`, nor what is hidden.
+/// Excludes `--help`, `--version` and hidden arguments.
 fn is_own(arg: &Arg) -> bool {
     !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version")
 }
@@ -117,13 +117,13 @@ fn meaning(command: &Command, arg: &Arg) -> String {
     meaning
 }
 
-/// Clap takes away the point of a text of one sentence.
+/// Clap removes the final period of a single sentence.
 fn sentence(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() || text.ends_with(['.', '!', '?', ':']) { text.to_owned() } else { format!("{text}.") }
 }
 
-/// Which numbers an argument takes: its parser says so when it is given none.
+/// The range of a numeric argument, taken from its parser's error.
 fn bounds(command: &Command, arg: &Arg) -> Option<String> {
     let flag = format!("--{}", arg.get_long()?);
     let error = command.clone().try_get_matches_from([command.get_name(), &flag, "?"]).err()?;

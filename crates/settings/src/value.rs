@@ -1,4 +1,4 @@
-//! Values of settings: parsers whose errors say what would be right.
+//! Value parsers for settings, whose errors say what is valid.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::builder::TypedValueParser;
 use ipnet::IpNet;
 
-/// Parses a whole number in a range.
+/// Parses an integer in a range.
 pub fn number<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
@@ -22,7 +22,7 @@ pub fn number<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> R
 /// Parses a Boolean value.
 ///
 /// # Errors
-/// The text is neither true nor false.
+/// The text is not "true" or "false".
 pub fn switch(text: &str) -> Result<bool, String> {
     let command = clap::Command::new("switch");
     let parsed = BoolishValueParser::new().parse_ref(&command, None, text.as_ref());
@@ -55,7 +55,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The port of examples.
+/// The port in examples.
 const DEFAULT_PORT: u16 = 8000;
 
 /// Parses a network.

@@ -1,5 +1,4 @@
-//! Logs, what is counted for a request while it runs, and [what the process counts](metrics). Needs no other crate of the
-//! workspace.
+//! Logs, the counts of a running request, and [the process's metrics](metrics). Needs no other crate of the workspace.
 
 pub mod log;
 pub mod metrics;
@@ -20,42 +19,42 @@ use futures_util::future::Either;
 use tokio::task::{JoinError, JoinSet};
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One readable line an event, coloured on a terminal.
+    /// One readable line for each event, in colour on a terminal.
     Pretty,
-    /// One JSON object an event, for log collectors.
+    /// One JSON object for each event, for log collectors.
     Json,
 }
 
-/// Starts logging to standard error, by [`log`]: whether and how fast somebody reads it holds up nobody.
+/// Starts logging to standard error with [`log`]: a slow or missing reader blocks nobody.
 ///
 /// # Errors
-/// A filter that cannot be parsed; the message quotes it.
+/// The filter cannot be parsed; the message quotes it.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is no filter ({error}); try \"info\""))?;
-    let log = log::start().context("logging cannot start")?;
+        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is not a valid filter ({error}); try \"info\""))?;
+    let log = log::start().context("cannot start logging")?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || log.as_ref())
-        // A line that cannot be written would be told of by `eprintln!`, which panics where nobody reads.
+        // A failed write would be reported with `eprintln!`, which panics if nobody reads.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let outcome = match format {
         LogFormat::Pretty => builder.event_format(pretty::Pretty).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     };
-    outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
+    outcome.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// How long a panic waits for the log, since it may be the last that the process says.
+/// How long a panic waits for the log, because its message may be the process's last.
 const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// In place of Rust's own hook, which writes to standard error and so waits for its reader.
+/// Replaces Rust's own hook, which writes to standard error and so waits for the reader.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let backtrace = std::backtrace::Backtrace::capture();
@@ -64,37 +63,37 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     log::flush_within(PANIC_FLUSH_TIMEOUT);
 }
 
-/// What is known of the request that the current task works for. When the last who works for it is
-/// done, it is logged in one line: batches that an abandoned request has begun belong to it.
+/// The request that the current task works for. It is logged in one line when its last task is done: batches that an
+/// abandoned request has begun belong to it.
 #[derive(Debug)]
 pub struct RequestContext {
     /// The id in the `x-request-id` header, in log lines and in `INTERNAL` errors.
     pub id: String,
-    /// The GraphQL operation's name, once it is known.
+    /// The GraphQL operation's name, when known.
     pub operation: OnceLock<String>,
-    /// The client's address, once it is known.
+    /// The client's address, when known.
     pub client: OnceLock<IpAddr>,
-    /// The key of the user who is signed in, once it is known.
+    /// The key of the signed-in user, when known.
     pub user: OnceLock<i32>,
-    /// The trace that the client has the request belong to.
+    /// The trace that the client assigned to the request.
     trace: Option<String>,
     /// Method and path.
     target: String,
     started: Instant,
-    /// The status, and after how many microseconds it was there.
+    /// The status, and the number of microseconds until the response began.
     answer: OnceLock<(u16, u128)>,
-    streamed: OnceLock<Streamed>,
+    stream: OnceLock<StreamSummary>,
     statements: AtomicU32,
-    /// The codes of the errors in its answer, each once.
+    /// The codes of the errors in its response, without duplicates.
     errors: Mutex<Vec<String>>,
 }
 
-/// What a request was used for that has become a WebSocket or an event stream.
+/// What a request was used for that became a WebSocket or an event stream.
 #[derive(Debug)]
-pub struct Streamed {
-    /// How it ended, as metrics name it.
+pub struct StreamSummary {
+    /// How it ended, as in the metrics.
     pub end: String,
-    /// How many operations were begun.
+    /// How many operations began.
     pub operations: u64,
     /// How many results were sent.
     pub results: u64,
@@ -102,14 +101,14 @@ pub struct Streamed {
     pub open: Duration,
 }
 
-/// The status logged for a client that left before it was answered, as nginx does.
+/// The status logged for a client that left before its response, as in nginx.
 pub const CLIENT_GONE: u16 = 499;
 
 impl Drop for RequestContext {
     fn drop(&mut self) {
         let (status, duration_us) =
             self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
-        let streamed = self.streamed.get();
+        let stream = self.stream.get();
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).join(",");
         macro_rules! log_line {
             ($level:ident) => {
@@ -119,11 +118,11 @@ impl Drop for RequestContext {
                     operation = self.operation.get().map_or("-", String::as_str),
                     errors = (!errors.is_empty()).then_some(errors.as_str()),
                     statements = self.statements(),
-                    end = streamed.map(|streamed| streamed.end.as_str()),
-                    operations = streamed.map(|streamed| streamed.operations),
-                    results = streamed.map(|streamed| streamed.results),
-                    // More than 64 bits would be text in JSON.
-                    open_ms = streamed.map(|streamed| u64::try_from(streamed.open.as_millis()).unwrap_or(u64::MAX)),
+                    end = stream.map(|stream| stream.end.as_str()),
+                    operations = stream.map(|stream| stream.operations),
+                    results = stream.map(|stream| stream.results),
+                    // A number of more than 64 bits would become a string in JSON.
+                    open_ms = stream.map(|stream| u64::try_from(stream.open.as_millis()).unwrap_or(u64::MAX)),
                     client = self.client.get().map(tracing::field::display),
                     user = self.user.get(),
                     trace_id = self.trace,
@@ -141,7 +140,7 @@ impl Drop for RequestContext {
     }
 }
 
-/// Codes of errors that a request's line has at most.
+/// The maximum number of error codes in a request's line.
 const ERROR_CODES_MAX: usize = 8;
 
 tokio::task_local! {
@@ -159,23 +158,23 @@ impl RequestContext {
             target,
             started: Instant::now(),
             answer: OnceLock::new(),
-            streamed: OnceLock::new(),
+            stream: OnceLock::new(),
             statements: AtomicU32::new(0),
             errors: Mutex::default(),
             user: OnceLock::new(),
         })
     }
 
-    /// Notes the answer's status, and that it is there.
+    /// Records the response's status and time.
     pub fn answered(&self, status: u16) {
-        // Only the first answer is one.
+        // Only the first response counts.
         let _ = self.answer.set((status, self.started.elapsed().as_micros()));
     }
 
-    /// Notes what went on after the answer had begun.
-    pub fn streamed(&self, streamed: Streamed) {
-        // There is one end.
-        let _ = self.streamed.set(streamed);
+    /// Records what was done after the response began.
+    pub fn end_stream(&self, stream: StreamSummary) {
+        // There is only one end.
+        let _ = self.stream.set(stream);
     }
 
     fn note_error(&self, code: &str) {
@@ -185,8 +184,8 @@ impl RequestContext {
         }
     }
 
-    /// How many SQL statements ran for the request. A batch that serves several requests
-    /// counts for the one that opened it.
+    /// How many SQL statements ran for the request. A batch that serves several requests counts for the one that opened
+    /// it.
     pub fn statements(&self) -> u32 {
         self.statements.load(Ordering::Relaxed)
     }
@@ -207,13 +206,13 @@ pub fn request_id() -> Option<String> {
     REQUEST.try_with(|request| request.id.clone()).ok()
 }
 
-/// The address of the client that is worked for; nobody's if that is the server itself.
+/// The client's address; unspecified if the server works for itself.
 pub fn client() -> IpAddr {
     let known = REQUEST.try_with(|request| request.client.get().copied());
     known.ok().flatten().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-/// Notes the code of an error in the answer of the current request.
+/// Records the code of an error in the response of the current request.
 pub(crate) fn note_error(code: &str) {
     let _ = REQUEST.try_with(|request| request.note_error(code));
 }
@@ -223,7 +222,7 @@ pub fn count_statement() {
     let _ = REQUEST.try_with(|request| request.statements.fetch_add(1, Ordering::Relaxed));
 }
 
-/// Work that counts for the current request, whichever task does it.
+/// Makes work count for the current request, in any task.
 pub fn in_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
     match current_request() {
         Some(request) => Either::Left(request.scope(work)),
@@ -231,7 +230,7 @@ pub fn in_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Runs `work` in a task of its own that counts for the current request.
+/// Runs `work` in a separate task that counts for the current request.
 pub fn spawn_in_request<F>(work: F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -239,7 +238,7 @@ where
     tokio::spawn(in_request(work));
 }
 
-/// Does work in a task of its own, which goes on while nobody polls this one, and ends when this is dropped.
+/// Runs work in a separate task, which continues while this future is not polled, and ends when it is dropped.
 pub async fn apart<F>(work: F) -> F::Output
 where
     F: Future<Output: Send> + Send + 'static,
@@ -249,7 +248,7 @@ where
     match task.join_next().await.map(|ended| ended.map_err(JoinError::try_into_panic)) {
         Some(Ok(done)) => done,
         Some(Err(Ok(panic))) => resume_unwind(panic),
-        // The runtime ends, and this with it.
+        // The runtime is ending, and this task with it.
         _ => pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! Writes the log without blocking: lines are buffered, and one thread writes them to standard error.
 //!
-//! A reader that takes nothing blocks that thread alone. Lines that do not fit into the buffer are dropped,
-//! counted in `kinoteka_log_lines_dropped_total`, and a warning tells how many there were.
+//! A reader that stops reading blocks only that thread. Lines that do not fit into the buffer are dropped and counted
+//! in `kinoteka_log_lines_dropped_total`; a warning reports their number.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -12,23 +12,23 @@ use std::time::{Duration, Instant};
 
 use crate::metrics;
 
-/// Bytes of lines that wait to be written at most.
+/// The maximum size of the buffer in bytes.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
 
-/// A buffer that has grown beyond this is freed after it was written.
+/// A buffer that has grown beyond this size is freed after it was written.
 const BUFFER_BYTES_KEPT: usize = 64 << 10;
 
-/// How long lines are gathered before they are written, so that a busy server does not wake the thread
-/// for each of them.
+/// How long lines are collected before they are written, so that a busy server does not wake the thread for each of
+/// them.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// How long to wait before a full non-blocking descriptor is tried again.
+/// The delay before a full non-blocking descriptor is tried again.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// How long the end of the process waits for a reader that does not keep up.
+/// How long the exit of the process waits for a slow reader.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The log of this process, once it was started.
+/// The log of this process, after its start.
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
 /// A buffer of lines and the thread that writes them.
@@ -44,7 +44,7 @@ struct LogBuffer {
     buffer: Vec<u8>,
     /// Lines dropped since the last warning.
     dropped: u64,
-    /// Whether the thread writes what it has taken.
+    /// Whether the thread is writing lines.
     writing: bool,
     /// Whether the thread waits for `filled`.
     idle: bool,
@@ -53,7 +53,7 @@ struct LogBuffer {
 /// Starts the thread that writes the log of this process to standard error.
 ///
 /// # Errors
-/// The system has no thread or no file descriptor left.
+/// The system has no thread or file descriptor left.
 pub fn start() -> io::Result<&'static Arc<Log>> {
     if let Some(log) = LOG.get() {
         return Ok(log);
@@ -64,28 +64,28 @@ pub fn start() -> io::Result<&'static Arc<Log>> {
     Ok(LOG.get_or_init(|| log))
 }
 
-/// Prints a line to standard error, behind what was logged.
+/// Prints a line to standard error, after everything logged so far.
 pub fn print(line: &str) {
     match LOG.get() {
         Some(log) => log.push_always(format!("{line}\n").as_bytes()),
-        // The exit status tells of a failure even if nobody reads.
+        // The exit status reports the failure even if nobody reads.
         None => drop(writeln!(io::stderr(), "{line}")),
     }
 }
 
-/// Waits until everything is written, for a second at most.
+/// Waits until everything is written, for at most a second.
 pub fn flush() {
     flush_within(FLUSH_TIMEOUT);
 }
 
-/// Waits until everything is written, for `timeout` at most.
+/// Waits until everything is written, for at most `timeout`.
 pub fn flush_within(timeout: Duration) {
     if let Some(log) = LOG.get() {
         log.flush(timeout);
     }
 }
 
-/// Flushes the log when it is dropped: for `main`, however it ends.
+/// Flushes the log on drop: for `main`, however it ends.
 #[derive(Debug)]
 pub struct FlushOnDrop;
 
@@ -107,7 +107,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Adds a line, or drops it if the buffer is full. Says whether it was added.
+    /// Adds a line, or drops it if the buffer is full. Returns whether it was added.
     pub fn push(&self, line: &[u8]) -> bool {
         let mut state = self.lock();
         if state.buffer.len() + line.len() > BUFFER_BYTES_MAX {
@@ -131,7 +131,7 @@ impl Log {
         }
     }
 
-    /// Waits until everything is written, for `timeout` at most. Says whether it was.
+    /// Waits until everything is written, for at most `timeout`. Returns whether it was.
     pub fn flush(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut state = self.lock();
@@ -150,7 +150,7 @@ impl Log {
         loop {
             let dropped = self.take(&mut lines);
             if dropped > 0 {
-                tracing::warn!(dropped, "log lines were dropped: whoever reads the log does not keep up");
+                tracing::warn!(dropped, "log lines were dropped: the reader of the log is too slow");
             }
             let lost = write(&mut output, &lines);
             if lost > 0 {
@@ -166,7 +166,7 @@ impl Log {
         }
     }
 
-    /// Waits for lines and moves them into `lines`. Says how many were dropped behind them.
+    /// Waits for lines and moves them into `lines`. Returns how many were dropped after them.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         while state.buffer.is_empty() {
@@ -198,7 +198,7 @@ impl Write for &Log {
     }
 }
 
-/// Writes `lines`; says how many could not be written, as when the reader has gone away.
+/// Writes `lines`. Returns how many could not be written, for example because the reader has left.
 fn write(output: &mut impl Write, mut lines: &[u8]) -> u64 {
     while !lines.is_empty() {
         match output.write(lines) {
@@ -229,7 +229,7 @@ mod tests {
         let pushed = (0..3 * BUFFER_BYTES_MAX / LINE.len()).filter(|_| log.push(LINE)).count();
         assert!((BUFFER_BYTES_MAX / LINE.len()..3 * BUFFER_BYTES_MAX / LINE.len()).contains(&pushed), "{pushed}");
         assert!(!log.flush(Duration::from_millis(20)), "nobody has read it");
-        // What was taken is written as soon as somebody reads.
+        // Buffered lines are written as soon as somebody reads.
         let mut read = vec![0; pushed * LINE.len()];
         reader.read_exact(&mut read).unwrap();
         assert!(read.iter().all(|byte| *byte == b'x'));

@@ -1,5 +1,5 @@
-//! What the process counts, for Prometheus. Whoever does a thing counts it here; what is only
-//! looked up (pools, memory) is read when somebody asks. `http` serves the text.
+//! The process's metrics, for Prometheus. Code counts its events here; values that are only looked up (pools, memory)
+//! are read on each scrape. `http` serves the text.
 //!
 //! The counters belong to the process, so that counting needs no handle.
 
@@ -23,11 +23,11 @@ use prometheus_client::registry::{Registry, Unit};
 pub use self::cluster::ClusterMetrics;
 pub use self::feed::FeedMetrics;
 
-/// The media type of [`render`]'s text, which Prometheus asks for first.
+/// The media type of [`render`]'s text. Prometheus prefers it.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Operation names that have series of their own. Clients choose names, and every name costs
-/// Prometheus memory: later ones are counted together, as `other`.
+/// The number of operation names with their own series. Clients choose names, and every name costs Prometheus memory:
+/// later ones are counted together, as `other`.
 pub const OPERATIONS_MAX: usize = 64;
 
 type Label<V> = [(&'static str, V); 1];
@@ -58,10 +58,10 @@ struct Metrics {
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
-/// From a cached answer to one that nobody waits for, in seconds.
+/// From a cached response to one that nobody waits for, in seconds.
 const OPERATION_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// From a look-up by key to a scan of everything, in seconds.
+/// From a look-up by key to a full scan, in seconds.
 const STATEMENT_BUCKETS: [f64; 11] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0];
 
 impl Metrics {
@@ -103,7 +103,7 @@ impl Metrics {
             Unit::Seconds,
             self.operations.clone(),
         );
-        registry.register("errors", "Errors in GraphQL answers, by extensions.code", self.errors.clone());
+        registry.register("errors", "Errors in GraphQL responses, by extensions.code", self.errors.clone());
         registry.register_with_unit(
             "statement_duration",
             "Time of an SQL statement, without the wait for a connection",
@@ -112,21 +112,29 @@ impl Metrics {
         );
         registry.register("statements_failed", "SQL statements that failed", self.statements_failed.clone());
         let dropped = self.log_lines_dropped.clone();
-        registry.register("log_lines_dropped", "Log lines that nobody read in time, or at all", dropped);
+        registry.register("log_lines_dropped", "Log lines that were dropped because nobody read them in time", dropped);
         self
     }
 
     fn register_transport(&mut self) {
         let registry = &mut self.registry;
-        registry.register("http_requests", "Answered HTTP requests, by path and status", self.requests.clone());
-        registry.register("http_requests_in_flight", "HTTP requests being answered", self.in_flight.clone());
-        registry.register("limits_hit", "What was refused or ended by a limit, by its flag", self.limits_hit.clone());
-        registry.register("requests_refused", "Requests refused for lack of room, status 503", self.refused.clone());
+        registry.register("http_requests", "HTTP requests with a response, by path and status", self.requests.clone());
+        registry.register("http_requests_in_flight", "HTTP requests in flight", self.in_flight.clone());
+        registry.register(
+            "limits_hit",
+            "Refusals and disconnections caused by a limit, by its flag",
+            self.limits_hit.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests refused for lack of capacity, status 503",
+            self.refused.clone(),
+        );
         let (found, missed) = (self.documents_found.clone(), self.documents_missed.clone());
-        registry.register("document_cache_hits", "Documents that were found parsed", found);
-        registry.register("document_cache_misses", "Documents that were not, so that they were read", missed);
+        registry.register("document_cache_hits", "Documents found in the cache", found);
+        registry.register("document_cache_misses", "Documents not found in the cache", missed);
         let bytes = self.documents_bytes.clone();
-        registry.register_with_unit("document_cache", "Memory of kept documents, by estimate", Unit::Bytes, bytes);
+        registry.register_with_unit("document_cache", "Estimated memory of cached documents", Unit::Bytes, bytes);
     }
 
     fn register_streams(&mut self) {
@@ -134,7 +142,7 @@ impl Metrics {
         registry.register("sockets_open", "Open WebSockets and event streams, by kind", self.sockets_open.clone());
         let closed = self.sockets_closed.clone();
         registry.register("sockets_closed", "Ended WebSockets and event streams, by kind and end", closed);
-        registry.register("subscriptions_open", "Subscriptions that listen", self.subscriptions.clone());
+        registry.register("subscriptions_open", "Open subscriptions", self.subscriptions.clone());
         let sent = self.results_sent.clone();
         registry.register("results_sent", "Results sent over WebSockets and event streams", sent);
     }
@@ -147,17 +155,17 @@ impl Metrics {
         }
         drop(names);
         let mut names = self.operation_names.write().unwrap_or_else(PoisonError::into_inner);
-        // Another request may have taken the last place meanwhile.
+        // Another request may have taken the last slot meanwhile.
         names.contains(name) || (names.len() < OPERATIONS_MAX && names.insert(name.to_owned()))
     }
 }
 
-/// What is counted of the servers of PostgreSQL.
+/// The metrics of the PostgreSQL servers.
 pub fn cluster() -> &'static ClusterMetrics {
     &METRICS.cluster
 }
 
-/// What is counted of the feed of comments.
+/// The metrics of the comment feed.
 pub fn feed() -> &'static FeedMetrics {
     &METRICS.feed
 }
@@ -165,7 +173,7 @@ pub fn feed() -> &'static FeedMetrics {
 /// The program's version and commit.
 static BUILD: OnceLock<[(&str, &str); 2]> = OnceLock::new();
 
-/// Notes which program it is; a later call does nothing.
+/// Sets the program's version and commit. A later call does nothing.
 pub fn set_build(version: &'static str, commit: &'static str) {
     let _ = BUILD.set([("version", version), ("commit", commit)]);
 }
@@ -180,18 +188,18 @@ pub fn count_operation(name: Option<&str>, duration: Duration) {
     METRICS.operations.get_or_create(&[("operation", name.to_owned())]).observe(duration.as_secs_f64());
 }
 
-/// Counts an error in a GraphQL answer. Codes are the server's own, so they need no bound.
+/// Counts an error in a GraphQL response. Codes are the server's own, so their number is bounded.
 pub fn count_error(code: &str) {
     METRICS.errors.get_or_create(&[("code", code.to_owned())]).inc();
     crate::note_error(code);
 }
 
-/// Counts what a limit has refused or ended. Its name is the flag's.
+/// Counts a refusal or an end caused by a limit. `name` is the flag's.
 pub fn count_limit(name: &str) {
     METRICS.limits_hit.get_or_create(&[("limit", name.to_owned())]).inc();
 }
 
-/// Counts a request that is refused since there is no room for it.
+/// Counts a request that is refused for lack of capacity.
 pub fn count_refused() {
     METRICS.refused.inc();
 }
@@ -205,12 +213,12 @@ pub fn count_document(found: bool) {
     };
 }
 
-/// Notes what the kept documents cost in memory.
+/// Sets the memory of cached documents.
 pub fn note_documents(bytes: u64) {
     METRICS.documents_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }
 
-/// Counts an SQL statement that had a connection.
+/// Counts an SQL statement that got a connection.
 pub fn count_statement(duration: Duration, failed: bool) {
     METRICS.statements.observe(duration.as_secs_f64());
     if failed {
@@ -223,16 +231,16 @@ pub fn count_log_lines_dropped(lines: u64) {
     METRICS.log_lines_dropped.inc_by(lines);
 }
 
-/// A request is in flight as long as this lives, and counted when it is dropped.
+/// A request in flight. It is counted on drop.
 #[derive(Debug)]
 pub struct InFlight {
     path: &'static str,
-    /// The status of the answer, once it is known.
+    /// The status of the response, when known.
     pub status: u16,
 }
 
 impl InFlight {
-    /// Begins to answer a request. `status` holds if nothing else is said: the client has left.
+    /// Begins a request. `status` is the default if nothing sets another one: the client has left.
     pub fn begin(path: &'static str, status: u16) -> Self {
         METRICS.in_flight.inc();
         Self { path, status }
@@ -247,11 +255,11 @@ impl Drop for InFlight {
     }
 }
 
-/// A WebSocket or an event stream is open as long as this lives.
+/// An open WebSocket or event stream.
 #[derive(Debug)]
 pub struct OpenSocket {
     kind: &'static str,
-    /// How it ends; unless something else is said, its client leaves it.
+    /// How it ends. The default is that the client leaves.
     pub end: Cow<'static, str>,
 }
 
@@ -271,7 +279,7 @@ impl Drop for OpenSocket {
     }
 }
 
-/// A subscription listens as long as this lives.
+/// An active subscription.
 #[derive(Debug)]
 pub struct ListeningGuard(());
 
@@ -294,23 +302,23 @@ pub fn count_result() {
     METRICS.results_sent.inc();
 }
 
-/// How much of a pool of database connections is used at this moment.
+/// The current use of a pool of database connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
     /// Its name: `read` or `write`.
     pub name: &'static str,
-    /// Connections at most.
+    /// The maximum number of connections.
     pub max: u32,
     /// Open connections.
     pub open: u32,
-    /// Open connections that somebody holds.
+    /// Open connections that are in use.
     pub in_use: u32,
 }
 
-/// All counts, with the state of the pools and of the process, as OpenMetrics text.
+/// All metrics, with the state of the pools and the process, as OpenMetrics text.
 ///
 /// # Errors
-/// None in practice: a `String` takes any text.
+/// None in practice: a `String` accepts any text.
 pub fn render(pools: impl IntoIterator<Item = Pool>) -> Result<String, fmt::Error> {
     let mut looked_up = Registry::default();
     if let Some(build) = BUILD.get() {
@@ -333,12 +341,12 @@ fn register_pools(registry: &mut Registry, pools: impl IntoIterator<Item = Pool>
         open.get_or_create(&label).set(pool.open.into());
         in_use.get_or_create(&label).set(pool.in_use.into());
     }
-    registry.register("pool_connections_max", "Database connections at most, by pool", max);
+    registry.register("pool_connections_max", "Maximum number of database connections, by pool", max);
     registry.register("pool_connections_open", "Open database connections, by pool", open);
-    registry.register("pool_connections_in_use", "Database connections that somebody holds, by pool", in_use);
+    registry.register("pool_connections_in_use", "Database connections in use, by pool", in_use);
 }
 
-/// Under the names that all Prometheus clients give to these. What the operating system does not tell is left out.
+/// With the names that all Prometheus clients use. Values that the operating system does not provide are omitted.
 fn register_process(registry: &mut Registry) {
     let process = metrics_process::collector::collect();
     if let Some(started) = process.start_time_seconds.map(ConstGauge::new) {
@@ -354,8 +362,8 @@ fn register_process(registry: &mut Registry) {
     if let Some(open) = process.open_fds.map(ConstGauge::new) {
         registry.register("process_open_fds", "Open file descriptors", open);
     }
-    // The library's 0 means no limit.
+    // The library's 0 means "no limit".
     if let Some(max) = process.max_fds.filter(|max| *max > 0).map(ConstGauge::new) {
-        registry.register("process_max_fds", "Open file descriptors at most", max);
+        registry.register("process_max_fds", "Maximum number of open file descriptors", max);
     }
 }

@@ -1,5 +1,5 @@
-//! Log lines for people: when, how grave, for a request its status and time, what, and ids last. A line of more than 120
-//! columns goes on below, indented.
+//! Log lines for people: time, level, for a request its status and duration, message, and ids last. A line of more than
+//! 120 columns is wrapped and indented.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Columns of a line at most, unless one value or message has more.
+/// The maximum width of a line, unless a single value or message is wider.
 const WIDTH: usize = 120;
 
-/// What a continued line begins with.
+/// The indent of a continued line.
 const INDENT: &str = "    ";
 
 /// Fields that come last.
@@ -63,14 +63,14 @@ fn color(level: Level) -> &'static str {
     }
 }
 
-/// The moment in UTC, without the year: `11-29 14:02:05.123`.
+/// The time in UTC, without the year: `11-29 14:02:05.123`.
 fn now() -> Result<String, fmt::Error> {
     let mut text = String::new();
     SystemTime.format_time(&mut Writer::new(&mut text))?;
     Ok(text.get("2026-".len().."2026-11-29T14:02:05.123".len()).unwrap_or(&text).replace('T', " "))
 }
 
-/// The fields of an event, as they are written.
+/// The fields of an event, formatted.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, String)>);
 
@@ -80,10 +80,10 @@ impl Fields {
         Some(self.0.remove(at).1)
     }
 
-    /// What stands on the line, in order.
+    /// The parts of the line, in order.
     fn parts(mut self) -> Vec<String> {
         let mut parts = Vec::new();
-        // Those of a request.
+        // The fields of a request.
         parts.extend(self.take("status"));
         parts.extend(self.take("duration_ms").map(|time| format!("{time}ms")));
         parts.extend(self.take("message"));
@@ -94,14 +94,14 @@ impl Fields {
     }
 
     fn push(&mut self, field: &Field, value: String) {
-        // What the crate `log` adds says where the line was written.
+        // The crate `log` adds fields with the location in the source.
         if !field.name().starts_with("log.") {
             self.0.push((field.name(), value));
         }
     }
 }
 
-/// Names that would take too much of the line.
+/// Short forms of long names.
 fn shorten(name: &str) -> &str {
     match name {
         "statements" => "sql",
@@ -127,7 +127,7 @@ impl Visit for Fields {
     }
 }
 
-/// A text on one line, that moves no cursor: whoever makes us log it must not write lines of their own.
+/// A text on one line that cannot move the cursor: a client whose input is logged must not write lines of its own.
 fn escape(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();
@@ -151,9 +151,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct EventFields(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Written {
+    impl io::Write for EventFields {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn log(ansi: bool, work: impl FnOnce()) -> String {
-        let written = Written::default();
+        let written = EventFields::default();
         let writer = written.clone();
         let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(ansi).event_format(Pretty);
         tracing::subscriber::with_default(format.finish(), work);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_goes_on_below() {
+    fn a_long_line_is_wrapped() {
         let client = std::net::IpAddr::from([0xfd00, 1, 2, 3, 4, 5, 6, 0xabcd]);
         let lines = log(false, || {
             tracing::warn!(
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_lines_of_their_own() {
+    fn logged_texts_cannot_add_lines() {
         let line = log(false, || tracing::info!(agent = "a\nb \x1b[31m", "bad\nnews \x1b[2J{}", 1));
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(!line.contains('\x1b'), "{line}");

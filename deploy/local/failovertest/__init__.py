@@ -1,6 +1,6 @@
-"""Failures of a local cluster under load, and what clients see of each.
+"""Breaks a local cluster under load, and measures what clients see of each failure.
 
-`cli` parses the command line and `run` does the events one after another. `events` says what each one does and what
-must not happen in it. `probe` sends requests at a steady rate, `feed` listens, `watch` looks at the nodes, and `load`
-runs `seeder load` and `seeder check`. `measure` has the arithmetic, `judge` the targets, and `report` the table.
+`cli` parses the command line and `run` runs the events one after another. `events` defines them. `probe` sends requests
+at a steady rate, `feed` listens, `watch` polls the nodes, and `load` runs `seeder load` and `seeder check`. `measure`
+has the arithmetic, `judge` the targets, and `report` the table.
 """

@@ -20,27 +20,35 @@ SCRIPT = DEPLOY / "local" / "failover"
 CLUSTER = DEPLOY / "local" / "cluster"
 
 ABOUT = """\
-Breaks the local cluster in every way that it is to survive, under load, and measures what clients see.
+Breaks the local cluster under load in every way that it must survive, and measures what clients see.
 
   failover                         all events, one after another; about six minutes
   failover --short                 a switchover, a killed leader, a killed server; less than three minutes
-  failover --events leader-frozen  these alone, with commas between them
-  failover --planned 10            ten switchovers and ten rolling restarts, of which no client may notice anything
+  failover --events leader-frozen  only these events, comma-separated
+  failover --planned 10            ten switchovers and ten rolling restarts, which no client may notice
 
-It uses the cluster that is up (`cluster up`); if there is none it starts one, and stops it at the end. One load runs all
-the time (`seeder load --history`). Beside it a probe sends requests through the front at a steady rate, each once and
-without a retry: anonymous reads, signed-in reads, mutations with an idempotency key and without; and two listeners
-follow the feed. An event begins when the cluster is whole: a leader, two replicas that count for commits, three etcd,
-both servers.
+It uses the running cluster (`cluster up`). If none is running, it starts one and stops it at the end. `seeder load
+--history` runs all the time. A probe also sends requests through the front at a steady rate, each once, without
+retries: anonymous reads, signed-in reads, and mutations with and without an idempotency key. Two listeners follow the
+feed. An event begins when the cluster is complete: a leader, two replicas that confirm commits, three etcd, both servers.
 
-The table has the longest time without a success for each kind, in seconds. At 10 requests a second it is 0.1 to 0.2
-when nothing happens. Times count from the moment when a request was due. Then come errors by code, the longest request,
-what was lost or done twice; the seconds until another node took writes, and until a replica confirmed its commits; from
-there to the first mutation and the first event; and from the return of what was killed or frozen to a whole cluster.
+For each kind of request, the table shows the longest time without a success, in seconds. At 10 requests a second it is
+0.1 to 0.2 when nothing happens. Times count from the moment at which a request was due. Further columns:
 
-The status is 0 if all targets are met: nothing lost, nothing twice, no fault found by `seeder check`; no read failed and
-none took more than 2 s; mutations and feed are back within ttl + 2 s of a leader's death (ttl + 5 s where etcd's leader dies with it) and within 1 s of the moment when
-the new leader can commit; planned work shows no error to mutations with keys. It is 1 if one is missed, 2 if the test could not be done.
+  - errors by code, and the longest request
+  - comments lost or duplicated
+  - seconds until another node accepted writes, and until a replica confirmed its commits
+  - seconds from there to the first mutation and the first event
+  - seconds from the return of the killed or frozen part to a complete cluster
+
+Exit status: 0 if all targets are met, 1 if one is missed, 2 if the test could not run. The targets:
+
+  - nothing is lost or duplicated, and `seeder check` finds no fault
+  - no read fails or takes more than 2 s
+  - mutations and feed recover within ttl + 2 s of a leader's death (ttl + 5 s if etcd's leader dies with it), and
+    within 1 s of the moment at which the new leader can commit
+  - in planned work, mutations with keys get no errors
+
 docs/failover.md explains the numbers.
 
 """
@@ -52,20 +60,20 @@ def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="failover", description=about, formatter_class=raw, allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--short", action="store_true", help=f"{', '.join(SHORT)} alone")
-    which.add_argument("--events", type=_names, metavar="A,B", help="these, in this order")
-    which.add_argument("--planned", type=_count, metavar="N", help="N switchovers and N rolling restarts")
-    parser.add_argument("--json", metavar="FILE", help="write all numbers to this file, too")
-    parser.add_argument("--rate", type=_rate, default=10.0, metavar="R", help="requests of each kind a second; default 10")
-    parser.add_argument("--load-rate", type=_rate, default=10.0, metavar="R", help="actions of the load a second; default 10")
+    which.add_argument("--short", action="store_true", help=f"only {', '.join(SHORT)}")
+    which.add_argument("--events", type=_names, metavar="A,B", help="only these events, in this order")
+    which.add_argument("--planned", type=_count, metavar="N", help="only N switchovers and N rolling restarts")
+    parser.add_argument("--json", metavar="FILE", help="also write all numbers to this file")
+    parser.add_argument("--rate", type=_rate, default=10.0, metavar="R", help="requests of each kind per second; default 10")
+    parser.add_argument("--load-rate", type=_rate, default=10.0, metavar="R", help="actions of the load per second; default 10")
     parser.add_argument(
-        "--slack", type=float, default=0.0, metavar="S", help="seconds to add to each target of time, on a busy machine"
+        "--slack", type=float, default=0.0, metavar="S", help="seconds to add to each time limit, for a busy machine"
     )
     parser.add_argument(
         "--state",
         metavar="DIR",
         default=os.environ.get("KINOTEKA_CLUSTER_STATE", str(DEFAULT_STATE)),
-        help="of the cluster; default target/cluster [env: KINOTEKA_CLUSTER_STATE]",
+        help="the cluster's state folder; default target/cluster [env: KINOTEKA_CLUSTER_STATE]",
     )
     parser.add_argument("--json-descriptor", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--then-down", action="store_true", help=argparse.SUPPRESS)
@@ -76,13 +84,13 @@ def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     for name in names:
         if name not in EVENTS:
-            raise argparse.ArgumentTypeError(f"there is no event {name!r}; --help lists them")
+            raise argparse.ArgumentTypeError(f"unknown event {name!r}; --help lists the events")
     return names
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError("give a number from 1 to 1000")
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1000")
     return int(text)
 
 
@@ -92,12 +100,12 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 1 <= rate <= 200:
-        raise argparse.ArgumentTypeError("give a number from 1 to 200")
+        raise argparse.ArgumentTypeError("must be a number from 1 to 200")
     return rate
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the test; its exit status."""
+    """Runs the test and returns its exit status."""
     given = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -117,13 +125,13 @@ def _main(given: argparse.Namespace, arguments: list[str]) -> int:
     state = Path(os.path.abspath(given.state))
     descriptor = given.json_descriptor
     if given.json and descriptor is None:
-        # Before another user's rights are taken on.
+        # Opened with this user's rights, before the program becomes another user.
         descriptor = os.open(given.json, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.set_inheritable(descriptor, True)
     if not _is_up(state):
         subprocess.run([str(CLUSTER), "up", "--state", str(state), "--size", "demo"], check=False)
         if not _is_up(state):
-            raise Problem("the cluster does not start", "`cluster up` says why")
+            raise Problem("the cluster does not start", "`cluster up` prints the reason")
         given.then_down = True
     if user := identity.choose_user(None, state):
         again = [*arguments, "--state", str(state)]

@@ -1,4 +1,4 @@
-"""etcd's own leadership, by its JSON gateway: Debian's etcd-server brings no etcdctl."""
+"""etcd's own leadership, through its JSON gateway: Debian's etcd-server does not include etcdctl."""
 
 import http.client
 import json
@@ -16,13 +16,13 @@ def _call(settings: Settings, node: str, path: str, body: dict[str, str]) -> dic
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
         return answer
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Problem(f"etcd of {node} does not answer: {error}", f"`cluster logs etcd-{node}`") from None
+        raise Problem(f"etcd of {node} does not respond: {error}", f"see `cluster logs etcd-{node}`") from None
     finally:
         connection.close()
 
 
 def _leader(settings: Settings) -> tuple[str, dict[str, str]]:
-    """The node whose etcd leads, and the ids of all."""
+    """The node whose etcd leads, and the ids of all members."""
     ids, leader = {}, ""
     for node in NODES:
         status = _call(settings, node, "status", {})
@@ -32,7 +32,7 @@ def _leader(settings: Settings) -> tuple[str, dict[str, str]]:
 
 
 def move_leadership(settings: Settings, to: tuple[str, ...]) -> None:
-    """Has an etcd of these nodes lead, if none of them does."""
+    """Makes the etcd of one of these nodes the leader, if none of them is."""
     leader, ids = _leader(settings)
     if leader in to:
         return

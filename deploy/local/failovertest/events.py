@@ -1,4 +1,4 @@
-"""What is done to the cluster, and what must not come of it."""
+"""The events of the test."""
 
 import time
 from collections.abc import Callable
@@ -8,28 +8,28 @@ from localcluster import bring_up, commands, control, web
 from localcluster.settings import NODES, SERVERS, Settings
 
 from . import etcd
-from .measure import Turn
+from .measure import LeaderChange
 from .watch import Watch
 
-# What follows a death is to be seen before the dead come back.
+# How long killed parts stay down after a failover, so that its effects are seen.
 AFTERWARDS_S = 3.0
 
 
 @dataclass
 class Scene:
-    """An event that is under way."""
+    """A running event."""
 
     settings: Settings
     watch: Watch
     leader: str
     begun: float
-    # When the dead began to come back.
+    # When the killed or frozen part was started again.
     back_at: float | None = None
-    turn: Turn | None = None
+    change: LeaderChange | None = None
 
     @property
     def standbys(self) -> list[str]:
-        """The nodes that followed when it began."""
+        """The nodes that were replicas when the event began."""
         return [node for node in NODES if node != self.leader]
 
     def signal(self, how: str, name: str, *parts: str) -> None:
@@ -37,27 +37,27 @@ class Scene:
         control.ask(self.settings, "signal", name=name, how=how, parts=list(parts))
 
     def start(self, *names: str) -> None:
-        """Starts what was killed of nodes, or servers."""
+        """Starts killed nodes or servers."""
         self.back_at = time.monotonic()
         for name in names:
             commands.start_missing(self.settings, name)
 
     def thaw(self, node: str) -> None:
-        """Lets a frozen node go on."""
+        """Lets a frozen node continue."""
         self.back_at = time.monotonic()
         self.signal("thaw", node, "patroni")
 
     def await_leader(self) -> None:
-        """Waits until another node takes writes."""
+        """Waits until another node accepts writes."""
         within_s = 2 * self.settings.ttl_s + 30
-        remedy = "`cluster logs patroni-n1` and its like say why"
-        self.turn = web.wait_for(
+        remedy = "see `cluster logs patroni-n1` and those of the other nodes"
+        self.change = web.wait_for(
             "new leader", lambda: self.watch.new_leader(self.leader, self.begun), within_s, remedy
         )
 
 
 def heal(settings: Settings) -> None:
-    """Undoes what an event that was interrupted has done."""
+    """Repairs the cluster after an interrupted event."""
     for node in NODES:
         control.ask(settings, "signal", name=node, how="thaw", parts=["patroni", "etcd"])
     for name in (*NODES, "haproxy", *SERVERS):
@@ -79,7 +79,7 @@ def _kill_leader(scene: Scene) -> None:
 
 
 def _kill_leader_and_etcd(scene: Scene) -> None:
-    # The worst case: the next leader of etcd gives the lease its whole time again.
+    # The worst case: etcd's next leader renews the lease for its full time.
     etcd.move_leadership(scene.settings, (scene.leader,))
     _kill(scene, "patroni", "etcd")
 
@@ -93,8 +93,8 @@ def _kill(scene: Scene, *parts: str) -> None:
 
 
 def _freeze_leader(scene: Scene) -> None:
-    # A frozen leader of etcd 3.4 that goes on may revoke leases that others have renewed since (etcd #15247).
-    # Then the old leader takes the key back.
+    # A thawed leader of etcd 3.4 may revoke leases that others have renewed meanwhile (etcd #15247). The old leader
+    # would then take the key back.
     etcd.move_leadership(scene.settings, tuple(scene.standbys))
     scene.begun = time.monotonic()
     scene.signal("freeze", scene.leader, "patroni")
@@ -156,29 +156,29 @@ class Event:
     name: str
     about: str
     act: Callable[[Scene], None]
-    # There is a new leader once the old one's lease is over, and so many seconds.
+    # The leader is replaced after its lease, plus `election_s` for an election of etcd.
     leader_dies: bool = False
     election_s: float = 0.0
-    # Clients with keys must not notice.
+    # Mutations with keys must not notice the event.
     is_planned: bool = False
 
 
 EVENTS = {
     event.name: event
     for event in (
-        Event("nothing", "5 s in which nothing happens", _do_nothing, is_planned=True),
-        Event("switchover", "leadership is handed over by patronictl", _switchover, is_planned=True),
+        Event("nothing", "nothing happens for 5 s", _do_nothing, is_planned=True),
+        Event("switchover", "patronictl hands leadership over", _switchover, is_planned=True),
         Event("leader-killed", "kill -9 of the leader's Patroni and PostgreSQL", _kill_leader, True),
-        Event("leader-and-etcd-killed", "the same with its etcd, which led etcd", _kill_leader_and_etcd, True, 3.0),
+        Event("leader-and-etcd-killed", "the same, with etcd's leader on the same node", _kill_leader_and_etcd, True, 3.0),
         Event("leader-frozen", "SIGSTOP of Patroni and PostgreSQL, until 3 s after the new leader", _freeze_leader, True),
         Event("standby-killed", "kill -9 of a standby for 8 s", _kill_standbys(1, 8)),
         Event("standby-frozen", "SIGSTOP of a standby for 15 s", _freeze_standby),
         Event("standbys-killed", "kill -9 of both standbys for 16 s", _kill_standbys(2, 16)),
         Event("etcd-lost", "kill -9 of two of the three etcd for 30 s", _lose_etcd),
         Event("server-killed", "kill -9 of a server for 3 s", _kill_server),
-        Event("servers-restarted", "each server is drained and started again", _restart_servers, is_planned=True),
-        Event("all-restarted", "PostgreSQL is restarted everywhere, replicas first", _restart_all),
-        Event("replica-lags", "a replica replays nothing for 10 s", _lag),
+        Event("servers-restarted", "each server is drained and restarted", _restart_servers, is_planned=True),
+        Event("all-restarted", "PostgreSQL is restarted on all nodes, replicas first", _restart_all),
+        Event("replica-lags", "a replica stops replaying for 10 s", _lag),
     )
 }
 SHORT = ("switchover", "leader-killed", "server-killed")

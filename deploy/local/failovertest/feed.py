@@ -1,4 +1,4 @@
-"""Listeners of new comments, which come back with the last cursor that they have seen."""
+"""Listeners for new comments. They reconnect with their last cursor."""
 
 import asyncio
 import json
@@ -6,43 +6,43 @@ import time
 from contextlib import suppress
 
 from . import wire
-from .measure import Hearing
+from .measure import Delivery
 from .wire import Query
 
 SUBSCRIPTION = "subscription($after: String) { commentAdded(after: $after) { cursor commentId comment { text } } }"
-# A client that is refused tries again after so long.
+# How long a client waits before it reconnects.
 PAUSE_S = 0.2
-# A silent stream has a comment each 30 s.
+# The server sends a comment on an idle stream every 30 s.
 SILENCE_S = 65.0
 
 
 class Feed:
-    """The listeners, and what they have heard of the probe's comments."""
+    """The listeners, and the probe's comments that they received."""
 
     def __init__(self, address: tuple[str, int], mark: str, listeners: int) -> None:
         self.address = address
         self.mark = mark
         self.listeners = listeners
-        # Where all of them begin, and where each one is.
+        # The cursor at which all listeners start, and the current one of each.
         self.cursor = ""
         self._cursors = [""] * listeners
-        self.hearings: list[Hearing] = []
+        self.deliveries: list[Delivery] = []
         self.heard: list[set[int]] = [set() for _ in range(listeners)]
-        # Ids of comments that were acknowledged, with their numbers: a comment that is gone has no text.
+        # Ids of acknowledged comments with their numbers: the event of a deleted comment has no text.
         self.ids: dict[str, int] = {}
-        # How often a cursor was of a history that is lost.
+        # The number of cursors that belonged to a lost history.
         self.expired = 0
         self.connections = 0
 
     def misses(self, numbers: set[int]) -> bool:
-        """Whether a listener has not heard of all of these."""
+        """Whether a listener has not received all of these."""
         return any(numbers - heard for heard in self.heard)
 
     async def listen(self, listener: int) -> None:
-        """Listens, until it is cancelled."""
+        """Listens until it is cancelled."""
         self._cursors[listener] = self.cursor
         while True:
-            with suppress(OSError, TimeoutError, wire.Nonsense):
+            with suppress(OSError, TimeoutError, wire.InvalidResponse):
                 await self._connect(listener)
             await asyncio.sleep(PAUSE_S)
 
@@ -74,5 +74,5 @@ class Feed:
             known = self.ids.get(event["commentId"])
             number = int(text.removeprefix(self.mark)) if text.startswith(self.mark) else known
             if number is not None:
-                self.hearings.append(Hearing(listener, number, time.monotonic()))
+                self.deliveries.append(Delivery(listener, number, time.monotonic()))
                 self.heard[listener].add(number)

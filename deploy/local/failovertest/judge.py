@@ -1,31 +1,31 @@
-"""The targets, and which of them an event has missed."""
+"""The targets, and which of them an event missed."""
 
 from dataclasses import dataclass, field
 
 from .measure import FEED, MUTATIONS, READS, KindReport, Losses
 
-# --request-timeout-ms of the servers, and what the way there and back takes.
+# --request-timeout-ms of the servers, plus time for the network.
 REQUEST_MAX_S = 10.0 + 1.0
 READ_MAX_S = 2.0
-# Beyond Patroni's ttl.
+# In addition to Patroni's ttl.
 FAILOVER_MAX_S = 2.0
 RECOVERY_MAX_S = 1.0
-# Beyond the time without a leader.
+# In addition to the time without a leader.
 PLANNED_MAX_S = 1.0
 
 
 @dataclass
 class EventReport:
-    """An event as clients saw it."""
+    """An event as seen by clients."""
 
     name: str
     seconds: float
     kinds: dict[str, KindReport]
     losses: Losses
-    # The longest time without a leader whose commits are confirmed.
+    # The longest time without a leader whose commits a replica confirms.
     leaderless_s: float
-    # From the event to the new leader and to the replica that confirms its commits, from there to the first success by
-    # kind, and from the return of the dead to the whole cluster.
+    # From the event to the new leader; from the event to the first replica that confirms its commits; from there to the
+    # first success by kind; and from the return of the killed part to the complete cluster.
     new_leader_s: float | None = None
     commits_s: float | None = None
     recovery_s: dict[str, float | None] = field(default_factory=dict)
@@ -35,16 +35,16 @@ class EventReport:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is demanded of an event."""
+    """The targets for an event."""
 
     ttl_s: int
-    # Of times, for a machine that is busy with other things.
+    # Added to time limits, for busy machines.
     slack_s: float = 0.0
 
     def missed(
         self, report: EventReport, leader_dies: bool, is_planned: bool, election_s: float = 0.0
     ) -> list[str]:
-        """The targets that the event has missed, a sentence each. An election of etcd is added to Patroni's ttl."""
+        """The missed targets, one sentence each. `election_s`, the time of etcd's election, is added to Patroni's ttl."""
         missed = [f"{len(numbers)} {name.replace('_', ' ')}" for name, numbers in vars(report.losses).items() if numbers]
         missed += self._of_answers(report)
         if leader_dies:
@@ -53,7 +53,7 @@ class Targets:
             missed += self._of_planned_work(report)
         if leader_dies or report.new_leader_s is not None:
             missed += [
-                f"{kind}: back {_seconds(took)} after the new leader could commit"
+                f"{kind}: first success {_seconds(took)} after the new leader could commit"
                 for kind, took in report.recovery_s.items()
                 if took is None or took > RECOVERY_MAX_S + self.slack_s
             ]
@@ -68,13 +68,13 @@ class Targets:
                 missed.append(f"{kind}: {of.errors['INTERNAL']} INTERNAL")
             limit = READ_MAX_S if kind in READS else REQUEST_MAX_S
             if of.longest_s > limit + self.slack_s:
-                missed.append(f"{kind}: one took {_seconds(of.longest_s)}")
+                missed.append(f"{kind}: a request took {_seconds(of.longest_s)}")
         return missed
 
     def _of_failover(self, report: EventReport, election_s: float) -> list[str]:
         limit = self.ttl_s + election_s + FAILOVER_MAX_S + self.slack_s
         kinds = {kind: of for kind, of in report.kinds.items() if kind in (*MUTATIONS, FEED)}
-        return [f"{kind}: away for {_seconds(of.outage_s)}" for kind, of in kinds.items() if of.outage_s > limit]
+        return [f"{kind}: outage of {_seconds(of.outage_s)}" for kind, of in kinds.items() if of.outage_s > limit]
 
     def _of_planned_work(self, report: EventReport) -> list[str]:
         missed = []
@@ -84,7 +84,7 @@ class Targets:
                 missed.append(f"keyed: {sum(keyed.errors.values())} failed")
             if keyed.longest_s > limit:
                 missed.append(
-                    f"keyed: one took {_seconds(keyed.longest_s)}, with {_seconds(report.leaderless_s)} without a leader"
+                    f"keyed: a request took {_seconds(keyed.longest_s)}, but only {_seconds(report.leaderless_s)} were without a leader"
                 )
         return missed
 

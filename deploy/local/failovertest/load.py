@@ -1,4 +1,4 @@
-"""`seeder load` with a history, as long as the run goes on, and `seeder check` at its end."""
+"""Runs `seeder load` with a history during the run, and `seeder check` at the end."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from localcluster import processes
 from localcluster.problem import Problem
 from localcluster.settings import Settings
 
-# It reads back what it has made, and waits for listeners; what is under way ends within --retry-for.
+# The load reads its changes back and waits for listeners. Requests in flight end within --retry-for.
 END_WITHIN_S = 180.0
 CHECK_WITHIN_S = 300.0
 
 
 class Load:
-    """A load that is under way. It dies with this program."""
+    """A running load. It dies with this program."""
 
     def __init__(self, settings: Settings, folder: Path, url: str, rate: float, listeners: int) -> None:
         self.settings = settings
@@ -32,40 +32,40 @@ class Load:
         self.child = child
 
     def check_alive(self) -> None:
-        """Complains if it has ended."""
+        """Fails if the load has ended."""
         if self.child.poll() is not None:
-            raise Problem(f"the load has ended ({self.child.returncode}):\n{self._tail()}", f"see {self.log}")
+            raise Problem(f"the load exited ({self.child.returncode}):\n{self._tail()}", f"see {self.log}")
 
     def stop(self) -> dict[str, Any]:
-        """Ends it as its time would, and returns its report."""
+        """Ends the load as after its time, and returns its report."""
         self.check_alive()
         self.child.send_signal(signal.SIGINT)
         try:
             self.child.wait(END_WITHIN_S)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise Problem(f"the load has not ended within {END_WITHIN_S:.0f} s", f"see {self.log}") from None
+            raise Problem(f"the load did not end within {END_WITHIN_S:.0f} s", f"see {self.log}") from None
         for line in reversed(self.log.read_text(errors="replace").splitlines()):
             if line.startswith("{"):
                 report: dict[str, Any] = json.loads(line)
                 return report
-        raise Problem(f"the load has ended without a report:\n{self._tail()}", f"see {self.log}")
+        raise Problem(f"the load ended without a report:\n{self._tail()}", f"see {self.log}")
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Kills the load."""
         if self.child.poll() is None:
             self.child.kill()
             self.child.wait()
 
     def check(self) -> dict[str, Any]:
-        """What `seeder check` says of the history."""
+        """The report of `seeder check` on the history."""
         command = [self.seeder, "check", "--json", str(self.history)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_WITHIN_S)
         try:
             report: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
-            said = done.stderr.strip() or f"exit status {done.returncode}"
-            raise Problem(f"seeder check cannot judge the history: {said}", f"see {self.log}") from None
+            reason = done.stderr.strip() or f"exit status {done.returncode}"
+            raise Problem(f"seeder check cannot check the history: {reason}", f"see {self.log}") from None
         return report
 
     def _tail(self) -> str:
@@ -77,7 +77,7 @@ class Load:
 
 
 def make_folder(settings: Settings) -> Path:
-    """A new folder in the state directory for the files of a run."""
+    """Creates a folder in the state directory for the files of a run."""
     folder = settings.path / "failover" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(mode=0o700, parents=True)
     return folder

@@ -1,6 +1,6 @@
-"""Requests at a steady rate, each sent once: what a client without retries sees.
+"""Sends requests at a steady rate, each once, like a client without retries.
 
-A thread of its own runs all of them, so that what is done to the cluster does not hold them up.
+They run in their own thread, so that the events do not delay them.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from localcluster.problem import Problem
 
 from . import wire
 from .feed import Feed
-from .measure import MUTATIONS, Shot
+from .measure import MUTATIONS, ProbeRequest
 from .wire import Query
 
-# Beyond every limit of the servers and of the front.
+# Longer than every time limit of the servers and the front.
 PATIENCE_S = 30.0
 LOG_IN = "mutation($input: LogInInput!) { logIn(input: $input) { token user { id } errors { message } } }"
 ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { comment { id } errors { code } } }"
@@ -27,14 +27,14 @@ VIEWER = "{ viewer { id username } }"
 
 
 class Probe:
-    """The requests, and what became of them. `shots` grows while it runs."""
+    """The requests and their results. `requests` grows while the probe runs."""
 
     def __init__(self, address: tuple[str, int], rate: float, kinds: tuple[str, ...], listeners: int) -> None:
         self.address = address
         self.rate = rate
         self.kinds = kinds
         self.run = secrets.token_hex(4)
-        self.shots: list[Shot] = []
+        self.requests: list[ProbeRequest] = []
         self.feed = Feed(address, f"probe {self.run} ", listeners)
         self.number = 0
         self.movies: list[str] = []
@@ -47,7 +47,7 @@ class Probe:
         self._thread = threading.Thread(target=self._main, daemon=True)
 
     def start(self, login: str, password: str) -> None:
-        """Logs in, and begins."""
+        """Logs in and starts."""
         session = self._ask_once(Query(LOG_IN, {"input": {"login": login, "password": password}}))["logIn"]
         if session["errors"] or not session["token"]:
             raise Problem(
@@ -56,27 +56,27 @@ class Probe:
         self.token, self.viewer = session["token"], session["user"]["id"]
         self.movies = [node["id"] for node in self._ask_once(Query(MOVIES))["movies"]["nodes"]]
         if not self.movies:
-            raise Problem("there are no movies to comment on", "`cluster up` seeds some")
+            raise Problem("the database has no movies to comment on", "`cluster up` seeds some")
         self.feed.cursor = self._ask_once(Query("{ commentCursor }"))["commentCursor"]
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the requests, and waits for those that are under way and for what listeners are still to hear."""
+        """Stops, and waits for requests in flight and for events that listeners have not received yet."""
         if self._loop and self._thread.is_alive():
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(PATIENCE_S + 10)
 
     def _ask_once(self, query: Query) -> Any:
-        """The data of a request that has to succeed."""
+        """The data of a request that must succeed."""
         try:
             status, body = asyncio.run(asyncio.wait_for(wire.ask(self.address, query), PATIENCE_S))
             code, data = read_answer(status, body)
-        except (OSError, TimeoutError, wire.Nonsense) as error:
+        except (OSError, TimeoutError, wire.InvalidResponse) as error:
             code, data = str(error) or type(error).__name__, None
         if code:
             host, port = self.address
-            raise Problem(f"{host}:{port} does not answer as Kinoteka does: {code}", "`cluster status`")
+            raise Problem(f"{host}:{port} does not respond like Kinoteka: {code}", "see `cluster status`")
         return data
 
     def _main(self) -> None:
@@ -90,8 +90,8 @@ class Probe:
         listening = [asyncio.create_task(self.feed.listen(one)) for one in range(self.feed.listeners)]
         begun = time.monotonic() + 0.2
         ticks = [
-            asyncio.create_task(self._tick(kind, begun + place / len(self.kinds) / self.rate))
-            for place, kind in enumerate(self.kinds)
+            asyncio.create_task(self._tick(kind, begun + index / len(self.kinds) / self.rate))
+            for index, kind in enumerate(self.kinds)
         ]
         await self._stop.wait()
         for tick in ticks:
@@ -105,7 +105,7 @@ class Probe:
         await asyncio.gather(*listening, return_exceptions=True)
 
     async def _wait_for_listeners(self) -> None:
-        acknowledged = {shot.number for shot in self.shots if shot.kind in MUTATIONS and not shot.code}
+        acknowledged = {request.number for request in self.requests if request.kind in MUTATIONS and not request.code}
         deadline = time.monotonic() + 10
         while self.feed.misses(acknowledged) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
@@ -114,12 +114,12 @@ class Probe:
         while True:
             await asyncio.sleep(due - time.monotonic())
             self.number += 1
-            task = asyncio.create_task(self._shoot(kind, self.number, due))
+            task = asyncio.create_task(self._send(kind, self.number, due))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
             due += 1 / self.rate
 
-    async def _shoot(self, kind: str, number: int, due: float) -> None:
+    async def _send(self, kind: str, number: int, due: float) -> None:
         code = "no answer"
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -132,9 +132,9 @@ class Probe:
             code = "connection refused"
         except OSError:
             code = "connection closed"
-        except wire.Nonsense:
-            code = "HTTP nonsense"
-        self.shots.append(Shot(kind, number, due, time.monotonic(), code))
+        except wire.InvalidResponse:
+            code = "HTTP malformed"
+        self.requests.append(ProbeRequest(kind, number, due, time.monotonic(), code))
 
     def _query(self, kind: str, number: int) -> Query:
         if kind == "anonymous":
@@ -146,7 +146,7 @@ class Probe:
         return Query(ADD, given, self.token, f"{self.run}-{number}" if kind == "keyed" else "")
 
     def _judge(self, kind: str, number: int, data: Any) -> str:
-        """What is wrong with the data of an answer without errors."""
+        """The fault in the data of a response without errors."""
         try:
             if kind == "anonymous":
                 return "" if len(data["movies"]["nodes"]) == len(self.movies) else "wrong data"
@@ -162,7 +162,7 @@ class Probe:
 
 
 def read_answer(status: int, body: bytes) -> tuple[str, Any]:
-    """The code of an answer's first error, or none and its data."""
+    """The code of a response's first error, or an empty code and the data."""
     try:
         answer = json.loads(body)
     except ValueError:

@@ -24,25 +24,25 @@ FAULTS_SHOWN = 20
 
 @dataclass
 class RunReport:
-    """All of a run."""
+    """The result of a run."""
 
     events: list[EventReport]
-    # What `seeder load` and `seeder check` report.
+    # The reports of `seeder load` and `seeder check`.
     load: dict[str, Any]
     checked: dict[str, Any]
-    # What is not of one event.
+    # Missed targets of the run as a whole.
     missed: list[str] = field(default_factory=list)
 
     def is_good(self) -> bool:
-        """Whether nothing was missed."""
+        """Whether all targets were met."""
         return not self.missed and not any(event.missed for event in self.events)
 
     def to_json(self) -> str:
-        """Everything."""
+        """All numbers, as JSON."""
         return json.dumps(dataclasses.asdict(self) | {"good": self.is_good()}, indent=2, ensure_ascii=False)
 
     def to_text(self) -> str:
-        """The table, and what was missed."""
+        """The table and the missed targets."""
         lines = [table(self.events), "", self._checker(), self._load()]
         lines += [f"fault: {fault['text']}, lines {fault['lines']}" for fault in self.checked["faults"]["first"][:FAULTS_SHOWN]]
         lines += [f"missed: {event.name}: {what}" for event in self.events for what in event.missed]
@@ -62,12 +62,12 @@ class RunReport:
         outages = ", ".join(f"{kind} {of['longest']:.1f} s" for kind, of in self.load["outages"]["byKind"].items())
         return (
             f"seeder load: {total['done']} actions, {again['count']} requests sent again{f' ({codes})' if codes else ''}; "
-            f"longest outages as it saw them: {outages or 'none'}"
+            f"longest outages that it saw: {outages or 'none'}"
         )
 
 
 def table(events: Iterable[EventReport]) -> str:
-    """A row for each event. A kind's number is the longest time without a success, in seconds."""
+    """A row for each event. The number for a kind is the longest time without a success, in seconds."""
     events = list(events)
     kinds = [kind for kind in KINDS if any(kind in event.kinds for event in events)]
     head = ["event", *(TITLES[kind] for kind in kinds), "errors", "longest request"]

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the probe needs it: one request for each connection, and event streams."""
+"""A minimal HTTP/1.1 client for the probe: one request per connection, and event streams."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 Json = dict[str, Any]
 
 
-class Nonsense(Exception):
-    """An answer that is not HTTP."""
+class InvalidResponse(Exception):
+    """A response that is not valid HTTP."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A GraphQL operation. Queries go by GET, which a front may send again; mutations by POST."""
+    """A GraphQL operation. Queries use GET, which a front may resend; mutations use POST."""
 
     text: str
     variables: Json | None = None
@@ -49,7 +49,7 @@ def _head(first: str, headers: dict[str, str]) -> bytes:
 
 @contextlib.asynccontextmanager
 async def send(address: tuple[str, int], request: bytes) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
-    """Sends a request on a new connection: the status, and the body as it comes."""
+    """Sends a request on a new connection. Yields the status and the body as it arrives."""
     reader, writer = await asyncio.open_connection(*address, limit=1 << 20)
     try:
         writer.write(request)
@@ -59,8 +59,8 @@ async def send(address: tuple[str, int], request: bytes) -> AsyncIterator[tuple[
             status = int(head.split(" ", 2)[1])
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError) as error:
             if isinstance(error, asyncio.IncompleteReadError) and not error.partial:
-                raise ConnectionResetError("closed without an answer") from None
-            raise Nonsense("the answer is not HTTP") from None
+                raise ConnectionResetError("closed without a response") from None
+            raise InvalidResponse("the response is not HTTP") from None
         yield status, _body(reader, head)
     finally:
         writer.close()
@@ -79,15 +79,15 @@ async def _body(reader: asyncio.StreamReader, head: str) -> AsyncIterator[bytes]
             while part := await reader.read(1 << 16):
                 yield part
     except asyncio.IncompleteReadError:
-        raise ConnectionResetError("closed within an answer") from None
+        raise ConnectionResetError("closed during a response") from None
     except ValueError:
         if reader.at_eof():
-            raise ConnectionResetError("closed within an answer") from None
-        raise Nonsense("the answer is not HTTP") from None
+            raise ConnectionResetError("closed during a response") from None
+        raise InvalidResponse("the response is not HTTP") from None
 
 
 async def ask(address: tuple[str, int], query: Query) -> tuple[int, bytes]:
-    """Status and body of the answer."""
+    """Status and body of the response."""
     async with send(address, query.encode(address[0])) as (status, body):
         return status, b"".join([part async for part in body])
 

@@ -1,4 +1,4 @@
-"""From nothing to a cluster with a seeded database and two servers, in the order of the write-up."""
+"""Starts a cluster with a seeded database and two servers from scratch, in the order of the write-up."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ from .problem import Problem
 from .progress import Progress
 from .settings import CONF, DATABASE, DEPLOY, NODES, ROOT, SCOPE, SERVERS, Settings
 
-# A busy machine may take several times as long as what was measured.
+# Several times the measured duration, for busy machines.
 WITHIN_S = 90
 
 
 @dataclass(frozen=True)
 class UpOptions:
-    """What `up` is to do beyond the cluster itself."""
+    """The optional steps of `up`."""
 
     seed: bool = True
     by_psql: bool = False
@@ -29,7 +29,7 @@ class UpOptions:
 
 
 def up(settings: Settings, options: UpOptions) -> None:
-    """Starts everything. Stops everything again if a step fails."""
+    """Starts everything. If a step fails, stops everything."""
     lock = supervisor.take_lock(settings)
     if lock is None:
         raise Problem(
@@ -38,7 +38,7 @@ def up(settings: Settings, options: UpOptions) -> None:
     progress = Progress()
     ended = processes.end_leftovers(settings)
     if ended:
-        print(f"ended {ended} processes that a killed supervisor had left")
+        print(f"ended {ended} processes left by a killed supervisor")
     checks.check_ports(settings)
     _remove_beginnings(settings)
     roles.make_passwords(settings)
@@ -51,21 +51,21 @@ def up(settings: Settings, options: UpOptions) -> None:
         _walk(settings, options, progress)
         control.ask(settings, "settle")
     except BaseException:
-        print("stopping what was started; the data and the logs stay", file=sys.stderr, flush=True)
+        print("stopping all started processes; the data and the logs are kept", file=sys.stderr, flush=True)
         holder.close()
         supervisor.wait_gone(settings)
         raise
     holder.close()
-    progress.end("in all")
+    progress.end("total")
     if options.load_s:
         load(settings, options.load_s)
 
 
 def _remove_beginnings(settings: Settings) -> None:
-    """Removes what an `up` has left that was ended before there was a database: Patroni could not go on with it."""
+    """Removes the files of an `up` that was interrupted before it had a database: Patroni cannot continue from them."""
     begun = [node for node in NODES if (settings.node_dir(node) / "etcd").exists()]
     if begun and not settings.marker.exists():
-        print("the last up did not get as far as a database: starting anew")
+        print("the last `up` stopped before it had a database: starting from scratch")
         for node in begun:
             shutil.rmtree(settings.node_dir(node))
             settings.node_dir(node).mkdir(mode=0o700)
@@ -75,9 +75,9 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
     passwords = programs.read_passwords(settings)
     with progress.step("etcd: three members, healthy"):
         _start_etcd(settings)
-    # A new cluster begins with one node, so that the restart that the settings need is that of one.
+    # A new cluster starts with one node, so that only this one restarts for the new settings.
     first = NODES if settings.marker.exists() else NODES[:1]
-    with progress.step("Patroni and HAProxy: there is a leader, which takes writes"):
+    with progress.step("Patroni and HAProxy: a leader accepts writes"):
         for node in first:
             control.ask(settings, "start", name=f"patroni-{node}")
         control.ask(settings, "start", name="haproxy")
@@ -88,38 +88,38 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
         roles.make_roles(settings, passwords)
         psql.run_file(settings, "postgres", DEPLOY / "sql" / "database.sql", database="postgres")
         roles.check_passwords(settings)
-    with progress.step("patronictl edit-config, and the restart that is pending then"):
+    with progress.step("patronictl edit-config, then a restart to apply it"):
         configure(settings, len(first))
         settings.marker.touch()
-    # They copy what is there while the schema and the rows are made.
+    # The other nodes make their copies while the schema and the rows are created.
     for node in NODES[len(first) :]:
         control.ask(settings, "start", name=f"patroni-{node}")
-    with progress.step(f"the schema by {'psql -f' if options.by_psql else 'kinoteka migrate up'}, the grants"):
+    with progress.step(f"schema with {'psql -f' if options.by_psql else 'kinoteka migrate up'}, grants"):
         _make_schema(settings, passwords["dba"], options.by_psql)
         roles.grant(settings)
     if options.seed and not _is_seeded(settings):
         with progress.step(f"seeder seed --size {settings.size}"):
             url = settings.url("dba", passwords["dba"])
             run_binary(settings, "seeder", ["seed", "--size", settings.size, "--with-demo-accounts"], url)
-    with progress.step("replicas: both stream and count for commits"):
-        _wait(settings, "two replicas that stream", lambda: _is_whole(settings), NODES, "patroni")
+    with progress.step("replicas: both stream and confirm commits"):
+        _wait(settings, "two streaming replicas", lambda: _is_complete(settings), NODES, "patroni")
         run_patronictl(
             settings, ["edit-config", SCOPE, "--set", f"loop_wait={settings.loop_wait_s}", "--force", "--quiet"]
         )
     if options.servers:
-        with progress.step(f"two servers; http://{settings.front}:{settings.ports['http']}/graphql answers"):
+        with progress.step(f"two servers; http://{settings.front}:{settings.ports['http']}/graphql responds"):
             for name in SERVERS:
                 control.ask(settings, "start", name=name)
             _wait(settings, "ready server", lambda: _are_ready(settings), SERVERS, "")
-            web.wait_for("answer of the front", lambda: _front_answers(settings), WITHIN_S, "`cluster logs haproxy`")
+            web.wait_for("response from the front", lambda: _front_answers(settings), WITHIN_S, "`cluster logs haproxy`")
     if settings.monitoring:
         address = f"{settings.front}:{settings.ports['prometheus']}"
-        with progress.step(f"monitoring: all that http://{address} scrapes is up"):
+        with progress.step(f"monitoring: all targets of http://{address} are up"):
             _start_monitoring(settings)
 
 
 def _wait(settings: Settings, what: str, ask: Callable[[], object], names: tuple[str, ...], kind: str) -> None:
-    """Waits, unless one of the processes that are waited for has ended."""
+    """Waits for a condition. Fails if one of the named processes has ended."""
     watched = [f"{kind}-{name}" if kind else name for name in names]
 
     def ask_or_fail() -> object:
@@ -127,7 +127,7 @@ def _wait(settings: Settings, what: str, ask: Callable[[], object], names: tuple
         for name in watched:
             if name in ended:
                 tail = last_lines(settings, name)
-                raise Problem(f"{name} has ended ({ended[name]}):\n{tail}", f"`cluster logs {name}` has more")
+                raise Problem(f"{name} exited ({ended[name]}):\n{tail}", f"`cluster logs {name}` shows more")
         return ask()
 
     logs = ", ".join(watched)
@@ -141,7 +141,7 @@ def _start_monitoring(settings: Settings) -> None:
     for name in names:
         control.ask(settings, "start", name=name)
     try:
-        _wait(settings, "answer of everything that is scraped", lambda: not stack.down(), tuple(names), "")
+        _wait(settings, "response from all scrape targets", lambda: not stack.down(), tuple(names), "")
     except Problem as problem:
         down = "; ".join(stack.down())
         raise Problem(f"{problem.what}: {down}" if down else problem.what, problem.remedy) from None
@@ -177,7 +177,7 @@ def _wait_for_leader(settings: Settings, nodes: tuple[str, ...]) -> None:
 
 
 def _wait_for_port(settings: Settings) -> None:
-    """HAProxy asks Patroni each half second; Patroni says leader a moment before PostgreSQL takes writes."""
+    """HAProxy checks Patroni every half second. Patroni reports the leader shortly before PostgreSQL accepts writes."""
 
     def is_writable() -> bool:
         try:
@@ -188,12 +188,12 @@ def _wait_for_port(settings: Settings) -> None:
             return False
 
     web.wait_for(
-        "PostgreSQL that takes writes", is_writable, WITHIN_S, "`cluster logs patroni-n1`, `cluster logs haproxy`"
+        "PostgreSQL that accepts writes", is_writable, WITHIN_S, "`cluster logs patroni-n1`, `cluster logs haproxy`"
     )
 
 
 def configure(settings: Settings, members: int) -> None:
-    """Applies the write-up's settings and does the restarts that they need: replicas first, then the leader."""
+    """Applies the write-up's settings and restarts where they need it: replicas first, then the leader."""
     edit = ["edit-config", SCOPE, "--apply", str(CONF / "monitoring.yml"), "--force", "--quiet"]
     run_patronictl(settings, edit)
     if psql.run(settings, "postgres", "SHOW shared_preload_libraries", database="postgres") != "pg_stat_statements":
@@ -210,44 +210,44 @@ def _pending(settings: Settings) -> int:
 
 
 def restart(settings: Settings, members: int = len(NODES)) -> None:
-    """Restarts PostgreSQL everywhere, replicas first, and waits until the cluster is whole again."""
+    """Restarts PostgreSQL on all nodes, replicas first, and waits until the cluster is complete again."""
     for role in ("replica", "primary") if members > 1 else ("primary",):
         run_patronictl(settings, ["restart", SCOPE, "--role", role, "--force"])
 
     web.wait_for(
-        "whole cluster after the restart",
-        lambda: _is_whole(settings, members),
+        "complete cluster after the restart",
+        lambda: _is_complete(settings, members),
         WITHIN_S,
         "`cluster status`, `cluster logs patroni-n1`",
     )
     _wait_for_port(settings)
 
 
-def _is_whole(settings: Settings, members: int = len(NODES)) -> bool:
+def _is_complete(settings: Settings, members: int = len(NODES)) -> bool:
     try:
         listed = web.members(settings)
     except Problem:
         return False
-    return web.is_whole(listed, members) and not any(member["pending_restart"] for member in listed)
+    return web.is_complete(listed, members) and not any(member["pending_restart"] for member in listed)
 
 
 def run_patronictl(settings: Settings, arguments: list[str], within_s: float = WITHIN_S) -> str:
-    """Runs patronictl and returns what it prints."""
+    """Runs patronictl and returns its output."""
     command = programs.patronictl(settings, arguments)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=within_s, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        what = "; ".join(web.etcd_trouble(settings)) or "etcd is well"
+        what = "; ".join(web.etcd_trouble(settings)) or "etcd is healthy"
         raise Problem(
-            f"patronictl {arguments[0]} has not ended within {within_s:.0f} s ({what})",
-            "patronictl asks etcd, which needs two of its three members: `cluster start NODE` starts what was killed",
+            f"patronictl {arguments[0]} did not finish within {within_s:.0f} s ({what})",
+            "patronictl needs two of the three etcd members: `cluster start NODE` starts a killed one",
         ) from None
-    # It succeeds also when it says that a restart or a switchover has failed.
+    # It exits with 0 even if it reports that a restart or a switchover failed.
     if done.returncode or "failed" in done.stdout.lower():
         if trouble := web.etcd_trouble(settings):
             raise Problem(
                 f"patronictl {arguments[0]} failed ({'; '.join(trouble)})",
-                "`cluster start NODE` starts what was killed",
+                "`cluster start NODE` starts a killed member",
             )
         lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
         raise Problem(f"patronictl {arguments[0]} failed: {lines}", "`cluster status` shows the members")
@@ -265,7 +265,7 @@ def _make_schema(settings: Settings, password: str, by_psql: bool) -> None:
 
 
 def _is_seeded(settings: Settings) -> bool:
-    """A seed that was interrupted has begun and lacks its end: the seeder goes on with it."""
+    """False after an interrupted seed: the seeder then continues it."""
     finished = (
         "SELECT CASE WHEN EXISTS (SELECT FROM seeding_steps) "
         "THEN EXISTS (SELECT FROM seeding_steps WHERE name = 'all_done') ELSE EXISTS (SELECT FROM movies) END"
@@ -274,7 +274,7 @@ def _is_seeded(settings: Settings) -> bool:
 
 
 def run_binary(settings: Settings, name: str, arguments: list[str], url: str) -> None:
-    """Runs the server's program or the seeder to its end."""
+    """Runs the server's program or the seeder and waits for its exit."""
     program = Path(settings.bin_dir) / name
     env = os.environ | {"DATABASE_URL": url}
     log = settings.log_dir / f"{name}-{arguments[0]}.log"
@@ -288,12 +288,12 @@ def run_binary(settings: Settings, name: str, arguments: list[str], url: str) ->
 
 
 def load(settings: Settings, seconds: int) -> None:
-    """Drives the servers through the front; the seeder's own report goes to the terminal."""
+    """Sends load to the servers through the front. The seeder prints its report."""
     url = f"http://{settings.front}:{settings.ports['http']}/graphql"
     program = str(Path(settings.bin_dir) / "seeder")
     done = subprocess.run([program, "load", "--url", url, "--duration", str(seconds)])
     if done.returncode:
-        raise Problem("the load has reported faults", "`cluster logs k1` and `cluster logs k2` may say why")
+        raise Problem("`seeder load` reported faults", "`cluster logs k1` and `cluster logs k2` may explain them")
 
 
 def _are_ready(settings: Settings) -> bool:

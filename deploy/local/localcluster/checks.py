@@ -1,4 +1,4 @@
-"""What `up` looks at before it starts anything."""
+"""The checks of `up` before it starts anything."""
 
 import contextlib
 import errno
@@ -12,18 +12,21 @@ from .settings import DATABASE, STATE_LENGTH_MAX, Settings
 
 
 def check_state_path(state: Path) -> None:
-    """Sockets below it have to have names that the system takes."""
+    """Socket paths below the state directory must be valid."""
     if len(os.fsencode(state)) > STATE_LENGTH_MAX:
         raise Problem(
-            f"{state} is too long: sockets in it would have names beyond the system's limit",
-            f"--state with at most {STATE_LENGTH_MAX} characters",
+            f"{state} is too long: the paths of sockets in it would exceed the system's limit",
+            f"use a --state of at most {STATE_LENGTH_MAX} characters",
         )
     if set(str(state)) & set(" \t\n'\"\\#:,"):
-        raise Problem(f"{state} has characters that configuration files would misread", "--state with a plain path")
+        raise Problem(
+            f"{state} contains characters that are not allowed in configuration files",
+            "use a --state without spaces, quotes, #, :, commas or backslashes",
+        )
 
 
 def check_ports(settings: Settings) -> None:
-    """Names every address that something else listens at."""
+    """Lists every address that is in use."""
     taken = []
     for address, port, name in settings.sockets():
         with socket.socket() as probe:
@@ -40,15 +43,15 @@ def check_ports(settings: Settings) -> None:
                 ) from None
     if taken:
         raise Problem(
-            f"{'a port is' if len(taken) == 1 else 'ports are'} taken: {'; '.join(taken)}",
-            "stop what listens there, or use others: --subnet 127.0.7 moves all addresses, --port NAME=PORT one port",
+            f"{'a port is' if len(taken) == 1 else 'ports are'} in use: {'; '.join(taken)}",
+            "stop these programs, or use --subnet 127.0.7 (other addresses) or --port NAME=PORT (another port)",
         )
 
 
 def _holder(address: str, port: int) -> str:
-    """Who listens at an address, as far as this user may see it. Another may listen at this port of another address."""
+    """The process that listens at an address, if this user may see it. The same port of other addresses does not count."""
     number = f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}"
-    # Of all addresses, of IPv4's within IPv6, and of both.
+    # This address, all of IPv4, this address as an IPv4-mapped IPv6 address, and all of IPv6.
     hosts = {number, "0" * 8, f"0000000000000000FFFF0000{number}", "0" * 32}
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -69,7 +72,7 @@ def _holder(address: str, port: int) -> str:
 
 
 def check_extensions(settings: Settings) -> None:
-    """The schema needs pg_trgm, and what the write-up watches pg_stat_statements."""
+    """The schema needs pg_trgm. The write-up's monitoring needs pg_stat_statements."""
     missing = psql.run(
         settings,
         "postgres",
@@ -79,6 +82,6 @@ def check_extensions(settings: Settings) -> None:
     )
     if missing:
         raise Problem(
-            f"this PostgreSQL lacks {missing}, without which {DATABASE} cannot be made",
-            "Debian has them in postgresql-15, others in postgresql-contrib",
+            f"this PostgreSQL lacks {missing}, which the database {DATABASE} needs",
+            "install postgresql-15 on Debian, postgresql-contrib elsewhere",
         )

@@ -24,27 +24,27 @@ from .settings import (
 POSTGRES_BIN_DIR = "/usr/lib/postgresql/15/bin"
 SCRIPT = DEPLOY / "local" / "cluster"
 KILLABLE = (*NODES, *SERVERS, monitoring.ALL, *monitoring.PROGRAMS)
-NAMES = f"n1, n2, n3, k1 or k2; of the monitoring {', '.join(monitoring.PROGRAMS)}, or {monitoring.ALL} for all"
+NAMES = f"n1, n2, n3, k1, k2, {', '.join(monitoring.PROGRAMS)}, or {monitoring.ALL} for all of the monitoring"
 
 ABOUT = """\
-A Patroni cluster with Kinoteka on this machine: three etcd, three Patroni with PostgreSQL 15, HAProxy, two servers.
+Runs a Patroni cluster with Kinoteka on this machine: three etcd, three Patroni with PostgreSQL 15, HAProxy, two servers.
 
-  cluster up                     start it; from nothing: the database, its roles, the schema, a small seed
+  cluster up                     start it; the first time, create the database, roles, schema and seed
   cluster up --monitoring        ... with Prometheus, exporters and Alertmanager
-  cluster status                 who leads, what runs
+  cluster status                 show the leader and what runs
   cluster switchover             hand leadership over
-  cluster kill n1 --with-etcd    a node dies as by a power failure
-  cluster start n1               ... and comes back
-  cluster down                   stop it; the data stays. --wipe removes it
+  cluster kill n1 --with-etcd    kill a node, as a power failure would
+  cluster start n1               ... and start it again
+  cluster down                   stop it and keep the data; --wipe deletes the data
 
 The front is http://127.0.0.1:8510/graphql. PostgreSQL is at port 5000 of 127.0.0.1 for writes, at 5001 for reads.
-Nodes are n1, n2 and n3 at 127.0.0.11 to 127.0.0.13; servers are k1 and k2. Passwords are made by the first `up`:
-`cluster psql` and the state directory's pgpass have them. docs/cluster.md is a walk.
+Nodes are n1, n2 and n3 at 127.0.0.11 to 127.0.0.13; servers are k1 and k2. The first `up` creates the passwords:
+`cluster psql` uses them, and pgpass in the state directory contains them. docs/cluster.md has a walkthrough.
 """
 
 
 def main(arguments: list[str]) -> int:
-    """Runs a command; its exit status."""
+    """Runs a command and returns its exit status."""
     given = build_parser().parse_args(arguments)
     given.state = Path(os.path.abspath(given.state))
     try:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     except BrokenPipeError:
-        # Whoever read the output has seen enough.
+        # The reader of the output has closed it, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--state",
         metavar="DIR",
         default=os.environ.get("KINOTEKA_CLUSTER_STATE", str(DEFAULT_STATE)),
-        help="where the cluster keeps everything; default target/cluster [env: KINOTEKA_CLUSTER_STATE]",
+        help="folder for all files of the cluster; default target/cluster [env: KINOTEKA_CLUSTER_STATE]",
     )
     commands_of = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -78,95 +78,95 @@ def build_parser() -> argparse.ArgumentParser:
             name, help=about.partition(".")[0], description=about, parents=[shared], allow_abbrev=False
         )
 
-    _add_up(add("up", "Start the cluster. From nothing it makes the database, its roles, the schema, and a seed."))
-    add("install", "Make the virtual environment with Patroni, as the first `up` does.")
-    add("down", "Stop the cluster. The data stays.").add_argument(
-        "--wipe", action="store_true", help="remove the data, the logs and the passwords"
+    _add_up(add("up", "Start the cluster. The first time, create the database, its roles, the schema and a seed."))
+    add("install", "Create the virtual environment with Patroni, as the first `up` does.")
+    add("down", "Stop the cluster. The data is kept.").add_argument(
+        "--wipe", action="store_true", help="delete the data, the logs and the passwords"
     )
     add("status", "Show the members as `patronictl list` does, and what runs.").add_argument(
-        "--json", action="store_true", help="the members alone, for programs; lag is in bytes"
+        "--json", action="store_true", help="print only the members, as JSON; lag is in bytes"
     )
     _add_failures(add)
     to = add("switchover", "Hand leadership over to a replica.")
-    to.add_argument("--to", choices=NODES, help="which one; default one that counts for commits")
-    node = add("restart", "Restart PostgreSQL by Patroni: replicas first, then the leader. Or a server, which drains first.")
-    node.add_argument("node", nargs="?", choices=NODES + SERVERS, help="this node alone, or this server")
-    edit = add("edit-config", "Change the cluster's configuration by `patronictl edit-config`, in $EDITOR or by flags.")
-    edit.add_argument("arguments", nargs=argparse.REMAINDER, help="its flags, after --: -- --pg work_mem=8MB --force")
-    log = add("logs", "Show a process's log, or name them all.")
+    to.add_argument("--to", choices=NODES, help="the new leader; default a replica that confirms commits")
+    node = add("restart", "Restart PostgreSQL with Patroni: replicas first, then the leader. Or restart a server, which drains first.")
+    node.add_argument("node", nargs="?", choices=NODES + SERVERS, help="only this node or server")
+    edit = add("edit-config", "Change the cluster's configuration with `patronictl edit-config`, in $EDITOR or with flags.")
+    edit.add_argument("arguments", nargs=argparse.REMAINDER, help="flags of edit-config, after --: -- --pg work_mem=8MB --force")
+    log = add("logs", "Show a process's log, or list all logs.")
     log.add_argument("name", nargs="?")
     log.add_argument("-n", "--lines", type=int, default=40, metavar="N")
-    log.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
-    sql = add("psql", "Run psql on the cluster, with the role's password.")
+    log.add_argument("-f", "--follow", action="store_true", help="keep showing new lines")
+    sql = add("psql", "Run psql on the cluster with the role's password.")
     sql.add_argument("-U", "--role", default="dba", help="dba, kinoteka_app, pmm or postgres; default dba")
     sql.add_argument("--port", choices=("write", "read"), default="write")
     sql.add_argument("-d", "--database", default=DATABASE)
-    sql.add_argument("arguments", nargs=argparse.REMAINDER, help="psql's own, after --")
+    sql.add_argument("arguments", nargs=argparse.REMAINDER, help="psql's arguments, after --")
     ctl = add("patronictl", "Run patronictl on the cluster.")
     ctl.add_argument("arguments", nargs=argparse.REMAINDER)
-    seconds = add("load", "Drive the servers through the front, as `seeder load` does.")
+    seconds = add("load", "Send load to the servers through the front, with `seeder load`.")
     seconds.add_argument("--seconds", type=int, default=10, metavar="S")
     return parser
 
 
 def _add_failures(add: "Add") -> None:
-    kill = add("kill", "Kill a node's Patroni and PostgreSQL by SIGKILL, or a server.")
-    freeze = add("freeze", "Stop a node's processes by SIGSTOP: it holds its connections and answers nothing.")
-    thaw = add("thaw", "Let a frozen node go on.")
+    kill = add("kill", "Kill a node's Patroni and PostgreSQL with SIGKILL, or a server.")
+    freeze = add("freeze", "Stop a node's processes with SIGSTOP: it keeps its connections and does not respond.")
+    thaw = add("thaw", "Let a frozen node continue.")
     for command in (kill, freeze, thaw):
         command.add_argument("node", choices=KILLABLE, metavar="NODE", help=NAMES)
-        command.add_argument("--with-etcd", action="store_true", help="its etcd too, as if the machine were gone")
-    start = add("start", "Start what was killed of a node, a server, or a program of the monitoring.")
+        command.add_argument("--with-etcd", action="store_true", help="its etcd too, as if the machine failed")
+    start = add("start", "Start a killed node, server or monitoring program.")
     start.add_argument("node", choices=KILLABLE, metavar="NODE", help=NAMES)
-    lag = add("lag", "Stop a replica's replay: it receives everything and shows nothing of it.")
+    lag = add("lag", "Stop a replica's replay: it receives changes, but queries do not see them.")
     lag.add_argument("node", choices=NODES, metavar="NODE", help="n1, n2 or n3")
-    lag.add_argument("--resume", action="store_true", help="let it go on")
+    lag.add_argument("--resume", action="store_true", help="resume the replay")
 
 
 def _add_up(up: argparse.ArgumentParser) -> None:
-    up.add_argument("--user", help="as whom everything runs if this is run as root; default postgres")
+    up.add_argument("--user", help="the user that runs everything if root runs this; default postgres")
     up.add_argument("--subnet", default="127.0.0", help="the addresses' first three numbers; default 127.0.0")
     names = ", ".join(f"{name} {port}" for name, port in PORTS.items())
-    up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"another port. Default: {names}")
+    up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"change a port. Defaults: {names}")
     up.add_argument(
-        "--bin-dir", metavar="DIR", help="with kinoteka and seeder; default the newer of target/release and debug"
+        "--bin-dir", metavar="DIR", help="folder of kinoteka and seeder; default the newer of target/release and debug"
     )
     up.add_argument("--postgres-bin-dir", metavar="DIR", default=POSTGRES_BIN_DIR, help="default %(default)s")
-    up.add_argument("--ttl", type=int, default=20, metavar="S", help="how long a dead leader stays; default 20")
-    up.add_argument("--size", default="small", choices=("demo", "small", "medium"), help="the seed; default small")
+    up.add_argument("--ttl", type=int, default=20, metavar="S", help="seconds until a dead leader is replaced; default 20")
+    up.add_argument("--size", default="small", choices=("demo", "small", "medium"), help="size of the seed; default small")
     up.add_argument("--no-seed", action="store_true", help="leave the tables empty")
-    up.add_argument("--no-servers", action="store_true", help="the database cluster alone")
+    up.add_argument("--no-servers", action="store_true", help="start only the database cluster")
     up.add_argument(
-        "--schema", choices=("migrate", "psql"), default="migrate", help="who runs the SQL; default migrate"
+        "--schema", choices=("migrate", "psql"), default="migrate", help="the program that creates the schema; default migrate"
     )
-    up.add_argument("--monitoring", action="store_true", help="also Prometheus, exporters and Alertmanager")
-    up.add_argument("--load", type=int, default=0, metavar="S", help="drive the servers for so many seconds afterwards")
+    up.add_argument("--monitoring", action="store_true", help="also start Prometheus, exporters and Alertmanager")
+    up.add_argument("--load", type=int, default=0, metavar="S", help="afterwards send load for S seconds")
     up.add_argument(
         "--server-argument", action="append", default=[], metavar="ARG", help="a flag for both servers: =--flag=x"
     )
 
 
 class Add(Protocol):
-    """The type of what makes a command."""
+    """The type of the function that adds a command."""
 
     def __call__(self, name: str, about: str) -> argparse.ArgumentParser:
-        """Makes the command."""
+        """Adds the command."""
         ...
 
 
 def _become_user(given: argparse.Namespace, arguments: list[str]) -> None:
-    """Prepares what is shared between users, then stops being root."""
+    """Prepares the files that users share, then drops root."""
     if given.command == "install":
         install.check_programs(POSTGRES_BIN_DIR)
-        print(f"Patroni {install.PATRONI} is in {Path(install.make_venv()).parents[1]}")
+        print(f"Patroni {install.PATRONI} is installed in {Path(install.make_venv()).parents[1]}")
         return
     is_up = given.command == "up"
     if not is_up and not given.state.exists():
-        raise Problem(f"there is no cluster in {given.state}", "`cluster up` makes one; --state names another folder")
+        raise Problem(f"no cluster in {given.state}", "`cluster up` creates one; --state selects another folder")
     if is_up:
         checks.check_state_path(given.state)
         if given.monitoring and given.no_servers:
-            raise Problem("--monitoring watches the servers", "leave out --no-servers")
+            raise Problem("--monitoring needs the servers", "remove --no-servers")
         install.check_programs(given.postgres_bin_dir, given.monitoring)
         given.bin_dir = install.find_binaries(given.bin_dir)
         given.python = install.make_venv()
@@ -182,7 +182,7 @@ def _become_user(given: argparse.Namespace, arguments: list[str]) -> None:
 
 
 def _without_user(arguments: list[str]) -> list[str]:
-    """The arguments for the program that is the user already. `up` alone takes the flag."""
+    """The arguments without `--user`, for the program once it runs as that user. Only `up` has the flag."""
     kept = list(arguments)
     while kept and kept[0] == "up" and "--user" in kept:
         at = kept.index("--user")

@@ -1,4 +1,4 @@
-"""What can be done with a cluster that is up."""
+"""The commands for a cluster that is up."""
 
 import contextlib
 import json
@@ -13,33 +13,33 @@ from .problem import Problem
 from .settings import NODES, SCOPE, SERVERS, Settings
 
 PARTS = ("patroni", "etcd")
-# Drained for 5 s, and given 10 s by --shutdown-grace-ms; then a busy machine starts it.
+# The server drains for 5 s, then has 10 s (--shutdown-grace-ms). The rest is for busy machines.
 SERVER_ENDS_WITHIN_S = 40
 SERVER_STARTS_WITHIN_S = 60
 
 
 def down(settings: Settings, wipe: bool) -> None:
-    """Stops everything, also what a supervisor that was killed has left."""
+    """Stops everything, including processes left by a killed supervisor."""
     was_up = supervisor.take_lock(settings)
     if was_up is None:
-        # It may be at it already: it then listens no more.
+        # A supervisor that is already stopping no longer listens.
         with contextlib.suppress(Problem):
             control.ask(settings, "stop")
         if not supervisor.wait_gone(settings):
-            raise Problem("the supervisor does not end", f"see {settings.log_dir}/supervisor.log")
+            raise Problem("the supervisor does not exit", f"see {settings.log_dir}/supervisor.log")
         print("stopped")
     else:
         os.close(was_up)
         count = processes.end_leftovers(settings)
-        print(f"ended {count} processes that a killed supervisor had left" if count else "nothing runs")
+        print(f"ended {count} processes left by a killed supervisor" if count else "nothing is running")
     if wipe:
         for entry in settings.path.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        print(f"removed what was in {settings.state}")
+        print(f"deleted the contents of {settings.state}")
 
 
 def status(settings: Settings, as_json: bool) -> None:
-    """The members, then what runs and what each server says of itself."""
+    """Prints the members, then the processes and the state that each server reports."""
     if as_json:
         listed = [{key: m[key] for key in ("name", "role", "state", "timeline", "lag")} for m in _members(settings)]
         print(json.dumps({"members": listed} | monitoring.addresses(settings)))
@@ -61,7 +61,7 @@ def status(settings: Settings, as_json: bool) -> None:
     for name, (code, body) in web.server_states(settings).items():
         print(
             f"{name} {front}:{ports[name]}: {_process_state(running, name, '')}; "
-            f"/readyz {code or 'silent'} {body.strip()}"
+            f"/readyz {code or 'no response'} {body.strip()}"
         )
     for line in monitoring.report(settings):
         print(line)
@@ -79,24 +79,24 @@ def _process_state(running: dict[str, Any], name: str, label: str) -> str:
 
 
 def signal_node(settings: Settings, name: str, how: str, with_etcd: bool) -> None:
-    """Kills, freezes or thaws a node, a server, or a program of the monitoring."""
-    # What watches a machine is on it.
+    """Kills, freezes or thaws a node, a server or a monitoring program."""
+    # A machine's exporter runs on that machine.
     parts = ["patroni"] + (["etcd", "exporter"] if with_etcd else [])
     count = control.ask(settings, "signal", name=name, how=how, parts=parts)["count"]
     done = {"kill": "killed", "freeze": "frozen", "thaw": "thawed"}[how]
     if count == 0:
-        raise Problem(f"nothing of {name} runs", f"`cluster start {name}`")
+        raise Problem(f"{name} is not running", f"start it with `cluster start {name}`")
     print(f"{name}: {count} processes {done}")
 
 
 def start(settings: Settings, name: str) -> None:
-    """Starts again what was killed of a node, a server, or the monitoring."""
+    """Starts the killed processes of a node, a server or the monitoring."""
     started = start_missing(settings, name)
-    print(f"started {', '.join(started)}" if started else f"{name} runs already")
+    print(f"started {', '.join(started)}" if started else f"{name} is already running")
 
 
 def start_missing(settings: Settings, name: str) -> list[str]:
-    """Starts those processes of a node or of the monitoring that do not run, or another process; their names."""
+    """Starts the processes with this name that are not running, and returns their names."""
     running = control.ask(settings, "list")["running"]
     wanted = monitoring.parts(settings, name)
     if name in NODES:
@@ -108,23 +108,24 @@ def start_missing(settings: Settings, name: str) -> list[str]:
 
 
 def switchover(settings: Settings, to: str | None) -> None:
-    """Hands leadership over, and prints what patronictl says."""
+    """Hands leadership over and prints patronictl's output."""
     print(hand_over(settings, to), end="")
 
 
 def hand_over(settings: Settings, to: str | None) -> str:
-    """Hands leadership over, to the named replica or to one that counts for commits. What patronictl says."""
+    """Hands leadership over to the named replica, or to one that confirms commits. Returns patronictl's output."""
     listed = _members(settings)
     leader = next((m["name"] for m in listed if m["role"] == "leader"), None)
     if leader is None:
-        raise Problem("there is no leader to switch over from", "a failover is under way; `cluster status`")
+        raise Problem("the cluster has no leader to switch over from", "wait for the failover; see `cluster status`")
     candidates = [m["name"] for m in listed if m["role"] == "quorum_standby"]
     if to == leader:
         raise Problem(
-            f"{to} is the leader already", f"--to one of {', '.join(candidates) or 'no replica that is ready'}"
+            f"{to} is already the leader",
+            f"use --to with one of {', '.join(candidates)}" if candidates else "no replica is ready: see `cluster status`",
         )
     if not to and not candidates:
-        raise Problem("there is no replica that counts for commits", "`cluster status`; `cluster start NODE`")
+        raise Problem("no replica confirms commits", "see `cluster status`; `cluster start NODE` starts a killed one")
     chosen = to or candidates[0]
     arguments = ["switchover", SCOPE, "--leader", leader, "--candidate", chosen, "--force"]
     said = bring_up.run_patronictl(settings, arguments)
@@ -134,24 +135,24 @@ def hand_over(settings: Settings, to: str | None) -> str:
 
 
 def lag(settings: Settings, node: str, resume: bool) -> None:
-    """Stops a replica's replay: what it receives is kept, and not seen by those who read there."""
+    """Stops a replica's replay: it keeps the changes that it receives, but queries do not see them."""
     control.ask(settings, "list")
     stop_replay(settings, node, resume)
-    print(f"{node} {'replays again' if resume else 'does not replay; --resume lets it go on'}")
+    print(f"{node} {'replays again' if resume else 'has stopped replaying; continue with --resume'}")
 
 
 def stop_replay(settings: Settings, node: str, resume: bool) -> None:
-    """Freezes the process that replays, or thaws it. Patroni would take back pg_wal_replay_pause() within loop_wait."""
+    """Freezes or thaws the process that replays. Patroni would undo pg_wal_replay_pause() within loop_wait."""
     startup = processes.startup_of(settings, node)
     if startup is None:
         raise Problem(
-            f"{node} replays nothing: it is the leader, or it does not run", "`cluster status` names the replicas"
+            f"{node} does not replay: it is the leader, or it is not running", "`cluster status` lists the replicas"
         )
     startup.signal(supervisor.SIGNALS["thaw" if resume else "freeze"])
 
 
 def restart(settings: Settings, name: str | None) -> None:
-    """Restarts PostgreSQL by Patroni, on one node or on all, replicas first; or a server, without an error to clients."""
+    """Restarts PostgreSQL with Patroni on one node or all (replicas first), or a server without errors for clients."""
     control.ask(settings, "list")
     if name in SERVERS:
         restart_server(settings, name)
@@ -164,7 +165,7 @@ def restart(settings: Settings, name: str | None) -> None:
 
 
 def restart_server(settings: Settings, name: str) -> None:
-    """Has a server drain and end, starts it again, and waits until the front sends it requests."""
+    """Drains and stops a server, starts it again, and waits until the front sends it requests."""
     control.ask(settings, "signal", name=name, how="end", parts=[])
     remedy = f"`cluster logs {name}`"
     web.wait_for(
@@ -175,22 +176,22 @@ def restart_server(settings: Settings, name: str) -> None:
 
 
 def edit_config(settings: Settings, arguments: list[str]) -> None:
-    """Passes on to `patronictl edit-config`, and says what needs a restart."""
+    """Runs `patronictl edit-config` and explains how to restart."""
     control.ask(settings, "list")
     code = subprocess.run(programs.patronictl(settings, ["edit-config", SCOPE, *arguments])).returncode
     if code:
         raise Problem(f"patronictl edit-config failed ({code})")
-    print("`cluster status` shows within loop_wait whether a restart is pending; `cluster restart` does it")
+    print("`cluster patronictl list` shows pending restarts after loop_wait; `cluster restart` does them")
 
 
 def logs(settings: Settings, name: str | None, lines: int, follow: bool) -> None:
-    """Shows the end of a log, or names them all."""
+    """Shows the end of a log, or lists all logs."""
     files = sorted(file.stem for file in settings.log_dir.glob("*.log"))
     if name is None:
         print("\n".join(files))
         return
     if name not in files:
-        raise Problem(f"there is no log {name}", f"one of {', '.join(files)}")
+        raise Problem(f"unknown log: {name}", f"use one of {', '.join(files)}")
     sys.stdout.flush()
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(settings.log_dir / f"{name}.log")]
     os.execvp("tail", command)
@@ -209,6 +210,6 @@ def run_patronictl(settings: Settings, arguments: list[str]) -> None:
 
 
 def run_load(settings: Settings, seconds: int) -> None:
-    """Drives the servers through the front."""
+    """Sends load to the servers through the front."""
     control.ask(settings, "list")
     bring_up.load(settings, seconds)

@@ -19,7 +19,7 @@ def _connect(settings: Settings) -> socket.socket:
     except OSError:
         connection.close()
         left = len(processes.leftovers(settings))
-        what = f"; a supervisor that was killed has left {left} processes, which `up` and `down` end" if left else ""
+        what = f"; a killed supervisor left {left} processes, which `up` and `down` end" if left else ""
         raise Problem(f"the cluster in {settings.state} is not up{what}", "start it with `cluster up`") from None
     return connection
 
@@ -30,7 +30,7 @@ def _ask(connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(connection.makefile("r").readline())
     except (OSError, ValueError):
         raise Problem(
-            "the supervisor does not answer", "`cluster logs supervisor` may say why; `cluster down` ends it"
+            "the supervisor does not respond", "`cluster logs supervisor` may say why; `cluster down` stops it"
         ) from None
     if not answer["ok"]:
         raise Problem(answer["what"], answer["remedy"])
@@ -38,19 +38,19 @@ def _ask(connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask(settings: Settings, do: str, **arguments: Any) -> dict[str, Any]:
-    """Has the supervisor do something."""
+    """Sends a request to the supervisor and returns its response."""
     with _connect(settings) as connection:
         return _ask(connection, {"do": do, **arguments})
 
 
 def hold(settings: Settings) -> socket.socket:
-    """A connection whose end stops the cluster, until `settle`. Waits for a supervisor that is starting."""
+    """A connection that stops the cluster when it closes before `settle`. Waits for a starting supervisor."""
     deadline = time.monotonic() + 10
     while True:
         try:
             connection = _connect(settings)
             break
-        except Problem:  # it says that nothing is there yet
+        except Problem:  # the supervisor does not listen yet
             if time.monotonic() > deadline:
                 raise Problem("the supervisor does not start", f"see {settings.log_dir}/supervisor.log") from None
             time.sleep(0.02)

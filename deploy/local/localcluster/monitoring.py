@@ -1,4 +1,4 @@
-"""The monitoring of `up --monitoring`: the stack of deploy/monitoring, whose programs are children like all others."""
+"""The monitoring of `up --monitoring`: the stack of deploy/monitoring, run by the supervisor like the rest."""
 
 import sys
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ sys.path.insert(0, str(DEPLOY / "monitoring"))
 
 from stack import PROGRAMS as PACKAGES, Node, Process, Stack  # noqa: E402
 
-# Their names here, in the order of their start.
+# The names of the processes, in start order.
 PROGRAMS = (*(f"exporter-{node}" for node in NODES), "node-exporter", "receiver", "alertmanager", "prometheus")
-# The name of all of them together.
+# Stands for all of PROGRAMS.
 ALL = "monitoring"
 
 
 def stack(settings: Settings, password: str = "") -> Stack:
-    """What is scraped, and the programs that do it. Exporters need the password of `pmm`."""
+    """The scrape targets and the monitoring programs. Exporters need the password of `pmm`."""
     front, ports = settings.front, settings.ports
 
     def node(name: str) -> Node:
         address = settings.address(name)
-        # To the node itself: HAProxy would lead all exporters to the leader.
+        # Directly to the node: through HAProxy, all exporters would reach the leader.
         url = f"postgresql://pmm:{password}@{address}:{ports['postgres']}/{DATABASE}?sslmode=disable"
         return Node(name, address, url, ports["patroni"], ports["etcd"], ports["exporter"])
 
@@ -40,12 +40,12 @@ def stack(settings: Settings, password: str = "") -> Stack:
 
 
 def names(settings: Settings) -> list[str]:
-    """The processes of the monitoring; none without it."""
+    """The monitoring processes; empty without monitoring."""
     return list(PROGRAMS) if settings.monitoring else []
 
 
 def parts(settings: Settings, name: str) -> list[str]:
-    """The processes that a name means which is not a node's."""
+    """The processes of a name that is not a node's."""
     if name in (ALL, *PROGRAMS) and not settings.monitoring:
         raise Problem("this cluster has no monitoring", "`cluster down`, then `cluster up --monitoring`")
     return names(settings) if name == ALL else [name]
@@ -57,12 +57,12 @@ def process(settings: Settings, name: str, password: str) -> Process:
 
 
 def addresses(settings: Settings) -> dict[str, dict[str, str]]:
-    """What `status --json` says of it."""
+    """The monitoring's part of `status --json`."""
     return {"monitoring": stack(settings).status()} if settings.monitoring else {}
 
 
 def report(settings: Settings) -> Iterator[str]:
-    """What `status` says of it."""
+    """The monitoring's lines of `status`."""
     if settings.monitoring:
         for name, url in stack(settings).status().items():
             yield f"{name}: {url}"

@@ -1,8 +1,8 @@
-"""The one error that this program expects."""
+"""The error type of this program."""
 
 
 class Problem(Exception):
-    """What went wrong, and what to do about it. Printed without a traceback."""
+    """An error with a remedy. Printed without a traceback."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)

@@ -1,7 +1,7 @@
-"""Processes of a cluster: started so that none outlives its supervisor, found by who they are, and signalled.
+"""Starts, finds and signals the processes of a cluster. None outlives its supervisor.
 
 A process is ours if its environment names our state directory, if it was recorded with its start time, or if it is a
-PostgreSQL process that works in one of our data directories. Names are never searched for.
+PostgreSQL process in one of our data directories. Process names are never used.
 """
 
 import contextlib
@@ -26,24 +26,24 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Process:
-    """A process: its number alone may be another's by now."""
+    """A process, identified by its start time too: the system reuses process ids."""
 
     pid: int
     start: int
 
     def is_alive(self) -> bool:
-        """Whether it runs; a zombie does not."""
+        """Whether it is running. A zombie is not."""
         return read_stat(self.pid)[:2] == (self.start, True)
 
     def signal(self, number: int) -> None:
-        """Sends a signal if it is still this process."""
+        """Sends a signal if the id still belongs to this process."""
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
 def read_stat(pid: int) -> tuple[int, bool, int]:
-    """When a process was started (ticks since boot), whether it runs, and its parent. Zeros if there is none."""
+    """Start time (ticks since boot), whether it is running, and the parent's id. Zeros if the process does not exist."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -53,13 +53,13 @@ def read_stat(pid: int) -> tuple[int, bool, int]:
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of the orphans among its descendants, as postmasters become."""
+    """Makes this process the parent of orphaned descendants, such as postmasters."""
     if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
 
 
 def spawn(argv: list[str], env: dict[str, str], cwd: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Starts a process in a group of its own, which dies with this one even if it is killed."""
+    """Starts a process in its own group. It dies with this process, even if that is killed."""
     parent = os.getpid()
 
     def die_with_parent() -> None:
@@ -81,12 +81,12 @@ def spawn(argv: list[str], env: dict[str, str], cwd: Path, log: Path) -> subproc
 
 
 def all_pids() -> list[int]:
-    """Every process of the machine."""
+    """All process ids of the machine."""
     return [int(entry) for entry in os.listdir("/proc") if entry.isdecimal()]
 
 
 def descendants(roots: set[int]) -> set[int]:
-    """The roots and all that they have started."""
+    """The roots and all their descendants."""
     children: dict[int, list[int]] = {}
     for pid in all_pids():
         children.setdefault(read_stat(pid)[2], []).append(pid)
@@ -115,7 +115,7 @@ def postgres_of(settings: Settings, node: str) -> set[int]:
 
 
 def startup_of(settings: Settings, node: str) -> Process | None:
-    """The process of a replica that replays what it receives."""
+    """The process of a replica that replays changes."""
     for pid in postgres_of(settings, node):
         with contextlib.suppress(OSError):
             if b": startup" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -124,7 +124,7 @@ def startup_of(settings: Settings, node: str) -> Process | None:
 
 
 def _working_in(settings: Settings, folders: set[str]) -> set[int]:
-    """PostgreSQL processes in these data directories. They overwrite their environment to show what they do."""
+    """PostgreSQL processes in these data directories. They overwrite their environment with their status."""
     program = os.path.realpath(Path(settings.postgres_bin_dir) / "postgres")
     found = set()
     for pid in all_pids():
@@ -135,13 +135,13 @@ def _working_in(settings: Settings, folders: set[str]) -> set[int]:
 
 
 def record(settings: Settings, pids: dict[str, int]) -> None:
-    """Writes down who was started, for whoever comes after a supervisor that was killed."""
+    """Records the started processes, so that they are found after the supervisor was killed."""
     known = [{"name": name, "pid": pid, "start": read_stat(pid)[0]} for name, pid in pids.items()]
     write_file(settings.path / "processes.json", json.dumps(known, indent=2) + "\n", 0o644)
 
 
 def recorded(settings: Settings) -> list[Process]:
-    """Those of the last supervisor that still run, itself among them."""
+    """The recorded processes that are still running, including the supervisor."""
     try:
         known = json.loads((settings.path / "processes.json").read_text())
         processes = [Process(entry["pid"], entry["start"]) for entry in known]
@@ -151,7 +151,7 @@ def recorded(settings: Settings) -> list[Process]:
 
 
 def marked_state(pid: int) -> str | None:
-    """The state directory of the cluster that a process belongs to."""
+    """The state directory of the cluster of a process."""
     with contextlib.suppress(OSError):
         for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
             name, _, value = entry.partition(b"=")
@@ -161,7 +161,7 @@ def marked_state(pid: int) -> str | None:
 
 
 def leftovers(settings: Settings) -> list[Process]:
-    """All processes of this cluster, whoever their parent is. The caller is none of them."""
+    """All processes of this cluster with any parent, except the caller."""
     pids = {process.pid for process in recorded(settings)}
     pids |= {pid for pid in all_pids() if marked_state(pid) == settings.state}
     pids |= _working_in(settings, {str(settings.data_dir(node)) for node in NODES})
@@ -170,14 +170,14 @@ def leftovers(settings: Settings) -> list[Process]:
 
 
 def end_leftovers(settings: Settings) -> int:
-    """Ends what a supervisor that was killed has left, and says how many processes that were."""
+    """Ends the processes left by a killed supervisor, and returns their number."""
     count = 0
     deadline = time.monotonic() + 20
     while processes := leftovers(settings):
         count = max(count, len(processes))
         if time.monotonic() > deadline:
             pids = " ".join(str(process.pid) for process in processes)
-            raise Problem(f"these processes of {settings.state} do not end: {pids}", "are they stuck in a device?")
+            raise Problem(f"these processes of {settings.state} do not exit: {pids}", "they may be waiting for a device")
         for process in processes:
             process.signal(signal.SIGKILL)
             process.signal(signal.SIGCONT)

@@ -23,19 +23,19 @@ class Program:
 
 
 def names(settings: Settings) -> list[str]:
-    """Every process, in the order of their start."""
+    """All processes, in start order."""
     nodes = [f"etcd-{node}" for node in NODES] + [f"patroni-{node}" for node in NODES]
     return [*nodes, "haproxy", *SERVERS, *monitoring.names(settings)]
 
 
 def read_passwords(settings: Settings) -> Passwords:
-    """The passwords that `up` has made."""
+    """The passwords that `up` created."""
     passwords: Passwords = json.loads((settings.path / "passwords.json").read_text())
     return passwords
 
 
 def program(settings: Settings, name: str) -> Program:
-    """How to start the process of this name, which is one of `names`."""
+    """How to start the process with this name, one of `names`."""
     kind, _, node = name.partition("-")
     env = {
         "PATH": f"{settings.postgres_bin_dir}:/usr/local/bin:/usr/bin:/bin:/usr/sbin",
@@ -47,7 +47,7 @@ def program(settings: Settings, name: str) -> Program:
         return Program(_etcd(settings, node), env, settings.node_dir(node))
     if kind == "patroni":
         file = str(settings.node_dir(node) / "patroni.yml")
-        # Not by its script: a long path of the virtual environment would not fit into the script's first line.
+        # Not by its script: a long path of the virtual environment does not fit into the script's first line.
         return Program([settings.python, "-m", "patroni", file], env, settings.node_dir(node))
     if kind == "haproxy":
         return Program(["haproxy", "-db", "-f", str(settings.path / "haproxy.cfg")], env, settings.path)
@@ -97,7 +97,7 @@ def _server(settings: Settings, name: str, env: dict[str, str]) -> Program:
         "KINOTEKA_INTROSPECTION": "true",
         "KINOTEKA_TRUSTED_PROXIES": "127.0.0.0/8",
     }
-    # A load comes from one address with few users. The limits of one client would refuse it.
+    # A load test has one address and few users: the limits per client would refuse its requests.
     env |= dict.fromkeys(("KINOTEKA_MUTATIONS_PER_USER", "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER"), "1000000000")
     env |= {
         "KINOTEKA_SIGNUPS_PER_ADDRESS": "1000000",
@@ -138,17 +138,17 @@ def write_configuration(settings: Settings) -> None:
 
 def _fill(name: str, to: Path, words: dict[str, str]) -> None:
     lines = (CONF / name).read_text().splitlines()
-    # Not in comments, which may speak of $WORDS.
+    # Comments are left alone: they may mention $WORDS.
     filled = [line if line.lstrip().startswith("#") else string.Template(line).substitute(words) for line in lines]
     write_file(to, "\n".join(filled) + "\n", 0o600)
 
 
 def patronictl(settings: Settings, arguments: list[str]) -> list[str]:
-    """The command line of patronictl. It is a script of the virtual environment, run by its Python."""
+    """The command line of patronictl, run by the Python of its virtual environment."""
     script = Path(settings.python).parent / "patronictl"
     return [settings.python, str(script), "-c", str(settings.patronictl_file), *arguments]
 
 
 def client_env(settings: Settings) -> dict[str, str]:
-    """The environment of psql and its like: passwords come from a file."""
+    """The environment of psql and similar clients: passwords come from a file."""
     return os.environ | {"PGPASSFILE": str(settings.pgpass), "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C.UTF-8"}

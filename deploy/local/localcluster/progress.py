@@ -1,4 +1,4 @@
-"""What `up` is at, and how long each step took."""
+"""The progress of `up`: its current step, and how long each step took."""
 
 import contextlib
 import sys
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 
 class Progress:
-    """A line for each step, with its seconds when it is done."""
+    """Prints a line for each step, with its duration at the end."""
 
     def __init__(self) -> None:
         self.begun = time.monotonic()
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Prints the step at once, and its time when it is over."""
+        """Prints the step when it starts, and its duration when it ends."""
         is_terminal = sys.stdout.isatty()
         if is_terminal:
             print(f"  ...    {what}", end="", flush=True)
@@ -30,5 +30,5 @@ class Progress:
         print(f"\r{line}" if is_terminal else line, flush=True)
 
     def end(self, what: str) -> None:
-        """The time of all together."""
+        """Prints the total time."""
         print(f"{time.monotonic() - self.begun:6.1f} s {what}", flush=True)

@@ -1,6 +1,6 @@
 """Passwords and roles.
 
-A password is sent to PostgreSQL as its SCRAM verifier, so that no log of statements and no pg_stat_statements has it.
+Passwords are sent to PostgreSQL as SCRAM verifiers, so that no log and no pg_stat_statements contains a password.
 """
 
 import base64
@@ -13,22 +13,22 @@ from . import psql
 from .problem import Problem
 from .settings import DEPLOY, Settings, write_file
 
-# Those of Patroni come first; it makes these three itself.
+# Patroni creates the first three itself.
 ROLES = ("postgres", "replicator", "rewinder", "dba", "kinoteka_app", "pmm")
 OURS = ROLES[3:]
 ITERATIONS = 4096
 
 
 def make_passwords(settings: Settings) -> None:
-    """Makes the passwords that are not there, and the file with which libpq finds them."""
+    """Creates missing passwords, and the password file of libpq."""
     file = settings.path / "passwords.json"
     try:
         passwords = json.loads(file.read_text())
     except FileNotFoundError:
         if settings.marker.exists():
             raise Problem(
-                f"{file} is gone, but the data that it opens is there",
-                "bring the file back, or remove the data by `cluster down --wipe`",
+                f"{file} is missing, but the data that needs it exists",
+                "restore the file, or delete the data with `cluster down --wipe`",
             ) from None
         passwords = {}
     for role in ROLES:
@@ -39,12 +39,12 @@ def make_passwords(settings: Settings) -> None:
 
 
 def verifier(password: str, salt: bytes | None = None) -> str:
-    """What PostgreSQL keeps of a password: RFC 5803, as its `scram_build_secret` writes it.
+    """The form in which PostgreSQL stores a password: RFC 5803, as `scram_build_secret` writes it.
 
-    ASCII alone: other passwords would have to be normalised first (SASLprep).
+    Only ASCII: other passwords would need normalisation (SASLprep) first.
     """
     if not password.isascii() or not password.isprintable() or not password:
-        raise Problem("a password has to be printable ASCII", "change it in passwords.json")
+        raise Problem("a password must be printable ASCII", "change it in passwords.json")
     salt = salt or secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
@@ -55,17 +55,17 @@ def verifier(password: str, salt: bytes | None = None) -> str:
 
 
 def make_roles(settings: Settings, passwords: dict[str, str]) -> None:
-    """Makes `dba`, `kinoteka_app` and `pmm`, or gives them their passwords again."""
+    """Creates `dba`, `kinoteka_app` and `pmm`, or resets their passwords."""
     variables = {f"{role}_verifier": verifier(passwords[role]) for role in OURS}
     psql.run_file(settings, "postgres", DEPLOY / "sql" / "roles.sql", database="postgres", variables=variables)
 
 
 def grant(settings: Settings) -> None:
-    """Gives the roles what they need, as the owner of the tables."""
+    """Grants the roles their rights, as the owner of the tables."""
     psql.run_file(settings, "dba", DEPLOY / "sql" / "grants.sql")
 
 
 def check_passwords(settings: Settings) -> None:
-    """Logs in as each role, so that a wrong password is found here and not in a log."""
+    """Logs in as each role, so that a wrong password is reported here and not only in a log."""
     for role in ROLES:
         psql.run(settings, role, "SELECT 1", database="postgres")

@@ -1,4 +1,4 @@
-"""Every path, address, port and number of a cluster. Saved in its state directory by `up`."""
+"""The paths, addresses, ports and numbers of a cluster. `up` saves them in the state directory."""
 
 import dataclasses
 import ipaddress
@@ -18,7 +18,7 @@ SERVERS = ("k1", "k2")
 SCOPE = "main"
 DATABASE = "kinoteka"
 
-# Those of NODE_PORTS are of each node's address, the others of 127.0.0.1.
+# Ports in NODE_PORTS are at each node's address, the others at 127.0.0.1.
 PORTS = {
     "write": 5000,
     "read": 5001,
@@ -39,17 +39,16 @@ PORTS = {
     "exporter": 9187,
 }
 NODE_PORTS = ("postgres", "patroni", "etcd", "etcd-peer", "exporter")
-# Those of `up --monitoring`.
+# Used only with `up --monitoring`.
 MONITORING_PORTS = ("prometheus", "alertmanager", "receiver", "node-exporter", "exporter")
 
-# Patroni's and PostgreSQL's sockets have names of up to 25 characters below the state directory; the system's limit
-# is 107.
+# The sockets of Patroni and PostgreSQL add up to 25 characters to the state directory's path; the system allows 107.
 STATE_LENGTH_MAX = 80
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A cluster. Paths are absolute."""
+    """The settings of a cluster. Paths are absolute."""
 
     state: str
     subnet: str = "127.0.0"
@@ -88,22 +87,22 @@ class Settings:
 
     @property
     def marker(self) -> Path:
-        """A file that is there once there is a database that is worth keeping."""
+        """A file that exists once the cluster has a database worth keeping."""
         return self.path / "made"
 
     @property
     def log_dir(self) -> Path:
-        """A file for each process."""
+        """The folder of the logs: one file for each process."""
         return self.path / "log"
 
     @property
     def pgpass(self) -> Path:
-        """Passwords as libpq reads them."""
+        """The password file of libpq."""
         return self.path / "pgpass"
 
     @property
     def patronictl_file(self) -> Path:
-        """What patronictl reads: any node's file will do."""
+        """The configuration of patronictl: any node's file works."""
         return self.node_dir(NODES[0]) / "patroni.yml"
 
     def url(self, role: str, password: str, port: str = "write") -> str:
@@ -124,34 +123,34 @@ class Settings:
 
 
 def load(state: Path) -> Settings:
-    """The settings of a cluster that `up` has made."""
+    """Reads the settings that `up` saved."""
     try:
         values = json.loads((state / "settings.json").read_text())
         values["server_arguments"] = tuple(values["server_arguments"])
         return Settings(**values)
     except FileNotFoundError:
         raise Problem(
-            f"there is no cluster in {state}", "`cluster up` makes one; --state names another folder"
+            f"no cluster in {state}", "`cluster up` creates one; --state selects another folder"
         ) from None
     except (ValueError, TypeError, KeyError) as error:
         raise Problem(
-            f"{state}/settings.json cannot be read: {error}", "remove the folder if nothing in it is needed"
+            f"cannot read {state}/settings.json: {error}", "delete the folder if you do not need its data"
         ) from None
 
 
 def parse_ports(given: list[str]) -> dict[str, int]:
-    """The ports, with those of `NAME=PORT` arguments in place of the defaults."""
+    """The default ports, changed by `NAME=PORT` arguments."""
     ports = dict(PORTS)
     for argument in given:
         name, _, number = argument.partition("=")
         if name not in PORTS or not number.isdecimal() or not 0 < int(number) < 65536:
-            raise Problem(f"--port {argument} is invalid", f"--port NAME=PORT, where NAME is one of {', '.join(PORTS)}")
+            raise Problem(f"--port {argument} is invalid", f"use --port NAME=PORT, where NAME is one of {', '.join(PORTS)}")
         ports[name] = int(number)
     for names in ([name for name in PORTS if name not in NODE_PORTS], list(NODE_PORTS)):
         for name in names:
             twins = [other for other in names if ports[other] == ports[name]]
             if len(twins) > 1:
-                raise Problem(f"{' and '.join(twins)} have the same port, {ports[name]}", "give each its own by --port")
+                raise Problem(f"{' and '.join(twins)} have the same port, {ports[name]}", "change one with --port")
     return ports
 
 
@@ -160,16 +159,16 @@ def parse_subnet(given: str) -> str:
     try:
         address = ipaddress.IPv4Address(f"{given}.1")
     except ValueError:
-        raise Problem(f"--subnet {given} is invalid", "three numbers of a loopback network, such as 127.0.7") from None
+        raise Problem(f"--subnet {given} is invalid", "use three numbers of a loopback network, such as 127.0.7") from None
     if not address.is_loopback:
         raise Problem(
-            f"--subnet {given} is not a loopback network", "the cluster is for this machine: 127.x.y"
+            f"--subnet {given} is not a loopback network", "use 127.x.y: the cluster runs on this machine only"
         ) from None
     return given
 
 
 def write_file(path: Path, text: str, mode: int) -> None:
-    """Replaces a file at once, so that a reader sees the old text or the new one."""
+    """Replaces a file atomically: a reader sees the old text or the new one."""
     scratch = path.with_name(path.name + ".new")
     with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
         os.fchmod(file.fileno(), mode)

@@ -1,8 +1,8 @@
-"""The process that holds all others.
+"""The supervisor: the parent of all processes of a cluster.
 
-One thread, which starts, signals and reaps: a process dies with the thread that has started it. It obeys requests
-at a socket in the state directory, one line of JSON each. `hold` keeps the connection: if it ends before `settle` was
-asked for, `up` has failed or was killed, and everything is stopped.
+One thread starts, signals and reaps the processes: each dies with the thread that started it. Requests arrive at a
+socket in the state directory, one line of JSON each. `hold` keeps its connection open. If it closes before `settle`,
+`up` has failed or was killed, and the supervisor stops everything.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from .settings import NODES, SERVERS, Settings
 
 SOCKET = "control.sock"
 SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT, "end": signal.SIGTERM}
-# Of each group of processes that `_stop_all` asks to end.
+# The time limit for each group of processes in `_stop_all`.
 STOP_WITHIN_S = 15
-# The last etcd would wait longer for its peers; it has written everything down before.
+# The last etcd would wait longer for its peers. Its data is already on disk.
 STOP_ETCD_WITHIN_S = 2
 
 
 class Supervisor:
-    """The children and the requests."""
+    """Runs the child processes and serves requests."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -40,7 +40,7 @@ class Supervisor:
         self.is_stopping = False
 
     def run(self) -> None:
-        """Serves requests until one of them, a signal, or the loss of the holder asks to stop."""
+        """Serves requests until a stop request, a signal, or the end of the `hold` connection."""
         processes.adopt_orphans()
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
@@ -66,7 +66,7 @@ class Supervisor:
                 connection, _ = listener.accept()
                 self._serve(connection)
             if self.holder in ready:
-                say("up has ended before the cluster was there: stopping")
+                say("`up` exited before the cluster was complete: stopping")
                 self.is_stopping = True
         listener.close()
         path.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ class Supervisor:
             self.is_stopping = True
 
     def _serve(self, connection: socket.socket) -> None:
-        """Answers one request. Those who ask are of this user, and quick."""
+        """Answers one request. Clients belong to the same user and are fast."""
         connection.settimeout(2)
         try:
             request = json.loads(connection.makefile("r").readline())
@@ -112,18 +112,18 @@ class Supervisor:
             case "stop":
                 self.is_stopping = True
             case other:
-                raise ValueError(f"cannot {other}")
+                raise ValueError(f"unknown request: {other}")
         return {}
 
     def _start(self, name: str) -> None:
         if name in self.children:
-            raise Problem(f"{name} runs already")
+            raise Problem(f"{name} is already running")
         known = programs.names(self.settings)
         if name not in known:
-            raise Problem(f"there is no {name}", f"one of {', '.join(known)}")
+            raise Problem(f"unknown process: {name}", f"use one of {', '.join(known)}")
         program = programs.program(self.settings, name)
         child = processes.spawn(program.argv, program.env, program.cwd, self.settings.log_dir / f"{name}.log")
-        # It is reaped here, not by subprocess.
+        # `_reap` reaps it, not subprocess.
         child.returncode = 0
         self.children[name] = Process(child.pid, read_stat(child.pid)[0])
         self.ended.pop(name, None)
@@ -135,7 +135,7 @@ class Supervisor:
         processes.record(self.settings, pids)
 
     def _reap(self) -> None:
-        """Takes leave of children that have ended, and of orphans that were adopted."""
+        """Reaps children and adopted orphans that have exited."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -147,13 +147,13 @@ class Supervisor:
                 if child.pid == pid:
                     code = os.waitstatus_to_exitcode(status)
                     how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
-                    say(f"{name} has ended: {how}")
+                    say(f"{name} exited: {how}")
                     self.ended[name] = how
                     del self.children[name]
                     self._record()
 
     def _signal(self, name: str, how: str, parts: list[str]) -> int:
-        """Signals all processes of a node's parts, or of another program."""
+        """Signals all processes of parts of a node, or of another program."""
         pids: set[int] = set()
         for part in [f"{part}-{name}" for part in parts] if name in NODES else monitoring.parts(self.settings, name):
             if part in self.children:
@@ -171,7 +171,7 @@ class Supervisor:
         return len(found)
 
     def _stop_all(self) -> None:
-        """Ends the monitoring, servers, HAProxy, Patroni with PostgreSQL, then etcd; kills what does not end."""
+        """Stops monitoring, servers, HAProxy, Patroni with PostgreSQL, then etcd. Kills what does not stop."""
         say("stopping")
         for process in processes.leftovers(self.settings):
             process.signal(signal.SIGCONT)
@@ -187,7 +187,7 @@ class Supervisor:
         say(f"stopped; {killed} processes had to be killed")
 
     def _stop_postmasters(self) -> None:
-        """Ends postmasters whose Patroni was killed before."""
+        """Stops postmasters whose Patroni was killed earlier."""
         left = [pid for node in NODES for pid in processes.postgres_of(self.settings, node)]
         masters = [Process(pid, read_stat(pid)[0]) for pid in left if read_stat(pid)[2] not in left]
         for master in masters:
@@ -203,12 +203,12 @@ class Supervisor:
 
 
 def say(text: str) -> None:
-    """A line of the supervisor's log."""
+    """Writes a line to the supervisor's log."""
     print(time.strftime("%H:%M:%S"), text, flush=True)
 
 
 def take_lock(settings: Settings) -> int | None:
-    """The lock that a supervisor holds as long as it lives; None if there is one."""
+    """Takes the lock that a supervisor holds while it runs. None if another process holds it."""
     lock = os.open(settings.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,7 +219,7 @@ def take_lock(settings: Settings) -> int | None:
 
 
 def wait_gone(settings: Settings) -> bool:
-    """Waits until there is no supervisor, which stops everything first. Whether it went in time."""
+    """Waits until the supervisor has stopped everything and exited. False on a timeout."""
     deadline = time.monotonic() + 5 * STOP_WITHIN_S
     while (lock := take_lock(settings)) is None:
         if time.monotonic() > deadline:
@@ -230,7 +230,7 @@ def wait_gone(settings: Settings) -> bool:
 
 
 def start(settings: Settings) -> None:
-    """Leaves a supervisor behind, which inherits the lock of its starter. Returns in the starter."""
+    """Forks a supervisor, which inherits the caller's lock. Returns in the caller."""
     if os.fork():
         return
     try:

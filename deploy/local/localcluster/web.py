@@ -1,4 +1,4 @@
-"""HTTP to Patroni, etcd and the servers, and waiting for what they say."""
+"""HTTP requests to Patroni, etcd and the servers, and waiting for their state."""
 
 import csv
 import http.client
@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 def get(address: str, port: int, path: str, timeout_s: float = 2.0) -> tuple[int, str]:
-    """Status and body; status 0 if nobody answers, with the reason."""
+    """Status and body. Without a response, the status is 0 and the body is the reason."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
@@ -28,15 +28,14 @@ def get(address: str, port: int, path: str, timeout_s: float = 2.0) -> tuple[int
 
 
 def patroni(settings: Settings, node: str, path: str) -> tuple[int, str]:
-    """What a node's Patroni says."""
+    """Status and body of a request to a node's Patroni."""
     return get(settings.address(node), settings.ports["patroni"], path)
 
 
 def members(settings: Settings) -> list[dict[str, Any]]:
-    """The members as the first Patroni that answers sees them.
+    """The members, as reported by the first Patroni that responds.
 
-    Their roles are Patroni's: leader, quorum_standby, replica. The lag is in bytes; None for the leader, and where it
-    is not known.
+    Roles are Patroni's: leader, quorum_standby, replica. The lag is in bytes; None for the leader or if it is unknown.
     """
     reasons = []
     for node in NODES:
@@ -47,8 +46,8 @@ def members(settings: Settings) -> list[dict[str, Any]]:
         listed = json.loads(body).get("members", [])
         return sorted((_member(entry) for entry in listed), key=lambda member: str(member["name"]))
     raise Problem(
-        f"no Patroni answers at port {settings.ports['patroni']} ({'; '.join(reasons)})",
-        "`cluster status` says what runs; `cluster start NODE` starts it again, `cluster logs patroni-n1` has more",
+        f"no Patroni responds at port {settings.ports['patroni']} ({'; '.join(reasons)})",
+        "`cluster status` shows what runs; `cluster start NODE` starts a node; `cluster logs patroni-n1` shows more",
     )
 
 
@@ -65,22 +64,22 @@ def _member(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def leader(settings: Settings) -> str | None:
-    """The node whose Patroni says that it is the leader."""
+    """The node whose Patroni reports that it is the leader."""
     for node in NODES:
         if patroni(settings, node, "/primary")[0] == 200:
             return node
     return None
 
 
-def is_whole(listed: list[dict[str, Any]], count: int = len(NODES)) -> bool:
-    """Whether there are a leader and as many replicas that stream and count for commits."""
+def is_complete(listed: list[dict[str, Any]], count: int = len(NODES)) -> bool:
+    """Whether the cluster has a leader, and all other members stream and confirm commits."""
     leaders = [m for m in listed if m["role"] == "leader" and m["state"] == "running"]
     standbys = [m for m in listed if m["role"] == "quorum_standby" and m["state"] == "streaming"]
     return len(leaders) == 1 and len(standbys) == count - 1
 
 
 def etcd_trouble(settings: Settings) -> list[str]:
-    """What is wrong with each etcd; nothing if all are well."""
+    """The faults of each etcd; empty if all are healthy."""
     trouble = []
     for node in NODES:
         status, body = get(settings.address(node), settings.ports["etcd"], "/health")
@@ -90,23 +89,23 @@ def etcd_trouble(settings: Settings) -> list[str]:
 
 
 def server_states(settings: Settings) -> dict[str, tuple[int, str]]:
-    """What /readyz of each server says."""
+    """The response of each server's /readyz."""
     return {name: get(settings.front, settings.ports[name], "/readyz") for name in SERVERS}
 
 
 def front_uses(settings: Settings, name: str) -> bool:
-    """Whether HAProxy sends requests to a server, as its statistics say."""
+    """Whether HAProxy sends requests to a server, according to its statistics."""
     _, table = get(settings.front, settings.ports["stats"], "/;csv")
     rows = csv.DictReader(io.StringIO(table.removeprefix("# ")))
     return any(row["pxname"] == "servers" and row["svname"] == name and row["status"] == "UP" for row in rows)
 
 
 def wait_for(what: str, ask: Callable[[], Answer | None], seconds: float, remedy: str) -> Answer:
-    """Asks until there is an answer."""
+    """Calls `ask` until it returns something true."""
     deadline = time.monotonic() + seconds
     while True:
         if answer := ask():
             return answer
         if time.monotonic() > deadline:
-            raise Problem(f"after {seconds:.0f} s there is still no {what}", remedy)
+            raise Problem(f"no {what} after {seconds:.0f} s", remedy)
         time.sleep(0.1)

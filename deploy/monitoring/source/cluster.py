@@ -4,7 +4,7 @@ from panels import Page, lines, number, states
 
 ROLE = states(
     "Roles",
-    "What Patroni says of each member.",
+    "The role that Patroni reports for each member.",
     "2 * patroni_primary{@} + patroni_replica{@}",
     "{{name}}",
     (2, "leader", "green"),
@@ -13,12 +13,12 @@ ROLE = states(
 )
 STREAMING = states(
     "Receives WAL",
-    "Whether each member streams; the leader does not need to.",
+    "Whether each replica streams from the leader.",
     "patroni_postgres_streaming{@} + 2 * patroni_primary{@}",
     "{{name}}",
     (2, "leader", "green"),
     (1, "streams", "blue"),
-    (0, "does not", "red"),
+    (0, "does not stream", "red"),
 )
 
 CLUSTER = Page(
@@ -33,24 +33,24 @@ CLUSTER = Page(
             [
                 number("Leaders", "Always one.", "sum(patroni_primary{@})", red_below=1),
                 number(
-                    "Replicas that stream",
-                    "As many as there are members beside the leader.",
+                    "Streaming replicas",
+                    "All members except the leader should stream.",
                     "sum(patroni_postgres_streaming{@})",
                     red_below=1,
                 ),
                 number("Timeline", "Rises with each promotion.", "max(patroni_postgres_timeline{@})"),
                 number(
                     "Longest lag",
-                    "WAL that a replica has not replayed.",
+                    "The most WAL that a replica has not replayed.",
                     "max(kinoteka_pg_lag_replay_lag_bytes{@})",
                     "bytes",
                     red=16 * 2**20,
                 ),
                 number(
-                    "etcd members", "Those that see a leader of etcd.", "sum(etcd_server_has_leader{@})", red_below=2
+                    "etcd members", "Members of etcd that see its leader.", "sum(etcd_server_has_leader{@})", red_below=2
                 ),
                 number(
-                    "Failsafe", "Members that go on without etcd.", "sum(patroni_failsafe_mode_is_active{@})", red=1
+                    "Failsafe", "Members that continue without etcd.", "sum(patroni_failsafe_mode_is_active{@})", red=1
                 ),
             ],
         ),
@@ -61,7 +61,7 @@ CLUSTER = Page(
                 STREAMING,
                 lines(
                     "Timeline",
-                    "A member on an older timeline cannot follow.",
+                    "A member on an older timeline cannot follow the leader.",
                     "short",
                     ("patroni_postgres_timeline{@}", "{{name}}"),
                 ),
@@ -79,13 +79,13 @@ CLUSTER = Page(
                 ),
                 lines(
                     "Lag in seconds",
-                    "Age of what a replica replays; 0 while it has replayed all that it received.",
+                    "Age of the last replayed transaction; 0 when everything received is replayed.",
                     "s",
                     ("kinoteka_pg_replica_replay_lag_seconds{@}", "{{node_name}}"),
                 ),
                 lines(
                     "WAL kept for slots",
-                    "A replica that is away lets it grow.",
+                    "It grows while a replica is down.",
                     "bytes",
                     ("kinoteka_pg_slot_kept_bytes{@}", "{{node_name}}: {{slot_name}}"),
                 ),
@@ -98,11 +98,11 @@ CLUSTER = Page(
             ],
         ),
         (
-            "As the servers see it",
+            "Seen from the servers",
             [
                 states(
-                    "Finds a leader",
-                    "Whether a server has a database that takes changes.",
+                    "Leader known",
+                    "Whether a server has a database that accepts changes.",
                     "kinoteka_leader_known{@}",
                     "{{service_name}}",
                     (1, "yes", "green"),
@@ -110,38 +110,38 @@ CLUSTER = Page(
                 ),
                 lines(
                     "The leader's timeline",
-                    "Servers that differ write to different leaders.",
+                    "If servers differ, they write to different leaders.",
                     "short",
                     ("kinoteka_leader_timeline{@}", "{{service_name}}"),
                 ),
                 lines(
                     "Lag of the replica",
-                    "How far the replica that a server reads from is behind.",
+                    "The lag of the replica from which a server reads.",
                     "s",
                     ("kinoteka_replica_lag_seconds{@}", "{{service_name}}"),
                 ),
                 lines(
-                    "Failovers and what they cost",
-                    "Changes of the timeline within the last hour; what was sent again; sessions read without a leader.",
+                    "Failovers and their effects",
+                    "Failovers in the last hour; retried reads and mutations; sessions read without a leader.",
                     "short",
                     ("increase(kinoteka_failovers_total{@}[1h])", "{{service_name}}: failovers"),
-                    ("rate(kinoteka_read_retries_total{@}[@])", "{{service_name}}: reads sent again a second"),
+                    ("rate(kinoteka_read_retries_total{@}[@])", "{{service_name}}: retried reads/s"),
                     (
                         "rate(kinoteka_sessions_from_replica_total{@}[@])",
-                        "{{service_name}}: sessions from a replica a second",
+                        "{{service_name}}: sessions from a replica/s",
                     ),
-                    ("rate(kinoteka_mutations_repeated_total{@}[@])", "{{service_name}}: mutations sent again a second"),
-                    ("rate(kinoteka_leader_fallbacks_total{@}[@])", "{{service_name}}: reads from the leader a second"),
+                    ("rate(kinoteka_mutations_repeated_total{@}[@])", "{{service_name}}: repeated mutations/s"),
+                    ("rate(kinoteka_leader_fallbacks_total{@}[@])", "{{service_name}}: reads from the leader/s"),
                 ),
                 lines(
-                    "Stale answers",
-                    "Answers with x-kinoteka-stale: they may lack what the request had to see.",
+                    "Stale responses",
+                    "Responses with x-kinoteka-stale: they may lack changes that the request should see.",
                     "ops",
                     ("rate(kinoteka_stale_answers_total{@}[@])", "{{service_name}}"),
                 ),
                 lines(
                     "Waits for a replica",
-                    "99 % of the reads that waited until a replica had what they had to see did so for at most this long.",
+                    "99 % of the reads that waited for a replica to catch up waited at most this long.",
                     "s",
                     (
                         "histogram_quantile(0.99, sum by (service_name, le) "
@@ -151,13 +151,13 @@ CLUSTER = Page(
                 ),
                 lines(
                     "Mutations without a known outcome",
-                    "Clients were told that they may have been done or not.",
+                    "Mutations whose clients got the outcome UNKNOWN.",
                     "ops",
                     ("rate(kinoteka_mutations_unknown_total{@}[@])", "{{service_name}}"),
                 ),
                 lines(
                     "Waits for a leader",
-                    "99 % of the mutations that waited for a database that takes changes did so for at most this long.",
+                    "99 % of the mutations that waited for a leader waited at most this long.",
                     "s",
                     (
                         "histogram_quantile(0.99, sum by (service_name, le) "
@@ -171,28 +171,28 @@ CLUSTER = Page(
             "Patroni and etcd",
             [
                 lines(
-                    "Last seen etcd",
+                    "Last contact with etcd",
                     "How long ago Patroni last reached it.",
                     "s",
                     ("time() - patroni_dcs_last_seen{@}", "{{name}}"),
                 ),
                 states(
                     "Pending restart",
-                    "Members whose parameters wait for a restart.",
+                    "Members with parameters that need a restart.",
                     "patroni_pending_restart{@}",
                     "{{name}}",
                     (1, "pending", "yellow"),
                     (0, "no", "green"),
                 ),
                 lines(
-                    "etcd: changes of its leader",
+                    "etcd: leader changes",
                     "Within the last hour.",
                     "short",
                     ("changes(etcd_server_leader_changes_seen_total{@}[1h])", "{{node_name}}"),
                 ),
                 lines(
                     "etcd: time to sync its log",
-                    "99 % take at most this long. Slow disks make Patroni lose its leader.",
+                    "99 % take at most this long. Slow disks can cost Patroni its leader.",
                     "s",
                     (
                         "histogram_quantile(0.99, sum by (node_name, le) "
@@ -207,7 +207,7 @@ CLUSTER = Page(
             [
                 lines(
                     "Servers up",
-                    "By proxy: one for writes, the replicas for reads.",
+                    "By proxy: the leader for writes, the replicas for reads.",
                     "short",
                     ('sum by (proxy) (haproxy_server_status{@,state="UP"})', "{{proxy}}"),
                 ),
@@ -225,7 +225,7 @@ CLUSTER = Page(
                 ),
                 lines(
                     "Connection errors and retries",
-                    "HAProxy could not reach a server.",
+                    "Connections that HAProxy could not open, and its retries.",
                     "ops",
                     ("sum by (proxy) (rate(haproxy_backend_connection_errors_total{@}[@]))", "{{proxy}}: errors"),
                     ("sum by (proxy) (rate(haproxy_backend_retry_warnings_total{@}[@]))", "{{proxy}}: retries"),

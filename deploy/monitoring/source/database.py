@@ -37,19 +37,19 @@ DATABASE = Page(
                 ),
                 lines(
                     "Longest transaction",
-                    "Old ones keep rows from being cleaned up.",
+                    "Old transactions prevent the cleanup of dead rows.",
                     "s",
                     ("max by (node_name) (pg_stat_activity_max_tx_duration{@})", "{{node_name}}"),
                 ),
                 lines(
                     "Waits",
-                    "What backends wait for; CPU: for nothing.",
+                    "What backends wait for; CPU means that they do not wait.",
                     "short",
                     ("kinoteka_pg_waits_backends{@}", "{{node_name}} {{event_type}}"),
                 ),
                 lines(
                     "Deadlocks and conflicts",
-                    "A conflict ends a query on a replica that WAL replay would wait for.",
+                    "A conflict cancels a query on a replica that blocks replay.",
                     "ops",
                     ('rate(pg_stat_database_deadlocks{@,datname="kinoteka"}[@])', "{{node_name}}: deadlocks"),
                     ('rate(pg_stat_database_conflicts{@,datname="kinoteka"}[@])', "{{node_name}}: conflicts"),
@@ -60,8 +60,8 @@ DATABASE = Page(
             "Reads and writes",
             [
                 lines(
-                    "Blocks found in memory",
-                    "Of all that were read.",
+                    "Cache hits",
+                    "Share of block reads served from PostgreSQL's memory.",
                     "percentunit",
                     (
                         'rate(pg_stat_database_blks_hit{@,datname="kinoteka"}[@]) / '
@@ -71,8 +71,8 @@ DATABASE = Page(
                     ),
                 ),
                 lines(
-                    "Time of reading and writing blocks",
-                    "Milliseconds a second. It needs track_io_timing.",
+                    "Block I/O time",
+                    "Milliseconds per second. Needs track_io_timing.",
                     "ms",
                     ('rate(pg_stat_database_blk_read_time{@,datname="kinoteka"}[@])', "{{node_name}}: reads"),
                     ('rate(pg_stat_database_blk_write_time{@,datname="kinoteka"}[@])', "{{node_name}}: writes"),
@@ -88,10 +88,10 @@ DATABASE = Page(
                 ),
                 lines(
                     "Size",
-                    "Of the database, and what goes to temporary files a second.",
+                    "Size of the database, and bytes written to temporary files per second.",
                     "bytes",
                     ('pg_database_size_bytes{@,datname="kinoteka"}', "{{node_name}}"),
-                    ('rate(pg_stat_database_temp_bytes{@,datname="kinoteka"}[@])', "{{node_name}}: temporary"),
+                    ('rate(pg_stat_database_temp_bytes{@,datname="kinoteka"}[@])', "{{node_name}}: temporary/s"),
                 ),
             ],
         ),
@@ -100,20 +100,20 @@ DATABASE = Page(
             [
                 ranking(
                     "Statements by time",
-                    "Seconds of execution a second. Utility statements are left out.",
+                    "Seconds of execution per second, without utility statements.",
                     "s",
                     "topk(10, sum by (node_name, query) (rate(kinoteka_pg_statements_seconds{@}[@])))",
                 ),
                 lines(
                     "Time of the top statements",
-                    "Seconds of execution a second, and those of reading and writing blocks.",
+                    "Seconds of execution per second, and of block I/O.",
                     "s",
                     ("sum by (node_name) (rate(kinoteka_pg_statements_seconds{@}[@]))", "{{node_name}}"),
                     ("sum by (node_name) (rate(kinoteka_pg_statements_io_seconds{@}[@]))", "{{node_name}}: blocks"),
                 ),
                 lines(
                     "Calls and rows of the top statements",
-                    "A second.",
+                    "Per second.",
                     "ops",
                     ("sum by (node_name) (rate(kinoteka_pg_statements_calls{@}[@]))", "{{node_name}}: calls"),
                     ("sum by (node_name) (rate(kinoteka_pg_statements_rows{@}[@]))", "{{node_name}}: rows"),

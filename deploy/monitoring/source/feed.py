@@ -5,7 +5,7 @@ from panels import Page, lines, number, states
 FEED = Page(
     "feed",
     "feed",
-    "The feed of comments: who listens, and how late comments arrive.",
+    "The feed of comments: listeners, and the delay of comments.",
     ("service_name", "kinoteka_build_info"),
     True,
     [
@@ -21,20 +21,20 @@ FEED = Page(
                 ),
                 number(
                     "Deliveries",
-                    "Results handed to listeners a second.",
+                    "Results delivered to listeners per second.",
                     "sum(rate(kinoteka_feed_deliveries_total{@}[@]))",
                     "ops",
                 ),
                 number(
                     "99 % within",
-                    "From the writing of a comment until it was handed to listeners.",
+                    "From writing a comment to delivering it to listeners.",
                     "histogram_quantile(0.99, sum by (le) (rate(kinoteka_feed_delivery_delay_seconds_bucket{@}[@])))",
                     "s",
                     red=1,
                 ),
                 number(
                     "Held back",
-                    "How long the first comment has waited behind an open transaction. 0 when the order is that of ticks.",
+                    "How long the first comment has waited behind an open transaction; 0 in the order of ticks.",
                     "max(kinoteka_feed_horizon_age_seconds{@})",
                     "s",
                     red=10,
@@ -46,7 +46,7 @@ FEED = Page(
             [
                 lines(
                     "Delay",
-                    "From the writing of a comment until it was handed to listeners.",
+                    "From writing a comment to delivering it to listeners.",
                     "s",
                     *(
                         (
@@ -59,39 +59,39 @@ FEED = Page(
                 ),
                 lines(
                     "Deliveries",
-                    "Results handed to listeners, by server.",
+                    "Results delivered to listeners, by server.",
                     "ops",
                     ("sum by (service_name) (rate(kinoteka_feed_deliveries_total{@}[@]))", "{{service_name}}"),
                 ),
                 lines(
                     "Listeners",
-                    "By server. Groups share the work of one execution.",
+                    "By server. The listeners of a group share one execution.",
                     "short",
                     ("kinoteka_feed_listeners{@}", "{{service_name}}"),
                     ("kinoteka_feed_groups{@}", "{{service_name}}, groups"),
                 ),
                 lines(
                     "Slow listeners",
-                    "Ended because their clients read too slowly.",
+                    "Closed because their clients read too slowly.",
                     "ops",
                     ("sum by (service_name) (rate(kinoteka_feed_listeners_lagged_total{@}[@]))", "{{service_name}}"),
                 ),
                 lines(
                     "Held back",
-                    "How long the first comment has waited behind an open transaction. 0 when the order is that of ticks.",
+                    "How long the first comment has waited behind an open transaction; 0 in the order of ticks.",
                     "s",
                     ("kinoteka_feed_horizon_age_seconds{@}", "{{service_name}}"),
                 ),
                 lines(
                     "Ticks",
-                    "New comments get their place in the feed by ticks. Any server makes them; without new comments, none does.",
+                    "A tick assigns new comments their positions in the feed. Any server makes ticks, but only for new comments.",
                     "ops",
                     ("sum by (service_name) (rate(kinoteka_feed_ticks_total{@}[@]))", "{{service_name}}"),
                 ),
                 states(
                     "Order",
-                    "By rows on SQLite, and after an upgrade until kinoteka migrate finish: then an open transaction holds "
-                    "comments back.",
+                    "Rows on SQLite, and after an upgrade until kinoteka migrate finish. In this order an open transaction delays "
+                    "comments.",
                     "kinoteka_feed_by_tick{@}",
                     "{{service_name}}",
                     (1, "ticks", "green"),
@@ -99,7 +99,7 @@ FEED = Page(
                 ),
                 lines(
                     "Polls",
-                    "Reads for new events.",
+                    "Queries for new events.",
                     "ops",
                     ("sum by (service_name) (rate(kinoteka_feed_polls_total{@}[@]))", "{{service_name}}"),
                 ),

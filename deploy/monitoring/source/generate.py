@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the dashboards, and PMM's alert templates from rules.yml. scripts/dashboards runs it.
 
-`generate.py FOLDER` writes below that folder instead of deploy/.
+`generate.py FOLDER` writes into that folder instead of deploy/.
 """
 
 import json
@@ -55,7 +55,7 @@ def alert_templates() -> dict[str, str]:
 
 
 def alert_template(rule: dict[str, object]) -> dict[str, object]:
-    """A rule in PMM's form. A threshold at its end becomes a parameter, which people set when they create an alert."""
+    """A rule as a PMM template. A threshold at its end becomes a parameter, which users set when they create an alert."""
     expr, annotations = str(rule["expr"]), rule["annotations"]
     assert isinstance(annotations, dict) and isinstance(rule["labels"], dict)
     template = {
@@ -64,7 +64,7 @@ def alert_template(rule: dict[str, object]) -> dict[str, object]:
         "summary": re.sub("(?<=[a-z])(?=[A-Z])", " ", str(rule["alert"])).capitalize(),
         "expr": expr,
     }
-    # Comparisons with the digits 0 and 1 ask whether something is so.
+    # Comparisons with 0 or 1 test a condition and have no threshold.
     limit = re.fullmatch(r"(.* [<>] )(\d+\.\d+|\d\d+)", expr, re.DOTALL)
     if limit is not None:
         template["expr"] = limit[1] + "[[ .threshold ]]"

@@ -6,30 +6,30 @@ from panels import Page, lines, number
 NODE = Page(
     "node",
     "a node in trouble",
-    "One member of the cluster: what is wrong with it. docs/monitoring.md says what to do.",
+    "The symptoms of one member of the cluster. docs/monitoring.md has the remedies.",
     ("node_name", "patroni_version"),
     False,
     [
         (
             "Symptoms",
             [
-                number("Patroni answers", "1: yes.", 'max(up{@,external_group="patroni"})', red_below=1),
-                number("PostgreSQL runs", "1: yes.", "max(patroni_postgres_running{@})", red_below=1),
+                number("Patroni responds", "1 if it does.", 'max(up{@,external_group="patroni"})', red_below=1),
+                number("PostgreSQL runs", "1 if it does.", "max(patroni_postgres_running{@})", red_below=1),
                 number(
                     "Leads or streams",
-                    "1: it is the leader, or receives WAL.",
+                    "1 if it is the leader or receives WAL.",
                     "max(patroni_primary{@} or patroni_postgres_streaming{@})",
                     red_below=1,
                 ),
                 number(
                     "Not replayed",
-                    "WAL that it has received and not replayed.",
+                    "WAL that it has received but not replayed.",
                     "max(patroni_xlog_received_location{@} - patroni_xlog_replayed_location{@})",
                     "bytes",
                     red=16 * 2**20,
                 ),
                 number(
-                    "Behind", "Age of what it replays.", "max(kinoteka_pg_replica_replay_lag_seconds{@})", "s", red=10
+                    "Behind", "Age of the last transaction that it replayed.", "max(kinoteka_pg_replica_replay_lag_seconds{@})", "s", red=10
                 ),
                 number(
                     "Disk left",
@@ -47,7 +47,7 @@ NODE = Page(
                 STREAMING,
                 lines(
                     "Position in the WAL",
-                    "Received and replayed. A flat line while the other rises: replay has stopped.",
+                    "Received and replayed. If only the first one rises, replay has stopped.",
                     "bytes",
                     ("patroni_xlog_received_location{@}", "received"),
                     ("patroni_xlog_replayed_location{@}", "replayed"),
@@ -55,17 +55,17 @@ NODE = Page(
                 ),
                 lines(
                     "Behind",
-                    "Age of what it replays.",
+                    "Age of the last transaction that it replayed.",
                     "s",
                     ("kinoteka_pg_replica_replay_lag_seconds{@}", "{{node_name}}"),
                 ),
             ],
         ),
         (
-            "Around it",
+            "Its environment",
             [
                 lines(
-                    "Last seen etcd",
+                    "Last contact with etcd",
                     "How long ago Patroni last reached it.",
                     "s",
                     ("time() - patroni_dcs_last_seen{@}", "{{name}}"),
@@ -86,7 +86,7 @@ NODE = Page(
                 ),
                 lines(
                     "Memory",
-                    "Of the machine.",
+                    "Memory of the machine.",
                     "bytes",
                     ("node_memory_MemTotal_bytes{#}", "all"),
                     ("node_memory_MemAvailable_bytes{#}", "available"),

@@ -1,7 +1,7 @@
-"""Panels and dashboards, in few words. What they show is in the files beside: one a dashboard.
+"""Builders for panels and dashboards. The other files define one dashboard each.
 
-Expressions have placeholders: `{@}` (also `{@,path="/graphql"}`) is the choice that the dashboard's variables make,
-`{#}` that of a machine, which has no cluster in PMM, and `[@]` the range of a rate.
+Expressions have placeholders. `{@}` (also `{@,path="/graphql"}`) selects by the dashboard's variables. `{#}` selects a
+machine, which has no cluster in PMM. `[@]` is the range of a rate.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ WIDTH = 24
 
 @dataclass(frozen=True)
 class Flavour:
-    """Where a dashboard is shown."""
+    """The system that shows a dashboard: Grafana with Prometheus, or PMM."""
 
-    # Before the names of files, uids and titles.
+    # The prefix of file names and uids.
     prefix: str
     title_prefix: str
     tags: Sequence[str]
-    # Variables that choose from the labels of their names, each within the choice of those before it.
+    # Variables that select by the label of their name. Each one depends on the previous ones.
     variables: Sequence[str]
     range: str
 
 
 PLAIN = Flavour("", "Kinoteka: ", ("kinoteka",), ("cluster",), "$__rate_interval")
-# PMM's own dashboards have these variables, and tags by which its menus find them.
+# PMM's dashboards have these variables. Its menus find dashboards by these tags.
 PMM = Flavour(
     "pmm-", "Kinoteka (PMM): ", ("kinoteka", "Percona", "PostgreSQL"), ("environment", "cluster"), "$interval"
 )
@@ -40,7 +40,7 @@ PMM = Flavour(
 
 @dataclass(frozen=True)
 class Query:
-    """An expression, and what its series are called."""
+    """An expression and the legend of its series."""
 
     expr: str
     legend: str
@@ -48,18 +48,18 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """What a panel shows, without where."""
+    """The contents of a panel, without its position."""
 
     kind: str
     title: str
     about: str
     unit: str
     queries: Sequence[Query]
-    # Of 24.
+    # In columns, of 24.
     width: int
-    # Values and what they are called, with a colour.
+    # Values with their names and colours.
     values: Sequence[tuple[int, str, str]] = ()
-    # From this value on it is red, or below it if the second is true.
+    # The panel is red from this value on, or below it if the second item is true.
     red: tuple[float, bool] | None = None
 
 
@@ -70,7 +70,7 @@ class Page:
     name: str
     title: str
     about: str
-    # A variable beside those of the flavour, and a metric that has all its values.
+    # A variable in addition to those of the flavour, and a metric that has all its values.
     variable: tuple[str, str] | None
     multi: bool
     rows: Sequence[tuple[str, Sequence[Panel]]]
@@ -79,18 +79,18 @@ class Page:
 def number(
     title: str, about: str, expr: str, unit: str = "short", *, red: float | None = None, red_below: float | None = None
 ) -> Panel:
-    """The value of now."""
+    """The current value."""
     limit = (red, False) if red is not None else (red_below, True) if red_below is not None else None
     return Panel("stat", title, about, unit, [Query(expr, "")], 4, red=limit)
 
 
 def lines(title: str, about: str, unit: str, *queries: tuple[str, str], width: int = 12) -> Panel:
-    """Values over time. A query is an expression and what its series are called."""
+    """Values over time. A query is an expression and the legend of its series."""
     return Panel("timeseries", title, about, unit, [Query(*query) for query in queries], width)
 
 
 def states(title: str, about: str, expr: str, legend: str, *values: tuple[int, str, str]) -> Panel:
-    """States over time: what values are called, with a colour."""
+    """States over time: values with their names and colours."""
     return Panel("state-timeline", title, about, "short", [Query(expr, legend)], 12, values=values)
 
 
@@ -100,7 +100,7 @@ def ranking(title: str, about: str, unit: str, expr: str) -> Panel:
 
 
 def build(page: Page, flavour: Flavour) -> models.Dashboard:
-    """The dashboard as Grafana reads it."""
+    """The dashboard in Grafana's format."""
     built = (
         dashboard.Dashboard(flavour.title_prefix + page.title)
         .uid(f"{flavour.prefix}kinoteka-{page.name}")
@@ -151,7 +151,7 @@ def variables(page: Page, flavour: Flavour) -> list[Builder[models.VariableModel
 
 
 def choice_of(name: str, metric: str, *, multi: bool) -> Builder[models.VariableModel]:
-    """A variable with the values of the label of its name."""
+    """A variable that selects among the values of the label with its name."""
     variable = (
         dashboard.QueryVariable(name)
         .label(name.replace("_", " ").capitalize())
@@ -189,7 +189,7 @@ def build_panel(panel: Panel, choice: str, rate_range: str) -> Builder[models.Pa
         case "table":
             return table_panel(panel, queries)
         case kind:
-            raise ValueError(f"{panel.title}: there is no panel {kind}")
+            raise ValueError(f"{panel.title}: unknown kind of panel {kind}")
 
 
 def stat_panel(panel: Panel, queries: list[prometheus.Dataquery]) -> Builder[models.Panel]:
@@ -273,7 +273,7 @@ def thresholds(red: tuple[float, bool] | None) -> dashboard.ThresholdsConfig:
 
 
 def number_panels(built: models.Dashboard) -> models.Dashboard:
-    """Gives panels their ids, so that links to them stay good while the order does."""
+    """Numbers the panels, so that links to them stay valid while their order does."""
     for index, panel in enumerate(built.panels or []):
         panel.id_val = index + 1
     return built

@@ -7,18 +7,18 @@ OPERATIONS = "kinoteka_operation_duration_seconds"
 SERVICE = Page(
     "service",
     "service",
-    "Requests to the servers: how many, how many fail, how long they take.",
+    "Requests to the servers: rate, failures and duration.",
     ("service_name", "kinoteka_build_info"),
     True,
     [
         (
             "Now",
             [
-                number("Servers up", "Servers that answer.", "sum(up{@})", red_below=1),
-                number("Operations", "GraphQL operations a second.", f"sum(rate({OPERATIONS}_count{{@}}[@]))", "ops"),
+                number("Servers up", "Servers that respond.", "sum(up{@})", red_below=1),
+                number("Operations", "GraphQL operations per second.", f"sum(rate({OPERATIONS}_count{{@}}[@]))", "ops"),
                 number(
                     "Failed",
-                    "Operations that failed for a reason of ours: INTERNAL, UNAVAILABLE or TIMEOUT.",
+                    "Share of operations that failed in the server: INTERNAL, UNAVAILABLE or TIMEOUT.",
                     '(sum(rate(kinoteka_errors_total{@,code=~"INTERNAL|UNAVAILABLE|TIMEOUT"}[@])) or vector(0))'
                     f" / sum(rate({OPERATIONS}_count{{@}}[@]))",
                     "percentunit",
@@ -26,15 +26,15 @@ SERVICE = Page(
                 ),
                 number(
                     "99 % within",
-                    "All but 1 % of operations take at most this long.",
+                    "99 % of operations take at most this long.",
                     f"histogram_quantile(0.99, sum by (le) (rate({OPERATIONS}_bucket{{@}}[@])))",
                     "s",
                     red=1,
                 ),
-                number("In flight", "HTTP requests being answered.", "sum(kinoteka_http_requests_in_flight{@})"),
+                number("In flight", "HTTP requests in progress.", "sum(kinoteka_http_requests_in_flight{@})"),
                 number(
                     "Busiest pool",
-                    "Connections in use, of those that the pool may have.",
+                    "Share of the pool's connections that are in use.",
                     "max(kinoteka_pool_connections_in_use{@} / (kinoteka_pool_connections_max{@} > 1))",
                     "percentunit",
                     red=1,
@@ -46,19 +46,19 @@ SERVICE = Page(
             [
                 lines(
                     "Operations by name",
-                    "The first 64 names have series of their own; the others are counted as other.",
+                    "The first 64 names have their own series. The others count as \"other\".",
                     "ops",
                     (f"sum by (operation) (rate({OPERATIONS}_count{{@}}[@]))", "{{operation}}"),
                 ),
                 lines(
                     "Responses by status",
-                    "Of /graphql. 499: the client left first.",
+                    "Responses of /graphql. 499 means that the client disconnected first.",
                     "reqps",
                     ('sum by (status) (rate(kinoteka_http_requests_total{@,path="/graphql"}[@]))', "{{status}}"),
                 ),
                 lines(
                     "Operations by server",
-                    "A server that gets less than the others is slow, or the balancer holds it back.",
+                    "If one server gets less, it is slow, or the load balancer avoids it.",
                     "ops",
                     (f"sum by (service_name) (rate({OPERATIONS}_count{{@}}[@]))", "{{service_name}}"),
                 ),
@@ -75,26 +75,26 @@ SERVICE = Page(
             [
                 lines(
                     "Errors by code",
-                    "INTERNAL and UNAVAILABLE are ours; the others are mostly the clients'.",
+                    "INTERNAL and UNAVAILABLE are faults of the server. The others are mostly faults of clients.",
                     "ops",
                     ("sum by (code) (rate(kinoteka_errors_total{@}[@])) or vector(0)", "{{code}}"),
                 ),
                 lines(
                     "Limits hit",
-                    "What a limit refused or ended, by its flag.",
+                    "Requests and connections that a limit refused or closed, by its flag.",
                     "ops",
                     ("sum by (limit) (rate(kinoteka_limits_hit_total{@}[@])) or vector(0)", "{{limit}}"),
-                    ("sum(rate(kinoteka_requests_refused_total{@}[@]))", "refused: no room"),
+                    ("sum(rate(kinoteka_requests_refused_total{@}[@]))", "refused: no free slot"),
                 ),
                 lines(
-                    "Ended sockets",
-                    "By how they ended: 1013 is a listener that does not keep up.",
+                    "Closed sockets",
+                    "By close code. 1013 is a listener that does not keep up.",
                     "ops",
                     ("sum by (end) (rate(kinoteka_sockets_closed_total{@}[@])) or vector(0)", "{{end}}"),
                 ),
                 lines(
-                    "Lost log lines",
-                    "Lines that nobody read in time.",
+                    "Dropped log lines",
+                    "Lines that the reader of the log did not read in time.",
                     "ops",
                     ("sum by (service_name) (rate(kinoteka_log_lines_dropped_total{@}[@]))", "{{service_name}}"),
                 ),
@@ -114,7 +114,7 @@ SERVICE = Page(
                 ),
                 lines(
                     "99 % of operations by name",
-                    "Names with requests only.",
+                    "Only names with requests.",
                     "s",
                     (
                         f"histogram_quantile(0.99, sum by (operation, le) (rate({OPERATIONS}_bucket{{@}}[@])))",
@@ -123,7 +123,7 @@ SERVICE = Page(
                 ),
                 lines(
                     "SQL statements",
-                    "99 % take at most this long, without the wait for a connection.",
+                    "99 % take at most this long, without waiting for a connection.",
                     "s",
                     (
                         "histogram_quantile(0.99, sum by (service_name, le) "
@@ -132,8 +132,8 @@ SERVICE = Page(
                     ),
                 ),
                 lines(
-                    "SQL statements a second",
-                    "Failed ones too.",
+                    "SQL statements per second",
+                    "Including failed statements.",
                     "ops",
                     ("sum(rate(kinoteka_statement_duration_seconds_count{@}[@]))", "all"),
                     ("sum(rate(kinoteka_statements_failed_total{@}[@]))", "failed"),
@@ -150,30 +150,30 @@ SERVICE = Page(
                     ("kinoteka_pool_connections_in_use{@}", "{{service_name}} {{pool}}"),
                     ("kinoteka_pool_connections_max{@}", "{{service_name}} {{pool}}, at most"),
                 ),
-                lines("Memory", "In RAM.", "bytes", ("process_resident_memory_bytes{@}", "{{service_name}}")),
+                lines("Memory", "Resident memory.", "bytes", ("process_resident_memory_bytes{@}", "{{service_name}}")),
                 lines(
                     "CPU", "Of one core.", "percentunit", ("rate(process_cpu_seconds_total{@}[@])", "{{service_name}}")
                 ),
                 lines(
                     "Open files",
-                    "Of those allowed. Near 100 %, connections are refused.",
+                    "Share of the limit. Near 100 %, connections are refused.",
                     "percentunit",
                     ("process_open_fds{@} / process_max_fds{@}", "{{service_name}}"),
                 ),
                 lines(
-                    "Documents found in the cache",
-                    "Few are found when clients write values into documents, or the cache is small.",
+                    "Hits of the document cache",
+                    "Low if clients write values into documents, or if the cache is too small.",
                     "percentunit",
                     (
                         "sum(rate(kinoteka_document_cache_hits_total{@}[@])) / "
                         "(sum(rate(kinoteka_document_cache_hits_total{@}[@])) "
                         "+ sum(rate(kinoteka_document_cache_misses_total{@}[@])))",
-                        "found",
+                        "hits",
                     ),
                 ),
                 lines(
                     "Cached documents",
-                    "Memory, by estimate.",
+                    "Estimated memory.",
                     "bytes",
                     ("kinoteka_document_cache_bytes{@}", "{{service_name}}"),
                 ),

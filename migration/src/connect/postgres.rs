@@ -16,29 +16,29 @@ use crate::age::{Generation, Lifetime, is_outdated};
 use crate::pooler::{SHARED, shares_sessions};
 use crate::transaction::is_reusable;
 
-/// What a pool's connections are like.
+/// The connections of a pool.
 #[derive(Clone, Debug)]
 pub struct PostgresPool {
-    /// Whether a standby is refused.
+    /// Whether to refuse a standby.
     pub access: Access,
-    /// How many, and how long to wait for one.
+    /// The size, and the timeout.
     pub settings: PoolSettings,
-    /// How long statements may take.
+    /// The timeouts of statements.
     pub timeouts: Option<Timeouts>,
-    /// How old they become.
+    /// The lifetime of connections.
     pub lifetime: Lifetime,
-    /// Ends when something shows that they are of no use.
+    /// Ends when an event shows that they are useless.
     pub generation: Generation,
-    /// Told of each connection before it is used.
+    /// Called with each connection before it is used.
     pub arrivals: Option<Arrivals>,
 }
 
-/// Told which server a connection has reached, and how far that has come.
+/// Receives the server that a connection has reached, and its replay position.
 #[derive(Clone)]
-pub struct Arrivals(pub Arc<HearArrival>);
+pub struct Arrivals(pub Arc<ArrivalCallback>);
 
-/// Is told the server and its position.
-type HearArrival = dyn Fn(&str, i64) + Send + Sync;
+/// A callback with the server and its position.
+type ArrivalCallback = dyn Fn(&str, i64) + Send + Sync;
 
 impl fmt::Debug for Arrivals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,33 +46,33 @@ impl fmt::Debug for Arrivals {
     }
 }
 
-/// Columns: what tells a server from others, also where several have the same address in networks of their own, and the
-/// position that it has replayed. A server that is no standby has all.
+/// Columns: what identifies a server, even if several have the same address in their own networks, and the position
+/// that it has replayed. A server that is not a standby has everything.
 pub const SERVER: &str = "
     coalesce(host(inet_server_addr()), '') || ':' || coalesce(inet_server_port(), 0) || '@'
         || extract(epoch FROM pg_postmaster_start_time()),
     CASE WHEN pg_is_in_recovery() THEN (coalesce(pg_last_wal_replay_lsn(), '0/0') - '0/0'::pg_lsn)::bigint
         ELSE 9223372036854775807 END";
 
-/// Each connection's settings, and not start-up options, which poolers between us and the server
-/// refuse. Compiling a statement (`jit`) takes longer than a page. Statements rely on seeing what was committed before them,
-/// whatever a database or a role has by default.
+/// Settings of each connection. They are not start-up options, which poolers refuse. Compiling a statement (`jit`)
+/// takes longer than reading a page. Statements rely on seeing earlier commits, whatever the defaults of a database
+/// or a role.
 const SETTINGS: &str = "SELECT set_config('jit', 'off', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false),
     set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false), pg_is_in_recovery()";
 
-/// How long a pooled connection may rest before it is tested.
+/// How long a pooled connection may be idle without a test.
 const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
 
-/// How long the test may take: a frozen server accepts what it is sent, and says nothing.
+/// The timeout of the test: a frozen server accepts messages but does not answer.
 const TEST_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a connection that is released may take to end what was given up, such as a commit that waits for a standby.
-/// Meanwhile it counts, so that those who wait do not become more and more.
+/// How long a released connection may take to finish what was given up, such as a commit that waits for a standby.
+/// Meanwhile it occupies its slot, so that the number of waiting statements is limited.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Opens a pool, after connections have shown that the database answers and is what it should be.
+/// Opens a pool, after connections have shown that the server answers and is suitable.
 pub(crate) async fn open(
     url: &DatabaseUrl,
     options: &PgConnectOptions,
@@ -92,7 +92,7 @@ pub(crate) async fn open(
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
-/// A pool that connects when it is first used.
+/// A pool that connects on first use.
 pub fn open_lazy(options: &PgConnectOptions, pool: PostgresPool) -> DatabaseConnection {
     let pool: PgPool = pool_of(pool).connect_lazy_with(prepare(options));
     SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
@@ -116,7 +116,7 @@ fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
     pool_options::<Postgres>()
         .max_connections(settings.connections_max)
         .acquire_timeout(settings.acquire_timeout)
-        // A round trip before each statement is dear; after a rest it finds dead connections.
+        // A round trip before each statement is expensive. Idle connections are tested below.
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let arrivals = arrivals.clone();
@@ -138,7 +138,7 @@ fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
             let running = ended.releases().begin();
             Box::pin(async move {
                 let _running = running;
-                // What was given up here may never end.
+                // A statement that was given up here may never end.
                 let is_lost = is_over || is_suspect && !answers(connection).await;
                 if is_lost { Ok(false) } else { release(connection).await }
             })
@@ -151,13 +151,13 @@ async fn set_up(connection: &mut PgConnection, access: Access, timeouts: Option<
     let lock = timeouts.map(|timeouts| in_ms(timeouts.lock));
     let row = sqlx::query(SETTINGS).bind(statement).bind(lock).fetch_one(connection).await?;
     match access {
-        // After a failover an address may still lead to the old primary.
+        // After a failover an address may still lead to the old leader.
         Access::Write if row.try_get(4)? => Err(sqlx::Error::Configuration("this is a standby".into())),
         Access::Write | Access::Read => Ok(()),
     }
 }
 
-async fn tell_arrival(connection: &mut PgConnection, told: &HearArrival) -> Result<(), sqlx::Error> {
+async fn tell_arrival(connection: &mut PgConnection, told: &ArrivalCallback) -> Result<(), sqlx::Error> {
     let row = connection.fetch_one(sqlx::AssertSqlSafe(format!("SELECT {SERVER}"))).await?;
     told(row.try_get(0)?, row.try_get(1)?);
     Ok(())
@@ -167,10 +167,11 @@ async fn answers(connection: &mut PgConnection) -> bool {
     matches!(timeout(TEST_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
-/// Whether a connection may be used again. The pool's own test has no bound: what was given up is waited for here.
+/// Whether a connection may be used again. Waits for statements that were given up; the pool's own test has no
+/// timeout.
 async fn release(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let test = async {
-        // Waits for what is still answered, be it a rollback or the statement itself; else costs nothing.
+        // Waits for a pending rollback or statement; otherwise costs nothing.
         connection.flush().await?;
         is_reusable(connection).await
     };
@@ -189,16 +190,16 @@ fn explain(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     }
 }
 
-/// Whether the server may be there later, rather than that the URL or its settings are wrong.
+/// Whether the server may become available, as opposed to an error in the URL or its settings.
 fn may_come(error: &sqlx::Error, code: &str) -> bool {
     match error {
-        // The system's errors have numbers, but a host that is unknown has none; neither has an invalid certificate.
+        // Errors of the system have numbers; an unknown host and an invalid certificate have none.
         sqlx::Error::Io(error) => {
             error.raw_os_error().is_some() || matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::UnexpectedEof)
         }
-        // A proxy that has no server closes the connection, which the driver takes for an answer.
+        // A proxy without a server closes the connection, which the driver reports as a protocol error.
         sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
-        // Stopping, starting; no room; the connection has failed.
+        // Stopping, starting; no room; the connection failed.
         _ => matches!(code, "57P01" | "57P02" | "57P03" | "53300") || code.starts_with("08"),
     }
 }

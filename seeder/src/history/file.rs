@@ -1,6 +1,6 @@
-//! Writing and reading a history.
+//! Writes and reads a history.
 //!
-//! The last line seals it: a file that was cut short has none, and one that was changed has another sum.
+//! The last line is a seal: a file that was cut short lacks it, and one that was altered has another checksum.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::line::{FORMAT, HistoryEnd, HistoryLine, HistoryRun, VERSION};
 
-/// The longest line. The load's are below one kilobyte.
+/// The longest line. The lines of a load are below one kilobyte.
 const LINE_BYTES_MAX: u64 = 1 << 20;
-/// What is read and written at once.
+/// The buffer for reads and writes.
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// A history that is being written.
@@ -24,10 +24,10 @@ pub struct HistoryWriter {
 }
 
 impl HistoryWriter {
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// It is there already, or cannot be made.
+    /// The file exists, or cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = File::create_new(path)?;
         Ok(Self { file: BufWriter::with_capacity(BUFFER_BYTES, file), sum: Sha256::new(), lines: 0 })
@@ -36,7 +36,7 @@ impl HistoryWriter {
     /// Writes a line.
     ///
     /// # Errors
-    /// The file takes no more.
+    /// The file cannot be written.
     pub fn write(&mut self, line: &HistoryLine) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
@@ -45,10 +45,10 @@ impl HistoryWriter {
         self.file.write_all(&text)
     }
 
-    /// Hands what is buffered to the system.
+    /// Writes the buffer to the file.
     ///
     /// # Errors
-    /// The file takes no more.
+    /// The file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
@@ -56,7 +56,7 @@ impl HistoryWriter {
     /// Writes the last line.
     ///
     /// # Errors
-    /// The file takes no more.
+    /// The file cannot be written.
     pub fn seal(mut self, read: bool, heard: bool) -> io::Result<()> {
         let end = HistoryEnd { read, heard, lines: self.lines, sha256: hex(self.sum.clone()) };
         self.write(&HistoryLine::End(end))?;
@@ -68,12 +68,12 @@ fn hex(sum: Sha256) -> String {
     sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A history that is being read, line by line.
+/// Reads a history line by line.
 pub struct HistoryReader<R> {
     input: R,
     text: Vec<u8>,
     sum: Sha256,
-    /// The number of the last line that was read.
+    /// The number of the last line read.
     pub line: u64,
 }
 
@@ -89,7 +89,7 @@ impl HistoryReader<BufReader<File>> {
 }
 
 impl<R: BufRead> HistoryReader<R> {
-    /// Reads from here.
+    /// Reads from an input.
     pub fn new(input: R) -> Self {
         Self { input, text: Vec::new(), sum: Sha256::new(), line: 0 }
     }
@@ -97,45 +97,49 @@ impl<R: BufRead> HistoryReader<R> {
     /// The first line.
     ///
     /// # Errors
-    /// It is not the first line of a history of this version.
+    /// It is not the first line of a history, or the version differs.
     pub fn run(&mut self) -> anyhow::Result<HistoryRun> {
         let line = self.read().context("this is not a history of `seeder load --history`")?;
         let Some(HistoryLine::Run(run)) = line else { bail!("line 1: a history begins with a line {{\"run\": ...}}") };
         if run.format != FORMAT || run.version != VERSION {
-            bail!("line 1: {} of version {}, where {FORMAT} of version {VERSION} is known", run.format, run.version);
+            bail!(
+                "line 1: {} version {} is not supported; expected {FORMAT} version {VERSION}",
+                run.format,
+                run.version
+            );
         }
         Ok(run)
     }
 
-    /// The next line; none behind the last, which is then known to seal what was read.
+    /// The next line. After the last line, checks the seal and returns `None`.
     ///
     /// # Errors
-    /// The line cannot be read, or the history is cut short, altered or of several runs.
+    /// The line cannot be read, or the history is cut short, altered or made of several runs.
     pub fn next_line(&mut self) -> anyhow::Result<Option<HistoryLine>> {
         let before = (self.line, self.sum.clone());
         let line = self.read()?;
         let number = self.line;
         match line {
             None => bail!(
-                "line {number}: the history ends without its last line: it was cut short, or the load was killed; \
+                "line {number}: the last line of the history is missing: it was cut short, or the load was killed; \
                  run the load again and let it end"
             ),
             Some(HistoryLine::Run(run)) => {
-                bail!("line {number}: here begins the history of another run, {}: check each file for itself", run.id)
+                bail!("line {number}: the history of another run, {}, begins here: check each file separately", run.id)
             }
             Some(HistoryLine::End(end)) => {
                 let (lines, sum) = before;
                 if end.lines != lines {
                     bail!(
-                        "line {number}: it ends {} lines, and {lines} stand before it: lines are missing or added",
+                        "line {number}: the seal counts {} lines, the file has {lines}: lines are missing or added",
                         end.lines
                     );
                 }
                 if end.sha256 != hex(sum) {
-                    bail!("line {number}: the sum does not fit: the history was altered after it was written");
+                    bail!("line {number}: the checksum differs: the history was altered");
                 }
                 if self.read()?.is_some() {
-                    bail!("line {}: something stands behind the last line", self.line);
+                    bail!("line {}: text follows the last line", self.line);
                 }
                 Ok(Some(HistoryLine::End(end)))
             }
@@ -153,7 +157,7 @@ impl<R: BufRead> HistoryReader<R> {
         let number = self.line;
         if self.text.last() != Some(&b'\n') {
             return match u64::try_from(read) {
-                Ok(LINE_BYTES_MAX) => Err(anyhow!("line {number}: longer than any line of a history")),
+                Ok(LINE_BYTES_MAX) => Err(anyhow!("line {number}: too long for a history")),
                 _ => Err(anyhow!("line {number}: the history ends in the middle of a line: it was cut short")),
             };
         }

@@ -1,7 +1,7 @@
 //! The lines of a history.
 //!
-//! All times are microseconds since the run began, by the one clock of the load that does not jump: the clocks of
-//! servers and databases do not matter.
+//! All times are microseconds since the start of the run, by the load's monotonic clock. The clocks of servers and
+//! databases do not matter.
 
 use std::fmt::{Display, Formatter};
 
@@ -18,16 +18,16 @@ pub const VERSION: u32 = 1;
 pub enum HistoryLine {
     /// The first line.
     Run(HistoryRun),
-    /// An operation of a client, with all its sendings.
+    /// An operation of a client, including retries.
     Call(HistoryCall),
-    /// An event that a listener got.
+    /// An event that a listener received.
     Event(HistoryEvent),
-    /// A listener begins anew, as the documentation tells it to after `CURSOR_EXPIRED`.
+    /// A listener restarts with a new cursor, as documented for `CURSOR_EXPIRED`.
     Restart(ListenerRestart),
-    /// What follows are values at the end. They replace those of an earlier reading.
+    /// The values that follow are those at the end. They replace those of an earlier reading.
     Reading(ReadingStart),
     /// A value at the end.
-    Found(Sight),
+    Found(ThingValue),
     /// The last line.
     End(HistoryEnd),
 }
@@ -42,9 +42,9 @@ pub struct HistoryRun {
     pub version: u32,
     /// The name of the run.
     pub id: String,
-    /// When it began: milliseconds since 1970, for people.
+    /// The start, in milliseconds since 1970, for people.
     pub started: u64,
-    /// The servers; calls name them by their place here.
+    /// The servers. Calls contain their positions in this list.
     pub urls: Vec<String>,
     /// The seed of the script.
     pub rng_seed: u64,
@@ -52,15 +52,15 @@ pub struct HistoryRun {
     pub listeners: u32,
 }
 
-/// How a call ended.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CallOutcome {
-    /// The server says that it was done.
+    /// The server acknowledged it.
     Done,
-    /// The server says that nothing was done.
+    /// The server refused it: nothing changed.
     Refused,
-    /// Nobody knows.
+    /// It is unknown whether it was done.
     Unknown,
 }
 
@@ -68,70 +68,70 @@ pub enum CallOutcome {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryCall {
-    /// When it was sent first.
+    /// When it was first sent.
     pub start: u64,
-    /// When its last answer came.
+    /// When its last response came.
     pub end: u64,
-    /// Who sent it; left out if nobody was signed in.
+    /// The session; omitted for anonymous calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The server that gave the last answer, by its place in the first line.
+    /// The server of the last response, by its position in the first line.
     pub instance: u32,
     /// The root field.
     pub name: String,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: CallOutcome,
     /// The code of the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// How often it was sent.
     pub sent: u32,
-    /// Whether the server said that it answers by an older state.
+    /// Whether the server marked the response as stale.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
-    /// What it changed.
+    /// What it wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wrote: Option<Sight>,
-    /// The id of what it made.
+    pub wrote: Option<ThingValue>,
+    /// The id of the new object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The id of what has to be there for that to be there.
+    /// The id of the new object's parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<String>,
-    /// Who the server said the viewer is.
+    /// The viewer named by the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub viewer: Option<String>,
-    /// What it saw.
+    /// What it read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub saw: Vec<Sight>,
+    pub saw: Vec<ThingValue>,
 }
 
 /// A thing and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sight {
+pub struct ThingValue {
     /// The thing, such as `comment/17`.
     pub thing: String,
-    /// Its value; null if it is not there.
+    /// Its value; null if it does not exist.
     pub value: Option<u32>,
 }
 
-/// An event that a listener got.
+/// An event that a listener received.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryEvent {
     /// When it came.
     pub at: u64,
-    /// The listener. One more than there are in the first line hears all of it again at the end.
+    /// The listener. One more than in the first line receives everything again at the end.
     pub listener: u32,
     /// The id of the comment.
     pub id: String,
-    /// The number of the comment, if it is of the run.
+    /// The number of the comment, if the run made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<u32>,
 }
 
-/// A listener begins anew.
+/// A listener restarts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListenerRestart {
@@ -141,21 +141,21 @@ pub struct ListenerRestart {
     pub listener: u32,
 }
 
-/// The beginning of a reading.
+/// The start of a reading.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReadingStart {
-    /// When it began.
+    /// When it started.
     pub at: u64,
 }
 
-/// The end.
+/// The last line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryEnd {
     /// Whether the last reading is complete.
     pub read: bool,
-    /// Whether listeners were given the time to hear of everything.
+    /// Whether listeners had time to receive everything.
     pub heard: bool,
     /// The number of lines before this one.
     pub lines: u64,
@@ -163,17 +163,17 @@ pub struct HistoryEnd {
     pub sha256: String,
 }
 
-/// Something that has a value: named by what the run knows of it, and not by ids, which a database that lost its last
-/// transactions gives out again.
+/// Something with a value. It is named by what the run knows of it, not by its id: a database that lost its last
+/// transactions uses ids again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Thing<'a> {
     /// A comment of the run.
     Comment(u32),
     /// A publication of the run; its value is the number of its text.
     Publication(u32),
-    /// A user who was signed up by the run.
+    /// A user that the run signed up.
     User(u32),
-    /// A session that the run began.
+    /// A session that the run started.
     Session(u32),
     /// The order of a movie by a member at a cinema.
     Order(&'a str, &'a str, &'a str),
@@ -199,7 +199,7 @@ impl Display for Thing<'_> {
 
 impl Thing<'_> {
     /// The thing with this value.
-    pub fn with(&self, value: Option<u32>) -> Sight {
-        Sight { thing: self.to_string(), value }
+    pub fn with(&self, value: Option<u32>) -> ThingValue {
+        ThingValue { thing: self.to_string(), value }
     }
 }

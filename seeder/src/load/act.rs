@@ -1,4 +1,4 @@
-//! Does what the script says, by the API, and notes what was acknowledged.
+//! Does what the script says, through the API, and records what was acknowledged.
 
 use std::sync::Mutex;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::accounts::{Account, LoadAccounts};
-use super::api::{Api, Asker, Failure, Sending};
+use super::api::{Api, Attempts, RequestContext, RequestFailure};
 use super::documents::{
     ADD_COMMENT, Mutation, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY,
 };
@@ -16,18 +16,18 @@ use super::lock;
 use super::recorder::Recorder;
 use super::screen::Screen;
 use super::stock::{Parent, Stock, SubjectKind, nodes};
-use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Thing, ThingValue};
 use crate::script::{Action, Content, Draw, LoadStep, Offer, TITLE};
 
-/// How an action ended.
-pub type ActionOutcome = Result<Done, Failure>;
+/// The outcome of an action.
+pub type ActionOutcome = Result<ActionEffect, RequestFailure>;
 
-/// What was done.
+/// What an action did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// The action.
+pub enum ActionEffect {
+    /// It acted.
     Acted,
-    /// Nothing: there was nothing to do it to.
+    /// It did nothing: no object was available.
     Skipped,
 }
 
@@ -36,26 +36,26 @@ pub(super) struct WriteIntent {
     /// The number of the call.
     pub(super) number: u32,
     /// The thing, and its new value.
-    pub(super) wrote: Sight,
-    /// The id of what has to be there for that to be there.
+    pub(super) wrote: ThingValue,
+    /// The id of the new object's parent.
     pub(super) under: Option<String>,
-    /// The field of the payload that has what was made; empty if that does not matter.
+    /// The field of the payload with the new object; empty if it is not needed.
     pub(super) made: &'static str,
 }
 
-/// Whoever acts: the accounts, what they know, and what they have done.
+/// Acts: has the accounts, what they know, and what they did.
 pub struct LoadActor {
     /// The server.
     pub api: Api,
-    /// Who acts.
+    /// The accounts.
     pub accounts: LoadAccounts,
-    /// What there is.
+    /// The server's content.
     pub stock: Stock,
-    /// What the run has made.
+    /// The objects of the run.
     pub ledger: Ledger,
-    /// Records what is done.
+    /// The recorder.
     pub recorder: Recorder,
-    /// Takes what members read back at once, if they do.
+    /// The queue of changes that members read back immediately, if they do.
     pub echoes: Mutex<Option<mpsc::UnboundedSender<Echo>>>,
     /// Shows actions.
     pub screen: Screen,
@@ -67,7 +67,7 @@ impl LoadActor {
     /// Does a step.
     ///
     /// # Errors
-    /// The server refuses it, or nobody knows what became of it.
+    /// The server refuses it, or its outcome is unknown.
     pub async fn perform(&self, step: &LoadStep) -> ActionOutcome {
         match (step.action, &step.content) {
             (Action::CreateUser, Content::User { full_name, birth_year, bio }) => {
@@ -92,17 +92,17 @@ impl LoadActor {
             (Action::RatePublication, Content::Rating(rating)) => {
                 self.rate(SubjectKind::Publication, step, *rating).await
             }
-            // A script gives every action the content that it needs.
-            _ => Ok(Done::Skipped),
+            // The script gives every action the content that it needs.
+            _ => Ok(ActionEffect::Skipped),
         }
     }
 
-    /// Nothing more is read back at once.
+    /// Stops reading changes back.
     pub fn end_echoes(&self) {
         lock(&self.echoes).take();
     }
 
-    /// Prints an action. Nobody reads what is printed any more: that ends the load like a signal.
+    /// Prints an action. If nobody reads the output, the load ends, as at a signal.
     pub(super) fn print(&self, line: &str) {
         if self.screen.print_action(line).is_err() {
             self.stopper.send_replace(true);
@@ -113,23 +113,23 @@ impl LoadActor {
         format!("load-{}-{number}", self.ledger.run())
     }
 
-    /// Changes something, as an account or as nobody, and records that.
+    /// Changes something, with or without an account, and records it.
     pub(super) async fn change(
         &self,
         account: Option<&Account>,
         mutation: &Mutation,
         input: Value,
         write: WriteIntent,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, RequestFailure> {
         let key = self.key(write.number);
         let (outcome, sent) = match account {
             Some(account) => account.mutate(&self.api, mutation, &input, &key).await,
-            None => self.api.mutate(Asker::default(), mutation, &input, &key).await,
+            None => self.api.mutate(RequestContext::default(), mutation, &input, &key).await,
         };
         let ended = match &outcome {
             Ok(_) => CallOutcome::Done,
-            Err(Failure::Unknown { .. }) => CallOutcome::Unknown,
-            Err(Failure::Refused { .. }) => CallOutcome::Refused,
+            Err(RequestFailure::Unknown { .. }) => CallOutcome::Unknown,
+            Err(RequestFailure::Refused { .. }) => CallOutcome::Refused,
         };
         self.recorder.record(|| {
             let code = outcome.as_ref().err().map(|failure| failure.code().to_owned());
@@ -147,10 +147,10 @@ impl LoadActor {
         outcome
     }
 
-    /// A call as it is recorded.
+    /// The record of a call.
     pub(super) fn call(
         &self,
-        sent: &Sending,
+        sent: &Attempts,
         session: Option<String>,
         name: &str,
         outcome: CallOutcome,
@@ -173,17 +173,17 @@ impl LoadActor {
         }
     }
 
-    /// A member reads back at once what it has changed.
+    /// Queues a change for its member to read back immediately.
     pub(super) fn echo(&self, member: usize, id: &str, object: OwnObject) {
         if let Some(echoes) = &*lock(&self.echoes) {
-            // Whoever reads them ends last.
+            // The reader ends last.
             let _ = echoes.send(Echo { member, id: id.to_owned(), object });
         }
     }
 
     pub(super) fn member(&self, draw: Draw) -> (usize, &Account) {
-        let place = draw.below(self.accounts.members.len());
-        (place, &self.accounts.members[place])
+        let member = draw.below(self.accounts.members.len());
+        (member, &self.accounts.members[member])
     }
 
     async fn comment(&self, kind: SubjectKind, step: &LoadStep, text: &str, reply: Option<&str>) -> ActionOutcome {
@@ -191,12 +191,12 @@ impl LoadActor {
         let (text, id, title, parent) = match parent {
             Some((text, parent)) => (text, parent.subject, parent.title, Some(parent.id)),
             None => {
-                let Some(subject) = self.stock.subject(kind, step.object) else { return Ok(Done::Skipped) };
+                let Some(subject) = self.stock.subject(kind, step.object) else { return Ok(ActionEffect::Skipped) };
                 (text, subject.id, subject.title, None)
             }
         };
         let number = self.ledger.number();
-        let (place, account) = self.member(step.member);
+        let (member, account) = self.member(step.member);
         let text = self.ledger.marked(&text.replace(TITLE, &title), number);
         let input = json!({ "subjectId": id, "parentId": parent, "text": text });
         let wrote = Thing::Comment(number).with(Some(number));
@@ -204,13 +204,13 @@ impl LoadActor {
         match self.change(Some(account), &ADD_COMMENT, input, write).await {
             Ok(payload) => {
                 if let Some(comment) = id_of(&payload["comment"]) {
-                    self.echo(place, &comment, OwnObject::Comment(number));
+                    self.echo(member, &comment, OwnObject::Comment(number));
                     self.stock.add_comment(kind, Parent { id: comment, subject: id, title });
                 }
                 let name = if kind == SubjectKind::Movie { "movie" } else { "publication" };
                 let child = if parent.is_some() { "True" } else { "False" };
                 self.print(&format!("Action: create comment {name} (child={child})"));
-                Ok(Done::Acted)
+                Ok(ActionEffect::Acted)
             }
             Err(failure) => {
                 self.forget_if_gone(kind, &failure, parent.as_ref().unwrap_or(&id));
@@ -219,7 +219,7 @@ impl LoadActor {
         }
     }
 
-    /// Removes the presences that were not touched for longest.
+    /// Removes the presences that were changed longest ago.
     async fn remove_presences(&self, count: u32) -> ActionOutcome {
         let editor = &self.accounts.editor;
         let data = editor.query(&self.api, OLDEST_PRESENCES, &json!({ "first": count })).await?;
@@ -232,16 +232,16 @@ impl LoadActor {
             let write = WriteIntent { number, wrote, under: None, made: "" };
             let outcome = self.change(Some(editor), &REMOVE_AVAILABILITY, json!({ "id": id }), write).await;
             match &outcome {
-                // Somebody else was faster.
+                // Another client was faster.
                 Err(failure) if failure.code() == "NOT_FOUND" => continue,
-                Err(Failure::Refused { .. }) => {}
-                Ok(_) | Err(Failure::Unknown { .. }) => self.note_price(movie, cinema),
+                Err(RequestFailure::Refused { .. }) => {}
+                Ok(_) | Err(RequestFailure::Unknown { .. }) => self.note_price(movie, cinema),
             }
             outcome?;
             removed += 1;
         }
         self.print(&format!("Action: delete some movie presence (count={removed})"));
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
     async fn add_presences(&self, offers: &[Offer]) -> ActionOutcome {
@@ -262,14 +262,14 @@ impl LoadActor {
             let wrote = Thing::Presence(&movie, &cinema).with(Some(offer.price));
             let write = WriteIntent { number, wrote, under: None, made: "" };
             let outcome = self.change(Some(editor), &SET_AVAILABILITY, input, write).await;
-            if !matches!(outcome, Err(Failure::Refused { .. })) {
+            if !matches!(outcome, Err(RequestFailure::Refused { .. })) {
                 self.note_price(movie, cinema);
             }
             outcome?;
             added += 1;
         }
         self.print(&format!("Action: add some new movie presence (count={added})"));
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
     fn note_price(&self, movie: String, cinema: String) {
@@ -279,20 +279,20 @@ impl LoadActor {
     }
 
     async fn order(&self, step: &LoadStep) -> ActionOutcome {
-        let (place, account) = self.member(step.member);
-        let Some((movie, cinema)) = self.pick_offer(place, step.object) else { return Ok(Done::Skipped) };
+        let (member, account) = self.member(step.member);
+        let Some((movie, cinema)) = self.pick_offer(member, step.object) else { return Ok(ActionEffect::Skipped) };
         let input = json!({ "movieId": movie, "cinemaId": cinema });
         let wrote = Thing::Order(&account.username, &movie, &cinema).with(Some(1));
         let write = WriteIntent { number: self.ledger.number(), wrote, under: None, made: "" };
         let payload = self.change(Some(account), &ORDER_MOVIE, input, write).await?;
         if let Some(id) = id_of(&payload["order"]) {
-            self.echo(place, &id, OwnObject::Order(movie, cinema));
+            self.echo(member, &id, OwnObject::Order(movie, cinema));
         }
         self.print("Action: create user movie order");
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
-    /// Picks a movie at a cinema that a member has not tried to order in this run.
+    /// Picks a movie at a cinema that a member has not yet tried to order in this run.
     fn pick_offer(&self, member: usize, draw: Draw) -> Option<(String, String)> {
         let tried = &mut self.ledger.notes().tried;
         let is_new = |movie: &str, cinema: &str| !tried.contains(&(member, movie.to_owned(), cinema.to_owned()));
@@ -302,35 +302,35 @@ impl LoadActor {
     }
 
     async fn rate(&self, kind: SubjectKind, step: &LoadStep, rating: u32) -> ActionOutcome {
-        let Some(subject) = self.stock.subject(kind, step.object) else { return Ok(Done::Skipped) };
-        let (place, account) = self.member(step.member);
+        let Some(subject) = self.stock.subject(kind, step.object) else { return Ok(ActionEffect::Skipped) };
+        let (member, account) = self.member(step.member);
         let input = json!({ "subjectId": subject.id, "rating": rating });
         let wrote = Thing::Rating(&account.username, &subject.id).with(Some(rating));
         let write = WriteIntent { number: self.ledger.number(), wrote, under: Some(subject.id.clone()), made: "" };
         let outcome = self.change(Some(account), &RATE, input, write).await;
         match &outcome {
-            Err(failure @ Failure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
-            Ok(_) | Err(Failure::Unknown { .. }) => self.ledger.keep(|notes| {
-                notes.ratings.insert((place, subject.id.clone()));
+            Err(failure @ RequestFailure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
+            Ok(_) | Err(RequestFailure::Unknown { .. }) => self.ledger.keep(|notes| {
+                notes.ratings.insert((member, subject.id.clone()));
             }),
         }
         outcome?;
-        self.echo(place, &subject.id, OwnObject::Rating);
+        self.echo(member, &subject.id, OwnObject::Rating);
         let name = if kind == SubjectKind::Movie { "movie" } else { "publication" };
         self.print(&format!("Action: set user rating on {name}"));
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
-    /// Others delete as well: what they have deleted is not asked for again.
-    fn forget_if_gone(&self, kind: SubjectKind, failure: &Failure, id: &str) {
+    /// Others delete objects, too. Forgets them, so that they are not used again.
+    fn forget_if_gone(&self, kind: SubjectKind, failure: &RequestFailure, id: &str) {
         if failure.code() == "NOT_FOUND" {
             self.stock.forget(kind, id);
         }
     }
 }
 
-/// The id of what was made; `None` if it was gone again by the time of the answer, such as a comment whose publication
-/// somebody has deleted.
+/// The id of the new object; `None` if it was deleted before the response, such as a comment on a publication that
+/// another client deleted.
 pub(super) fn id_of(made: &Value) -> Option<String> {
     made["id"].as_str().map(str::to_owned)
 }

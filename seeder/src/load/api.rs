@@ -1,11 +1,11 @@
-//! Sending operations, and getting an answer whatever happens to the server meanwhile.
+//! Sends operations and retries until there is a response.
 //!
-//! A request that gets no answer, or one that says to try again, is sent again with the same
-//! idempotency key after a growing pause, so that nothing is done twice. `INTERNAL` and status 503 are such answers.
-//! Where there are several servers, each sending goes to the next one.
+//! A request without a response, or with one that says to try again, is sent again with the same idempotency key
+//! after a growing pause, so that nothing is done twice. `INTERNAL` and status 503 are such responses. With several
+//! servers, each attempt goes to the next one.
 //!
-//! A server may close a kept connection at any time, also at the moment when a request is sent. That is no
-//! outage: what was sent there is sent again at once, by a new one.
+//! A server may close a keep-alive connection at any time, also while a request is being sent. This is not an outage:
+//! the request is sent again immediately over a new connection.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -20,46 +20,46 @@ use tokio::time::sleep;
 
 use super::documents::Mutation;
 use super::lock;
-use super::outages::{OperationKind, OutageClock, OutageClocks};
+use super::outages::{OutageClock, OutageClocks, OutageKind};
 use crate::history::check::Outages;
 
-/// How long one request may take.
+/// The timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// The first pause before a request is sent again; each next one may be twice as long.
+/// The first pause before a retry. Each later one may be twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// The header with the position in the database's log that an answer has, and that a request asks for.
+/// The header with a position in the database's log: a response contains it, and a request waits for it.
 const POSITION: &str = "x-kinoteka-after";
-/// The header of an answer by an older state than was asked for.
+/// The header of a response that is older than the requested position.
 const STALE: &str = "x-kinoteka-stale";
-/// The status of a server that is away.
+/// The status of a server that is down.
 const UNAVAILABLE_STATUS: u16 = 503;
 
-/// The code when a connection was closed before anything of the answer came.
+/// The code when a connection closes before the response begins.
 const CLOSED: &str = "connection closed";
 
-/// Why an operation gave nothing.
+/// Why an operation returned nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The server says that nothing was done.
+pub enum RequestFailure {
+    /// The server refused it: nothing changed.
     Refused {
         /// The code of the error.
         code: String,
-        /// What it says.
+        /// Its message.
         message: String,
     },
-    /// Nobody knows whether it was done.
+    /// It is unknown whether it was done.
     Unknown {
-        /// The code of the error, or what became of the connection.
+        /// The code of the error or of the connection's failure.
         code: String,
-        /// What is known.
+        /// A description.
         message: String,
     },
 }
 
-impl Failure {
+impl RequestFailure {
     /// The code of the error.
     pub fn code(&self) -> &str {
         match self {
@@ -67,7 +67,7 @@ impl Failure {
         }
     }
 
-    /// What it says.
+    /// The message.
     pub fn message(&self) -> &str {
         match self {
             Self::Refused { message, .. } | Self::Unknown { message, .. } => message,
@@ -75,59 +75,59 @@ impl Failure {
     }
 }
 
-/// How one sending of a request ended.
+/// The outcome of one attempt.
 enum SendOutcome {
     /// The value of `data`.
     Data(Value),
     /// The code and text of the first error.
     Error(String, String),
-    /// The same of one that may be gone a moment later.
-    Passing(String, String),
-    /// No GraphQL answer.
-    Nothing(String, String),
+    /// The same, for an error that may not happen again.
+    Transient(String, String),
+    /// No GraphQL response.
+    NoResponse(String, String),
 }
 
-/// Who asks.
+/// The session of a request.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asker<'a> {
+pub struct RequestContext<'a> {
     /// The session's token.
     pub token: Option<&'a str>,
-    /// The position in the database's log that the answer must have: what an earlier answer said.
+    /// The position in the database's log that the response must include, from an earlier response.
     pub after: Option<&'a str>,
 }
 
 /// How an operation was sent.
 #[derive(Clone, Debug)]
-pub struct Sending {
-    /// When for the first time.
+pub struct Attempts {
+    /// When it was first sent.
     pub start: Instant,
-    /// When the last answer came.
+    /// When the last response came.
     pub end: Instant,
-    /// The server of that answer, by its place.
+    /// The server of that response, by its position.
     pub instance: usize,
-    /// How often.
+    /// How often it was sent.
     pub times: u32,
-    /// Whether the server said that it answers by an older state.
+    /// Whether the server marked the response as stale.
     pub stale: bool,
-    /// The position in the database's log that the answer names.
+    /// The position in the database's log from the response.
     pub position: Option<String>,
 }
 
-/// What came of an operation, and how it was sent.
-pub type ApiAnswer = (Result<Value, Failure>, Sending);
+/// The outcome of an operation, and how it was sent.
+pub type ApiResponse = (Result<Value, RequestFailure>, Attempts);
 
-/// The server's limits for one client or user that have refused requests.
+/// Limits of the server for one client or user that have refused requests.
 #[derive(Debug, Default)]
 struct LimitReports {
-    /// Those that nobody has been told of yet.
+    /// Limits that were not yet reported.
     new: Vec<String>,
-    met: BTreeMap<String, Met>,
+    met: BTreeMap<String, ReachedLimit>,
 }
 
-/// How a limit was met.
+/// A limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Met {
-    /// Requests that it has refused.
+pub struct ReachedLimit {
+    /// The number of requests that it refused.
     pub refused: u64,
     /// Its value.
     pub max: u64,
@@ -136,12 +136,12 @@ pub struct Met {
 /// A GraphQL server.
 pub struct Api {
     client: Client,
-    /// Has a new connection for each request: all that are kept may be closed.
+    /// Uses a new connection for each request: all kept ones may be closed.
     fresh: Client,
     urls: Vec<Url>,
     next: AtomicUsize,
     retry_for: Duration,
-    /// Whether any server answers at all.
+    /// Times without a response from any server.
     silence: Mutex<OutageClock>,
     outages: OutageClocks,
     sent_again: AtomicU64,
@@ -150,10 +150,10 @@ pub struct Api {
 }
 
 impl Api {
-    /// Servers at their URLs, whose silence is waited out for a while.
+    /// Servers by their URLs. Requests are retried for `retry_for`.
     ///
     /// # Errors
-    /// The system's settings allow no HTTP client.
+    /// The system's settings do not allow an HTTP client.
     pub fn new(urls: Vec<Url>, retry_for: Duration) -> anyhow::Result<Self> {
         let client = || Client::builder().timeout(REQUEST_TIMEOUT).tcp_nodelay(true);
         let (client, fresh) = (client().build()?, client().pool_max_idle_per_host(0).build()?);
@@ -171,87 +171,99 @@ impl Api {
         })
     }
 
-    /// Where they are.
+    /// The URLs of the servers.
     pub fn urls(&self) -> &[Url] {
         &self.urls
     }
 
-    /// How often no server answered, and for how long.
+    /// How often no server responded, and for how long.
     pub fn silence(&self) -> Outages {
         lock(&self.silence).outages()
     }
 
-    /// How often operations did not succeed, and for how long.
-    pub fn outages(&self) -> BTreeMap<OperationKind, Outages> {
+    /// The outages, by kind of operation.
+    pub fn outages(&self) -> BTreeMap<OutageKind, Outages> {
         self.outages.outages()
     }
 
-    /// For how long there has been no server, if there is none now.
+    /// How long no server has responded, if none does now.
     pub fn outage(&self) -> Option<Duration> {
         lock(&self.silence).open()
     }
 
-    /// How many requests were sent again, and why.
+    /// The number of retries, and their reasons.
     pub fn retries(&self) -> (u64, BTreeMap<String, u64>) {
         (self.sent_again.load(Ordering::Relaxed), lock(&self.retried).clone())
     }
 
-    /// The limits that have refused requests, by the names of their flags without the dashes.
-    pub fn limits(&self) -> BTreeMap<String, Met> {
+    /// The limits that have refused requests, by the names of their flags without dashes.
+    pub fn limits(&self) -> BTreeMap<String, ReachedLimit> {
         lock(&self.limits).met.clone()
     }
 
-    /// A sentence for each limit that has refused a request for the first time since this was asked last.
+    /// A sentence for each limit that refused a request for the first time since the last call.
     pub fn new_limits(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.limits).new)
     }
 
-    /// Asks as nobody; gives the value of `data`.
+    /// Sends an anonymous query and returns the value of `data`.
     ///
     /// # Errors
-    /// `Refused` for an error of the server, `Unknown` when it stays silent.
-    pub async fn query(&self, document: &str, variables: &Value) -> Result<Value, Failure> {
-        self.send(Asker::default(), None, document, variables).await.0
+    /// `Refused` for an error of the server, `Unknown` without a response.
+    pub async fn query(&self, document: &str, variables: &Value) -> Result<Value, RequestFailure> {
+        self.send(RequestContext::default(), None, document, variables).await.0
     }
 
-    /// Changes something; gives the payload. `key` makes sure that it is done once.
-    pub async fn mutate(&self, asker: Asker<'_>, mutation: &Mutation, input: &Value, key: &str) -> ApiAnswer {
+    /// Sends a mutation and returns the payload. `key` ensures that it is done once.
+    pub async fn mutate(
+        &self,
+        context: RequestContext<'_>,
+        mutation: &Mutation,
+        input: &Value,
+        key: &str,
+    ) -> ApiResponse {
         let variables = json!({ "input": input });
-        let (outcome, sent) = self.send(asker, Some(key), &mutation.document(), &variables).await;
+        let (outcome, sent) = self.send(context, Some(key), &mutation.document(), &variables).await;
         (outcome.and_then(|data| payload(data, mutation.field)), sent)
     }
 
-    /// Sends an operation until there is an answer, or for as long as is allowed; gives the value of `data`.
-    pub async fn send(&self, asker: Asker<'_>, key: Option<&str>, document: &str, variables: &Value) -> ApiAnswer {
+    /// Sends an operation until there is a response or the time is over. Returns the value of `data`.
+    pub async fn send(
+        &self,
+        context: RequestContext<'_>,
+        key: Option<&str>,
+        document: &str,
+        variables: &Value,
+    ) -> ApiResponse {
         let body = json!({ "query": document, "variables": variables }).to_string();
-        let kind = match (key, asker.token) {
-            (Some(_), _) => OperationKind::Mutations,
-            (None, Some(_)) => OperationKind::SignedInReads,
-            (None, None) => OperationKind::AnonymousReads,
+        let kind = match (key, context.token) {
+            (Some(_), _) => OutageKind::Mutations,
+            (None, Some(_)) => OutageKind::SignedInReads,
+            (None, None) => OutageKind::AnonymousReads,
         };
         let start = Instant::now();
         let deadline = start + self.retry_for;
-        let mut sent = Sending { start, end: start, instance: 0, times: 0, stale: false, position: None };
+        let mut sent = Attempts { start, end: start, instance: 0, times: 0, stale: false, position: None };
         let mut pause = PAUSE_FIRST;
-        // Whether an earlier sending may have done what it asked for.
+        // Whether an earlier attempt may have been executed.
         let mut is_doubtful = false;
         let mut client = &self.client;
         loop {
             let sent_at = Instant::now();
-            let outcome = self.send_once(client, asker, key, body.clone(), &mut sent).await;
+            let outcome = self.send_once(client, context, key, body.clone(), &mut sent).await;
             sent.end = Instant::now();
             // Only a trial selects nothing.
             let outcome = match outcome {
-                SendOutcome::Data(data) if kind != OperationKind::AnonymousReads && data == json!({}) => nonsense(200),
+                SendOutcome::Data(data) if kind != OutageKind::AnonymousReads && data == json!({}) => nonsense(200),
                 other => other,
             };
-            let kept = std::ptr::eq(client, &self.client);
-            if kept && matches!(&outcome, SendOutcome::Nothing(code, _) if code == CLOSED) {
+            let is_kept_alive = std::ptr::eq(client, &self.client);
+            if is_kept_alive && matches!(&outcome, SendOutcome::NoResponse(code, _) if code == CLOSED) {
                 (client, is_doubtful) = (&self.fresh, is_doubtful || key.is_some());
                 self.count_retry(CLOSED.to_owned());
                 continue;
             }
-            if matches!(outcome, SendOutcome::Nothing(..)) {
+            if matches!(outcome, SendOutcome::NoResponse(..)) {
                 lock(&self.silence).fail(sent_at);
             } else {
                 lock(&self.silence).succeed(sent_at);
@@ -261,14 +273,14 @@ impl Api {
             let (code, message) = match outcome {
                 SendOutcome::Data(data) => return (Ok(data), sent),
                 SendOutcome::Error(code, message) if is_doubtful => {
-                    return (Err(Failure::Unknown { code, message }), sent);
+                    return (Err(RequestFailure::Unknown { code, message }), sent);
                 }
-                SendOutcome::Error(code, message) => return (Err(Failure::Refused { code, message }), sent),
-                SendOutcome::Passing(code, message) | SendOutcome::Nothing(code, message) => (code, message),
+                SendOutcome::Error(code, message) => return (Err(RequestFailure::Refused { code, message }), sent),
+                SendOutcome::Transient(code, message) | SendOutcome::NoResponse(code, message) => (code, message),
             };
             is_doubtful = true;
             if Instant::now() + pause > deadline {
-                return (Err(Failure::Unknown { code, message }), sent);
+                return (Err(RequestFailure::Unknown { code, message }), sent);
             }
             self.count_retry(code);
             sleep(jittered(pause)).await;
@@ -284,32 +296,32 @@ impl Api {
     async fn send_once(
         &self,
         client: &Client,
-        asker: Asker<'_>,
+        context: RequestContext<'_>,
         key: Option<&str>,
         body: String,
-        sent: &mut Sending,
+        sent: &mut Attempts,
     ) -> SendOutcome {
         sent.instance = self.next.fetch_add(1, Ordering::Relaxed) % self.urls.len();
         sent.times += 1;
         let mut request = client.post(self.urls[sent.instance].clone()).header("content-type", "application/json");
-        if let Some(token) = asker.token {
+        if let Some(token) = context.token {
             request = request.bearer_auth(token);
         }
-        for (name, value) in [("idempotency-key", key), (POSITION, asker.after)] {
+        for (name, value) in [("idempotency-key", key), (POSITION, context.after)] {
             if let Some(value) = value {
                 request = request.header(name, value);
             }
         }
         let response = match request.body(body).send().await {
             Ok(response) => response,
-            Err(error) => return SendOutcome::Nothing(connection_code(&error, CLOSED), causes(&error)),
+            Err(error) => return SendOutcome::NoResponse(connection_code(&error, CLOSED), causes(&error)),
         };
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         (sent.position, sent.stale) = (header(POSITION), header(STALE).is_some());
         let bytes = match response.bytes().await {
             Ok(bytes) => bytes,
-            Err(error) => return SendOutcome::Nothing(connection_code(&error, "connection lost"), causes(&error)),
+            Err(error) => return SendOutcome::NoResponse(connection_code(&error, "connection lost"), causes(&error)),
         };
         self.read_answer(status.as_u16(), &bytes)
     }
@@ -323,8 +335,8 @@ impl Api {
                 lock(&self.limits).note(limit, max);
             }
             let message = error["message"].as_str().unwrap_or_default().to_owned();
-            return if is_passing(&code) || (status == UNAVAILABLE_STATUS && code != "RATE_LIMITED") {
-                SendOutcome::Passing(code, message)
+            return if is_transient(&code) || (status == UNAVAILABLE_STATUS && code != "RATE_LIMITED") {
+                SendOutcome::Transient(code, message)
             } else {
                 SendOutcome::Error(code, message)
             };
@@ -337,46 +349,47 @@ impl Api {
 }
 
 fn nonsense(status: u16) -> SendOutcome {
-    SendOutcome::Nothing(format!("HTTP {status}"), "the answer is not GraphQL".to_owned())
+    SendOutcome::NoResponse(format!("HTTP {status}"), "the response is not GraphQL".to_owned())
 }
 
 /// The payload of a mutation.
 ///
 /// # Errors
-/// It says that nothing was done, or is not there.
-pub fn payload(mut data: Value, field: &str) -> Result<Value, Failure> {
+/// The payload has errors, or is missing.
+pub fn payload(mut data: Value, field: &str) -> Result<Value, RequestFailure> {
     let payload = data[field].take();
     if !payload.is_object() {
-        let message = format!("the answer has no {field}");
-        return Err(Failure::Unknown { code: "no payload".to_owned(), message });
+        let message = format!("the response has no {field}");
+        return Err(RequestFailure::Unknown { code: "no payload".to_owned(), message });
     }
     match payload["errors"].as_array().and_then(|errors| errors.first()) {
         None => Ok(payload),
         Some(error) => {
             let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
-            let place = error["field"].as_str().map(|field| format!("{field}: ")).unwrap_or_default();
-            Err(Failure::Refused { code: text("code"), message: place + &text("message") })
+            let prefix = error["field"].as_str().map(|field| format!("{field}: ")).unwrap_or_default();
+            Err(RequestFailure::Refused { code: text("code"), message: prefix + &text("message") })
         }
     }
 }
 
 impl LimitReports {
     fn note(&mut self, limit: &str, max: u64) {
-        let met = self.met.entry(limit.to_owned()).or_insert(Met { refused: 0, max });
+        let met = self.met.entry(limit.to_owned()).or_insert(ReachedLimit { refused: 0, max });
         met.refused += 1;
         if met.refused == 1 {
-            self.new.push(format!("the server refuses requests: its --{limit} is {max}; start it with more"));
+            self.new
+                .push(format!("the server refuses requests: its --{limit} is {max}; restart it with a higher value"));
         }
     }
 }
 
-/// Half of a pause to all of it, so that not all clients come at once when the server is back.
+/// Between half of a pause and all of it, so that clients do not return simultaneously after an outage.
 pub fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(0.5..1.0))
 }
 
-/// Whether the same request may well succeed a moment later.
-fn is_passing(code: &str) -> bool {
+/// Whether a retry of the same request may succeed.
+fn is_transient(code: &str) -> bool {
     matches!(code, "UNAVAILABLE" | "TIMEOUT" | "INTERNAL")
 }
 
@@ -389,7 +402,7 @@ fn connection_code(error: &reqwest::Error, otherwise: &str) -> String {
     code.to_owned()
 }
 
-/// An error with what stands behind it, down to the system's own words.
+/// An error with its causes, down to the system's message.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(error);

@@ -1,16 +1,16 @@
-//! What is asked of the server, all of it through the GraphQL API.
+//! The GraphQL documents of the load.
 
 use serde_json::{Value, json};
 
-/// A mutation: its document, with a place for a directive, and variables that fit its types.
+/// A mutation: its document, which can take a directive, and variables that fit its types.
 pub struct Mutation {
     /// The root field.
     pub field: &'static str,
-    /// What is selected.
+    /// The selected fields.
     selection: &'static str,
     /// The input's type.
     input: &'static str,
-    /// An input that fits the type, for trying the document out.
+    /// An input of this type, to try the document.
     sample: fn() -> Value,
 }
 
@@ -20,7 +20,7 @@ impl Mutation {
         self.write("")
     }
 
-    /// The same document, which does nothing: for trying out whether the server knows it.
+    /// The same document without effect, to try whether the server knows it.
     pub fn trial(&self) -> (String, Value) {
         (self.write(" @skip(if: true)"), json!({ "input": (self.sample)() }))
     }
@@ -47,7 +47,7 @@ pub const SIGN_UP: Mutation = Mutation {
     input: "SignUpInput",
     sample: || json!({ "username": "", "email": "", "password": "", "fullName": "", "birthday": "1990-01-01", "bio": null }),
 };
-/// Marks a user deleted.
+/// Marks a user as deleted.
 pub const DELETE_USER: Mutation =
     Mutation { field: "deleteUser", selection: "deletedId", input: "DeleteUserInput", sample: one_id };
 /// Creates a publication.
@@ -57,7 +57,7 @@ pub const CREATE_PUBLICATION: Mutation = Mutation {
     input: "CreatePublicationInput",
     sample: || json!({ "title": "", "text": "", "categoryId": "", "tags": [""] }),
 };
-/// Rewrites a publication's text.
+/// Replaces a publication's text.
 pub const UPDATE_PUBLICATION: Mutation = Mutation {
     field: "updatePublication",
     selection: "publication { id }",
@@ -67,14 +67,14 @@ pub const UPDATE_PUBLICATION: Mutation = Mutation {
 /// Deletes a publication.
 pub const DELETE_PUBLICATION: Mutation =
     Mutation { field: "deletePublication", selection: "deletedId", input: "DeletePublicationInput", sample: one_id };
-/// Comments, on a subject or in reply.
+/// Adds a comment to a subject, or a reply.
 pub const ADD_COMMENT: Mutation = Mutation {
     field: "addComment",
     selection: "comment { id }",
     input: "AddCommentInput",
     sample: || json!({ "subjectId": "", "parentId": "", "text": "" }),
 };
-/// Rates.
+/// Rates a subject.
 pub const RATE: Mutation = Mutation {
     field: "rate",
     selection: "rating { id }",
@@ -118,60 +118,60 @@ pub const MUTATIONS: [&Mutation; 11] = [
     &REMOVE_AVAILABILITY,
 ];
 
-/// Movies with where they can be ordered and a few comments to answer.
+/// Movies, the cinemas that offer them, and a few comments to reply to.
 pub const MOVIES: &str = "query Movies($after: String) { movies(first: 100, after: $after) {
     nodes { id title availability(first: 10) { nodes { cinema { id } } } comments(first: 2) { nodes { id } } }
     pageInfo { hasNextPage endCursor } } }";
-/// The newest publications with a few comments to answer.
+/// The newest publications with a few comments to reply to.
 pub const PUBLICATIONS: &str =
     "query Publications { publications(first: 100) { nodes { id title comments(first: 2) { nodes { id } } } } }";
 /// What publications and presences refer to.
 pub const REGISTRIES: &str =
     "query Registries { cinemas(first: 100) { nodes { id } } publicationCategories(first: 100) { nodes { id } } }";
-/// The presences that were not touched for longest.
+/// The presences that were changed longest ago.
 pub const OLDEST_PRESENCES: &str =
     "query OldestPresences($first: Int!) { availabilities(first: $first, orderBy: UPDATED_AT) {
     nodes { id movie { id } cinema { id } } } }";
-/// Where the feed of comments stands.
+/// The current cursor of the comment feed.
 pub const CURSOR: &str = "query Cursor { commentCursor }";
 /// New comments.
 pub const LISTEN: &str =
     "subscription Listen($after: String) { commentAdded(after: $after) { cursor commentId comment { text } } }";
-/// Objects as a member sees them, and who that is.
+/// Objects as a member sees them, and the viewer.
 pub const READ_BACK: &str = "query ReadBack($ids: [ID!]!) { viewer { username } nodes(ids: $ids) { id
     ... on Comment { text }
     ... on Publication { text viewerRating }
     ... on Movie { viewerRating }
     ... on Order { movie { id } cinema { id } } } }";
-/// What movies cost, and where.
+/// The prices of movies by cinema.
 pub const PRICES: &str = "query Prices($ids: [ID!]!) { nodes(ids: $ids) { id
     ... on Movie { availability(first: 100) { nodes { price cinema { id } } } } } }";
-/// What the viewer has ordered.
+/// The viewer's orders.
 pub const ORDERS: &str = "query Orders($after: String) { viewer { orders(first: 100, after: $after) {
     nodes { movie { id } cinema { id } } pageInfo { hasNextPage endCursor } } } }";
-/// Who the viewer is.
+/// The viewer.
 pub const VIEWER: &str = "query Viewer { viewer { username } }";
 /// Ends the session.
 pub const LOG_OUT: &str = "mutation LogOut { logOut { endedSessions errors { code field message } } }";
-/// What a user has said, newest first.
+/// A user's comments, newest first.
 pub const COMMENTS_OF: &str = "query CommentsOf($username: String!, $after: String) { user(username: $username) {
     comments(first: 100, after: $after, orderBy: NEWEST) { nodes { id text } pageInfo { hasNextPage endCursor } } } }";
-/// What a user has published, from the end of the list, where the newest are.
+/// A user's publications from the end of the list, where the newest are.
 pub const PUBLICATIONS_OF: &str =
     "query PublicationsOf($username: String!, $before: String) { user(username: $username) {
     publications(last: 20, before: $before) { nodes { id text } pageInfo { hasPreviousPage startCursor } } } }";
 
-/// Whether there are users with these names: a field for each, `u0`, `u1` and so on.
+/// Whether users with these names exist: one field for each, `u0`, `u1` and so on.
 pub fn users(names: &[String]) -> String {
     let fields: Vec<_> = names
         .iter()
         .enumerate()
-        .map(|(place, name)| format!("u{place}: user(username: {}) {{ id }}", json!(name)))
+        .map(|(index, name)| format!("u{index}: user(username: {}) {{ id }}", json!(name)))
         .collect();
     format!("query Users {{ {} }}", fields.join(" "))
 }
 
-/// The queries with variables that fit their types.
+/// The queries, with variables that fit their types.
 pub fn queries() -> [(String, Value); 11] {
     [
         (MOVIES, json!({})),

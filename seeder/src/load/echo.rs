@@ -1,5 +1,5 @@
-//! Sessions that read what they have changed, and what others have, as soon as it is acknowledged: on any server, and
-//! for the history alone.
+//! Sessions that read their own changes and those of others as soon as they are acknowledged, on any server. Only the
+//! history uses these reads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,34 +11,34 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::act::LoadActor;
-use super::api::{Asker, Failure};
+use super::api::{RequestContext, RequestFailure};
 use super::documents::{LOG_OUT, READ_BACK, VIEWER};
 use super::ledger::text_of;
-use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Thing, ThingValue};
 
-/// Reads under way at once; what comes meanwhile is not read.
+/// Concurrent reads. Further changes are not read back meanwhile.
 const READS_MAX: usize = 32;
-/// Objects that are remembered to be read again.
+/// Number of recent objects to read again.
 const RECENT_MAX: usize = 256;
 /// How many of them are read with each new one.
 const RECENT_READ: usize = 3;
-/// How often a session begins and ends.
+/// Interval at which a session begins and ends.
 const SESSION_EVERY: Duration = Duration::from_secs(2);
-/// For how long other servers may know a session that has ended.
+/// How long other servers may still accept a session that has ended.
 const SESSION_KNOWN: Duration = Duration::from_millis(1_500);
 
 /// An object to be read by a member.
 #[derive(Clone, Debug)]
 pub struct Echo {
-    /// The place of the member who changed it.
+    /// The position of the member who changed it.
     pub member: usize,
     /// Its id.
     pub id: String,
-    /// What it is.
+    /// Its kind.
     pub object: OwnObject,
 }
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Clone, Debug)]
 pub enum OwnObject {
     /// A comment, by its number.
@@ -52,15 +52,15 @@ pub enum OwnObject {
 }
 
 impl Echo {
-    /// Whether others see the same.
+    /// Whether other members see the same.
     fn is_shared(&self) -> bool {
         matches!(self.object, OwnObject::Comment(_) | OwnObject::Publication(_))
     }
 
-    /// What an answer says of it.
-    fn sight(&self, actor: &LoadActor, member: usize, node: &Value) -> Sight {
+    /// What a response says about it.
+    fn sight(&self, actor: &LoadActor, member: usize, node: &Value) -> ThingValue {
         let mark = node["text"].as_str().and_then(|text| actor.ledger.read_mark(text));
-        // An id may be another object's after history was lost.
+        // After history was lost, an id may belong to another object.
         let text_of_own = |number| mark.filter(|(own, _)| *own == number).map(|(_, text)| text);
         let username = &actor.accounts.members[member].username;
         match &self.object {
@@ -78,7 +78,7 @@ impl Echo {
     }
 }
 
-/// Reads what it is given until nobody gives more.
+/// Reads objects until the queue closes.
 pub async fn follow(actor: Arc<LoadActor>, mut echoes: mpsc::UnboundedReceiver<Echo>) {
     let free = Arc::new(Semaphore::new(READS_MAX));
     let mut recent: VecDeque<Echo> = VecDeque::new();
@@ -88,7 +88,7 @@ pub async fn follow(actor: Arc<LoadActor>, mut echoes: mpsc::UnboundedReceiver<E
         while reads.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else { continue };
         count += 1;
-        // Every second one is of another member's session, if others see it, too.
+        // Another member's session reads every second object that others see, too.
         let member = match echo.is_shared() && count % 2 == 0 {
             true => count / 2 % actor.accounts.members.len(),
             false => echo.member,
@@ -109,11 +109,12 @@ pub async fn follow(actor: Arc<LoadActor>, mut echoes: mpsc::UnboundedReceiver<E
     reads.join_all().await;
 }
 
-/// A member reads objects. It tells the server the position that it knows, or leaves that to its session.
-async fn read(actor: &LoadActor, member: usize, objects: &[Echo], tells: bool) {
+/// A member reads objects. `sends_position`: it sends the position that it knows; otherwise the server uses its
+/// session.
+async fn read(actor: &LoadActor, member: usize, objects: &[Echo], sends_position: bool) {
     let account = &actor.accounts.members[member];
     let ids: Vec<_> = objects.iter().map(|object| &object.id).collect();
-    let (outcome, sent) = account.ask(&actor.api, READ_BACK, &json!({ "ids": ids }), tells).await;
+    let (outcome, sent) = account.request(&actor.api, READ_BACK, &json!({ "ids": ids }), sends_position).await;
     actor.recorder.record(|| {
         let session = Some(account.username.clone());
         match outcome {
@@ -132,7 +133,7 @@ async fn read(actor: &LoadActor, member: usize, objects: &[Echo], tells: bool) {
     });
 }
 
-/// Begins and ends sessions until it is told to stop: one that has ended must not be known any more.
+/// Begins and ends sessions until it is stopped. An ended session must not be accepted any longer.
 pub async fn follow_sessions(actor: Arc<LoadActor>, mut stop: watch::Receiver<bool>) {
     for turn in 0.. {
         tokio::select! {
@@ -147,19 +148,19 @@ async fn live_once(actor: &LoadActor, member: usize) {
     let account = &actor.accounts.members[member];
     let number = actor.ledger.number();
     let thing = Thing::Session(number);
-    let begun = actor.recorder.micros(std::time::Instant::now());
+    let started = actor.recorder.micros(std::time::Instant::now());
     let Ok(token) = account.begin_session(&actor.api).await else { return };
-    let asker = Asker { token: Some(&token), after: None };
+    let context = RequestContext { token: Some(&token), after: None };
     let session = || Some(account.username.clone());
-    // It was there before its token was.
-    let (outcome, sent) = actor.api.send(asker, None, VIEWER, &json!({})).await;
+    // The session exists before its token is known.
+    let (outcome, sent) = actor.api.send(context, None, VIEWER, &json!({})).await;
     actor.recorder.record(|| {
         let call = actor.call(&sent, session(), "logIn", CallOutcome::Done);
-        HistoryLine::Call(HistoryCall { start: begun, wrote: Some(thing.with(Some(number))), ..call })
+        HistoryLine::Call(HistoryCall { start: started, wrote: Some(thing.with(Some(number))), ..call })
     });
     record_session(actor, &thing, number, session(), &outcome, &sent);
     let key = actor.key(actor.ledger.number());
-    let (outcome, sent) = actor.api.send(asker, Some(&key), LOG_OUT, &json!({})).await;
+    let (outcome, sent) = actor.api.send(context, Some(&key), LOG_OUT, &json!({})).await;
     let ended = match &outcome {
         Ok(data) if data["logOut"]["endedSessions"].as_u64() == Some(1) => CallOutcome::Done,
         _ => CallOutcome::Unknown,
@@ -169,7 +170,7 @@ async fn live_once(actor: &LoadActor, member: usize) {
         HistoryLine::Call(HistoryCall { wrote: Some(thing.with(None)), ..call })
     });
     sleep(SESSION_KNOWN).await;
-    let (outcome, sent) = actor.api.send(asker, None, VIEWER, &json!({})).await;
+    let (outcome, sent) = actor.api.send(context, None, VIEWER, &json!({})).await;
     record_session(actor, &thing, number, session(), &outcome, &sent);
 }
 
@@ -178,8 +179,8 @@ fn record_session(
     thing: &Thing<'_>,
     number: u32,
     session: Option<String>,
-    outcome: &Result<Value, Failure>,
-    sent: &super::api::Sending,
+    outcome: &Result<Value, RequestFailure>,
+    sent: &super::api::Attempts,
 ) {
     let (value, viewer) = match outcome {
         Ok(data) => (Some(number), Some(data["viewer"]["username"].as_str().unwrap_or("nobody").to_owned())),

@@ -1,8 +1,7 @@
-//! What a run has made, to act on it again and to read it back.
+//! What a run has created, to use it again and to read it back.
 //!
-//! Every text of a run ends with a mark by which it is known again: `[RUN-NUMBER]`, and `[RUN-NUMBER-NEW]` where the
-//! text of the publication NUMBER was replaced. Ids would not do: a database that lost its last transactions gives
-//! them out again.
+//! Every text of a run ends with a mark that identifies it: `[RUN-NUMBER]`, or `[RUN-NUMBER-NEW]` for a new text of
+//! the publication NUMBER. Ids are not enough: a database that lost its last transactions uses them again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,24 +18,24 @@ pub struct OwnPublication {
     pub number: u32,
     /// Its id.
     pub id: String,
-    /// Its author, by the place among the members.
+    /// Its author, by the member's position.
     pub author: usize,
 }
 
-/// All that is known.
+/// What is known of the run's objects.
 #[derive(Default)]
 pub struct Notes {
-    /// Publications that are there, by number.
+    /// Publications that exist, by number.
     pub publications: BTreeMap<u32, OwnPublication>,
-    /// The ids of users who are there, by number.
+    /// The ids of users that exist, by number.
     pub users: BTreeMap<u32, String>,
-    /// What members need not try to order again: the place of the member, the movie and the cinema.
+    /// Orders that were tried: the member's position, the movie and the cinema.
     pub tried: HashSet<(usize, String, String)>,
     /// The numbers of all users.
     pub signed_up: Vec<u32>,
-    /// What was rated: the place of the member, and the subject's id.
+    /// What was rated: the member's position, and the subject's id.
     pub ratings: HashSet<(usize, String)>,
-    /// Movies whose prices were changed, with their cinemas.
+    /// Movies with changed prices, and their cinemas.
     pub prices: BTreeMap<String, HashSet<String>>,
 }
 
@@ -49,17 +48,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The notes of a run of this name, which keeps what is only there to be read back, or does not.
+    /// The notes of a run. `keeps`: also stores what is only needed to read back.
     pub fn new(run: String, keeps: bool) -> Self {
         Self { run, keeps, next: AtomicU32::new(1), notes: Mutex::default() }
     }
 
-    /// The run's name.
+    /// The name of the run.
     pub fn run(&self) -> &str {
         &self.run
     }
 
-    /// A number that nothing else in the run has.
+    /// A number that is unique in the run.
     pub fn number(&self) -> u32 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -69,12 +68,12 @@ impl Ledger {
         format!("{text} [{}-{number}]", self.run)
     }
 
-    /// A text that replaces that of a publication, with its mark.
-    pub fn marked_anew(&self, text: &str, number: u32, new: u32) -> String {
+    /// A new text of a publication, with its mark.
+    pub fn marked_replacement(&self, text: &str, number: u32, new: u32) -> String {
         format!("{text} [{}-{number}-{new}]", self.run)
     }
 
-    /// The numbers of what a text belongs to and of the text itself, if it is of this run.
+    /// The numbers of a text's object and of the text, if it is of this run.
     pub fn read_mark(&self, text: &str) -> Option<(u32, u32)> {
         let (_, mark) = text.strip_suffix(']')?.rsplit_once('[')?;
         let numbers = mark.strip_prefix(&self.run)?.strip_prefix('-')?;
@@ -89,7 +88,7 @@ impl Ledger {
         format!("load-{}-{number}", self.run)
     }
 
-    /// Notes what is only there to be read back: a long run without `--verify` does not grow by it.
+    /// Stores what is only needed to read back. A long run without `--verify` does not grow by it.
     pub fn keep(&self, note: impl FnOnce(&mut Notes)) {
         if self.keeps {
             note(&mut self.notes());
@@ -102,7 +101,7 @@ impl Ledger {
     }
 }
 
-/// A text field of an answer, empty if there is none.
+/// A text field of a response, empty if it is missing.
 pub fn text_of(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()
 }
@@ -112,11 +111,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_are_read_back_by_their_run_alone() {
+    fn marks_are_recognized_by_their_run_only() {
         let (ledger, other) = (Ledger::new("0a1b".to_owned(), true), Ledger::new("0a1c".to_owned(), true));
         let text = ledger.marked("Сильно [и точно]", 17);
         assert_eq!((ledger.read_mark(&text), other.read_mark(&text)), (Some((17, 17)), None));
-        assert_eq!(ledger.read_mark(&ledger.marked_anew("Сильно", 17, 40)), Some((17, 40)));
+        assert_eq!(ledger.read_mark(&ledger.marked_replacement("Сильно", 17, 40)), Some((17, 40)));
         for text in ["Сильно [и точно]", "[0a1b-]", "[0a1b-1-]", "[0a1b-x]"] {
             assert_eq!(ledger.read_mark(text), None, "{text}");
         }

@@ -1,8 +1,8 @@
-//! Listeners: clients of `graphql-transport-ws` that record what they get.
+//! Listeners: clients of `graphql-transport-ws` that record their events.
 //!
-//! All begin behind the same cursor, so the n-th event must be the same comment for all of them, whatever happens to
-//! their connections. One whose cursor has expired asks for a new one and goes on behind that, as the documentation
-//! of subscriptions tells it to. At the end one more hears all of it again.
+//! All begin at the same cursor, so the n-th event must be the same comment for each of them, even after reconnects.
+//! A listener whose cursor has expired requests a new one and continues from there, as the documentation of
+//! subscriptions describes. At the end another listener receives all events again.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,64 +29,64 @@ use super::ledger::text_of;
 use super::lock;
 use crate::history::line::{HistoryEvent, HistoryLine, ListenerRestart};
 
-/// The longest silence: the server pings more often.
+/// The longest time without a message: the server pings more often.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
-/// How long connecting may take.
+/// The timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The first pause before a listener connects again; each next one is twice as long.
+/// The first pause before a reconnect. Each later one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// What is read at once: events are short, and listeners many.
+/// The read buffer: events are short, and listeners many.
 const READ_BYTES: usize = 4096;
-/// Listeners that have heard nothing for so long at the end will hear nothing more.
+/// At the end, listeners that receive nothing for this long are considered done.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server may take to answer the end of a connection.
+/// How long a server may take to close a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long all connections together may take to end.
+/// How long all connections together may take to close.
 const CLOSE_ALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// For how long they listen when they have heard of everything.
+/// How long listeners continue after they have received everything.
 const AFTERMATH: Duration = Duration::from_secs(1);
-/// What is remembered of what went wrong, at most.
+/// The number of faults that are stored.
 const FAULTS_MAX: usize = 100;
 
-/// What the listeners share.
+/// The shared state of the listeners.
 struct ListenersShared {
     urls: Vec<String>,
     cursor: String,
     actor: Arc<LoadActor>,
     faults: Mutex<Vec<String>>,
-    /// Ends all of them.
+    /// Stops all listeners.
     stopper: watch::Sender<bool>,
-    /// How many events each has got.
-    places: Vec<AtomicUsize>,
+    /// The number of events of each listener.
+    event_counts: Vec<AtomicUsize>,
     connections: AtomicU64,
     restarts: AtomicU64,
 }
 
-/// Listeners at work.
+/// The running listeners.
 pub struct Listeners {
     shared: Arc<ListenersShared>,
     tasks: JoinSet<()>,
 }
 
-/// Why a connection is over.
-enum Over {
-    /// It broke: connect again.
+/// Why a connection ended.
+enum ConnectionEnd {
+    /// It broke: reconnect.
     Broken,
-    /// What came next is not known any more: begin anew.
+    /// The cursor has expired: start at a new one.
     Expired,
-    /// Connecting again would not help.
+    /// A reconnect would not help.
     Final(String),
 }
 
 type ListenSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Listeners {
-    /// Starts so many listeners behind a cursor, once each of them has connected.
+    /// Starts `count` listeners at a cursor, and waits until each has connected.
     ///
     /// # Errors
-    /// One cannot.
+    /// A listener cannot connect.
     pub async fn start(count: usize, urls: &[Url], cursor: String, actor: &Arc<LoadActor>) -> anyhow::Result<Self> {
         let shared = Arc::new(ListenersShared {
             urls: urls.iter().map(|url| url.as_str().replacen("http", "ws", 1)).collect(),
@@ -95,7 +95,7 @@ impl Listeners {
             faults: Mutex::default(),
             stopper: watch::Sender::new(false),
             // One more for the repetition.
-            places: (0..=count).map(|_| AtomicUsize::new(0)).collect(),
+            event_counts: (0..=count).map(|_| AtomicUsize::new(0)).collect(),
             connections: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
         });
@@ -109,63 +109,62 @@ impl Listeners {
         Ok(Self { shared, tasks })
     }
 
-    /// How many events the listeners have got together, how many connections they have made, and how often one has
-    /// begun anew.
+    /// The number of events of all listeners, of their connections, and of restarts with a new cursor.
     pub fn counts(&self) -> (u64, u64, u64) {
-        let (_, places) = self.shared.places.split_last().unwrap_or((&self.shared.places[0], &[]));
-        let events: usize = places.iter().map(|place| place.load(Ordering::Relaxed)).sum();
+        let (_, event_counts) = self.shared.event_counts.split_last().unwrap_or((&self.shared.event_counts[0], &[]));
+        let events: usize = event_counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         let [connections, restarts] =
             [&self.shared.connections, &self.shared.restarts].map(|count| count.load(Ordering::Relaxed));
         (u64::try_from(events).unwrap_or(u64::MAX), connections, restarts)
     }
 
-    /// Ends the subscriptions and closes the connections, as a client should.
+    /// Completes the subscriptions and closes the connections properly.
     pub async fn close(&mut self) {
         self.shared.stopper.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        // Whoever takes longer is cut off.
+        // Cut off connections that take longer.
         let _ = timeout(CLOSE_ALL_TIMEOUT, ended).await;
     }
 
-    /// Why listeners have given up.
+    /// Why listeners have stopped.
     pub fn faults(&self) -> Vec<String> {
         lock(&self.shared.faults).clone()
     }
 
-    /// Waits until all have heard of everything that was acknowledged, or have had the time to, and hears all of it
-    /// again.
+    /// Waits until all have received everything that was acknowledged, or their time is over. Then another listener
+    /// receives all of it again.
     pub async fn wait(&mut self) {
-        let mut quiet = Quiet::new(&self.shared);
+        let mut quiet = Silence::new(&self.shared);
         while self.shared.actor.recorder.open().await.1 > 0 && quiet.is_short(&self.shared) {
             sleep(Duration::from_millis(50)).await;
         }
         if self.shared.restarts.load(Ordering::Relaxed) == 0 {
             self.repeat().await;
         }
-        // What comes a second time, or too late, may still be on its way.
+        // Repeated or late events may still be on their way.
         sleep(AFTERMATH).await;
     }
 
     async fn repeat(&mut self) {
-        let number = self.shared.places.len() - 1;
+        let number = self.shared.event_counts.len() - 1;
         let Ok(socket) = self.shared.subscribe(number, &self.shared.cursor).await else { return };
         self.tasks.spawn(listen(Arc::clone(&self.shared), number, socket));
-        let places: Vec<_> = self.shared.places.iter().map(|place| place.load(Ordering::Relaxed)).collect();
-        let most = places.into_iter().max().unwrap_or_default();
-        let mut quiet = Quiet::new(&self.shared);
-        while self.shared.places[number].load(Ordering::Relaxed) < most && quiet.is_short(&self.shared) {
+        let event_counts: Vec<_> = self.shared.event_counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let most = event_counts.into_iter().max().unwrap_or_default();
+        let mut quiet = Silence::new(&self.shared);
+        while self.shared.event_counts[number].load(Ordering::Relaxed) < most && quiet.is_short(&self.shared) {
             sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// For how long nobody has heard anything.
-struct Quiet {
+/// How long no listener has received anything.
+struct Silence {
     since: Instant,
     events: usize,
 }
 
-impl Quiet {
+impl Silence {
     fn new(shared: &ListenersShared) -> Self {
         Self { since: Instant::now(), events: shared.events() }
     }
@@ -181,7 +180,7 @@ impl Quiet {
 
 async fn listen(shared: Arc<ListenersShared>, number: usize, socket: ListenSocket) {
     let mut stop = shared.stopper.subscribe();
-    // What is left of a connection at its end hangs up, however it ended.
+    // Closes what is left of the connection, however it ended.
     let mut socket = Some(socket);
     tokio::select! {
         () = listen_on(&shared, number, &mut socket) => {}
@@ -192,10 +191,10 @@ async fn listen(shared: Arc<ListenersShared>, number: usize, socket: ListenSocke
     }
 }
 
-/// Says that nothing more is wanted, and waits for the server to agree.
+/// Completes the subscription and waits for the server to close the connection.
 async fn hang_up(mut socket: ListenSocket) {
     let _ = timeout(CLOSE_TIMEOUT, async {
-        // A connection that is closed or broken already needs no more words.
+        // A closed or broken connection needs no goodbye.
         let _ = socket.send(Message::text(r#"{"id":"1","type":"complete"}"#)).await;
         let _ = socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await;
         while let Some(Ok(_)) = socket.next().await {}
@@ -203,22 +202,22 @@ async fn hang_up(mut socket: ListenSocket) {
     .await;
 }
 
-async fn listen_on(shared: &ListenersShared, number: usize, place: &mut Option<ListenSocket>) {
+async fn listen_on(shared: &ListenersShared, number: usize, connection: &mut Option<ListenSocket>) {
     let mut cursor = shared.cursor.clone();
-    while let Some(socket) = place {
+    while let Some(socket) = connection {
         let mut is_expired = match follow(shared, number, socket, &mut cursor).await {
-            Over::Final(reason) => {
+            ConnectionEnd::Final(reason) => {
                 shared.note(format!("listener {number}: {reason}"));
                 return;
             }
-            Over::Broken => false,
-            Over::Expired => true,
+            ConnectionEnd::Broken => false,
+            ConnectionEnd::Expired => true,
         };
-        if let Some(socket) = place.take() {
+        if let Some(socket) = connection.take() {
             hang_up(socket).await;
         }
         let mut pause = PAUSE_FIRST;
-        *place = loop {
+        *connection = loop {
             sleep(jittered(pause)).await;
             if is_expired && let Some(fresh) = shared.restart(number).await {
                 (cursor, is_expired) = (fresh, false);
@@ -231,59 +230,64 @@ async fn listen_on(shared: &ListenersShared, number: usize, place: &mut Option<L
     }
 }
 
-/// One connection, from its beginning to its end.
-async fn follow(shared: &ListenersShared, number: usize, socket: &mut ListenSocket, cursor: &mut String) -> Over {
+/// Follows one connection from start to end.
+async fn follow(
+    shared: &ListenersShared,
+    number: usize,
+    socket: &mut ListenSocket,
+    cursor: &mut String,
+) -> ConnectionEnd {
     loop {
-        let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, socket.next()).await else { return Over::Broken };
+        let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, socket.next()).await else { return ConnectionEnd::Broken };
         let text = match message {
             Message::Text(text) => text,
             Message::Close(Some(frame)) => return ending(u16::from(frame.code), &frame.reason),
-            Message::Close(None) => return Over::Broken,
+            Message::Close(None) => return ConnectionEnd::Broken,
             _ => continue,
         };
         let Ok(message) = serde_json::from_str::<Value>(&text) else {
-            return Over::Final(format!("a message is no JSON: {text}"));
+            return ConnectionEnd::Final(format!("a message is not JSON: {text}"));
         };
         match message["type"].as_str() {
             Some("ping") => match socket.send(Message::text(r#"{"type":"pong"}"#)).await {
                 Ok(()) => {}
-                Err(_) => return Over::Broken,
+                Err(_) => return ConnectionEnd::Broken,
             },
             Some("next") => {
                 let event = &message["payload"]["data"]["commentAdded"];
                 if event.is_null() {
                     return refusal(&message["payload"]["errors"]);
                 }
-                shared.hear(number, event);
+                shared.receive(number, event);
                 *cursor = text_of(event, "cursor");
             }
             Some("error") => return refusal(&message["payload"]),
-            // The server stops, and tells everybody to come back.
-            Some("complete") => return Over::Broken,
+            // The server is stopping and tells clients to reconnect.
+            Some("complete") => return ConnectionEnd::Broken,
             _ => {}
         }
     }
 }
 
-/// A close code that says that it is the client's fault ends it all.
-fn ending(code: u16, reason: &str) -> Over {
+/// A close code that blames the client ends the listener.
+fn ending(code: u16, reason: &str) -> ConnectionEnd {
     match code {
-        4408 => Over::Broken,
-        4400..4500 => Over::Final(format!("{code} {reason}")),
-        _ => Over::Broken,
+        4408 => ConnectionEnd::Broken,
+        4400..4500 => ConnectionEnd::Final(format!("{code} {reason}")),
+        _ => ConnectionEnd::Broken,
     }
 }
 
-fn refusal(errors: &Value) -> Over {
+fn refusal(errors: &Value) -> ConnectionEnd {
     let error = &errors[0];
     match error["extensions"]["code"].as_str() {
-        Some("UNAVAILABLE" | "TIMEOUT" | "INTERNAL") => Over::Broken,
-        Some("CURSOR_EXPIRED") => Over::Expired,
-        code => Over::Final(format!("{} {}", code.unwrap_or("no code"), error["message"])),
+        Some("UNAVAILABLE" | "TIMEOUT" | "INTERNAL") => ConnectionEnd::Broken,
+        Some("CURSOR_EXPIRED") => ConnectionEnd::Expired,
+        code => ConnectionEnd::Final(format!("{} {}", code.unwrap_or("no code"), error["message"])),
     }
 }
 
-/// What a refusal of the connection says: the server explains it in the body.
+/// The reason why the server refused a connection, from the response's body.
 fn explain(error: Error) -> anyhow::Error {
     let Error::Http(response) = error else { return error.into() };
     let body = response.body().as_deref().unwrap_or_default();
@@ -295,9 +299,9 @@ fn explain(error: Error) -> anyhow::Error {
 }
 
 impl ListenersShared {
-    /// Connects and subscribes behind a cursor.
+    /// Connects and subscribes at a cursor.
     async fn subscribe(&self, number: usize, cursor: &str) -> anyhow::Result<ListenSocket> {
-        // To the next server each time.
+        // Each time to the next server.
         let turn = number + usize::try_from(self.connections.fetch_add(1, Ordering::Relaxed)).unwrap_or_default();
         let url = &self.urls[turn % self.urls.len()];
         timeout(CONNECT_TIMEOUT, self.subscribe_at_leisure(url, cursor)).await?
@@ -321,12 +325,12 @@ impl ListenersShared {
         Ok(socket)
     }
 
-    /// How many events all have got together.
+    /// The number of events of all listeners.
     fn events(&self) -> usize {
-        self.places.iter().map(|place| place.load(Ordering::Relaxed)).sum()
+        self.event_counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Asks for a new cursor.
+    /// Requests a new cursor.
     async fn restart(&self, number: usize) -> Option<String> {
         let data = self.actor.api.query(CURSOR, &json!({})).await.ok()?;
         let cursor = data["commentCursor"].as_str()?.to_owned();
@@ -337,8 +341,8 @@ impl ListenersShared {
         Some(cursor)
     }
 
-    /// Takes an event that a listener got.
-    fn hear(&self, number: usize, event: &Value) {
+    /// Records an event of a listener.
+    fn receive(&self, number: usize, event: &Value) {
         let mark = event["comment"]["text"].as_str().and_then(|text| self.actor.ledger.read_mark(text));
         let recorder = &self.actor.recorder;
         let at = recorder.micros(Instant::now());
@@ -346,7 +350,7 @@ impl ListenersShared {
             let (id, listener) = (text_of(event, "commentId"), u32::try_from(number).unwrap_or(u32::MAX));
             HistoryLine::Event(HistoryEvent { at, listener, id, comment: mark.map(|(number, _)| number) })
         });
-        self.places[number].fetch_add(1, Ordering::Relaxed);
+        self.event_counts[number].fetch_add(1, Ordering::Relaxed);
     }
 
     fn note(&self, fault: String) {
@@ -363,13 +367,13 @@ mod tests {
 
     #[test]
     fn only_a_client_at_fault_gives_up() {
-        assert!(matches!(ending(4400, ""), Over::Final(_)));
+        assert!(matches!(ending(4400, ""), ConnectionEnd::Final(_)));
         for code in [1001, 1012, 1013, 4408, 4500] {
-            assert!(matches!(ending(code, ""), Over::Broken), "{code}");
+            assert!(matches!(ending(code, ""), ConnectionEnd::Broken), "{code}");
         }
         let refused = |code: &str| refusal(&json!([{ "message": "", "extensions": { "code": code } }]));
-        assert!(matches!(refused("CURSOR_EXPIRED"), Over::Expired));
-        assert!(matches!(refused("BAD_USER_INPUT"), Over::Final(_)));
-        assert!(matches!(refused("UNAVAILABLE"), Over::Broken));
+        assert!(matches!(refused("CURSOR_EXPIRED"), ConnectionEnd::Expired));
+        assert!(matches!(refused("BAD_USER_INPUT"), ConnectionEnd::Final(_)));
+        assert!(matches!(refused("UNAVAILABLE"), ConnectionEnd::Broken));
     }
 }

@@ -1,11 +1,11 @@
-//! Drives a server as its users' programs do: the eleven actions, through the GraphQL API alone.
+//! Drives a server as its users do: the eleven actions, through the GraphQL API only.
 //!
-//! - `preflight`: is there a server that we know? `accounts`: who acts.
-//! - `documents`, `api`: what is asked, and getting an answer whatever happens to the server.
-//! - `stock`: what there is to act on. `act`, `own`: does what the script says. `pace`: when.
-//! - `listen`: subscribers that record what they get. `echo`: sessions that read what was changed.
-//! - `ledger`, `verify`: what the run has made, read back. `recorder`: has all of it judged, and writes the history.
-//! - `stats`, `timeline`, `outages`, `report`: what was done, how fast, and what went wrong. `screen`, `paint`: on a
+//! - `preflight`: is there a server with the right schema? `accounts`: who acts.
+//! - `documents`, `api`: the requests, and retries until there is a response.
+//! - `stock`: the objects to act on. `act`, `own`: do what the script says. `pace`: when.
+//! - `listen`: subscribers that record events. `echo`: sessions that read changes back immediately.
+//! - `ledger`, `verify`: what the run has created, read back. `recorder`: checks it, and writes the history.
+//! - `stats`, `timeline`, `outages`, `report`: what was done, how fast, and the errors. `screen`, `paint`: on a
 //!   terminal. `page`, `plot`: as a page.
 
 mod accounts;
@@ -44,10 +44,10 @@ use tokio::time::sleep;
 
 use accounts::LoadAccounts;
 use act::LoadActor;
-use api::{Api, Failure};
+use api::{Api, RequestFailure};
 use ledger::{Ledger, text_of};
 use listen::Listeners;
-use outages::OperationKind;
+use outages::OutageKind;
 use pace::Behind;
 pub use pace::Pace;
 use paint::Paint;
@@ -63,66 +63,66 @@ use crate::history::line::{FORMAT, HistoryRun, VERSION};
 use crate::interruption;
 use crate::script::Mix;
 
-/// How often publications are listed anew.
+/// How often publications are listed again.
 const PUBLICATIONS_EVERY: Duration = Duration::from_secs(5);
-/// How often movies are.
+/// How often movies are listed again.
 const MOVIES_EVERY: Duration = Duration::from_secs(60);
-/// One action in so many may be refused by the server's limits.
+/// One action in this many may be refused by the server's limits.
 const LIMITED_ONE_IN: u64 = 100;
-/// How long a replica may lag behind at the end.
+/// How long a replica may lag at the end.
 const READ_BACK_PATIENCE: Duration = Duration::from_secs(10);
-/// The first pause before everything is read back again; each next one is twice as long.
+/// The first pause before everything is read back again. Each later one is twice as long.
 const READ_BACK_PAUSE: Duration = Duration::from_millis(500);
-/// How far behind actions may be at the end before the rate counts as out of reach.
+/// A rate counts as not reached if actions are further behind than this at the end.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
-/// What to do.
+/// The options of a load.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct LoadOptions {
     /// The servers.
     pub urls: Vec<Url>,
     /// The password of the demo accounts.
     pub password: String,
-    /// How many members act at most.
+    /// Maximum number of members that act.
     pub members_max: u32,
-    /// How much is done, and when.
+    /// The rate or the workers.
     pub pace: Pace,
-    /// How much of each action.
+    /// The weights of the actions.
     pub mix: Mix,
-    /// For how long; until a signal comes, if left out.
+    /// The duration; `None`: until a signal.
     pub duration: Option<Duration>,
     /// The seed of the script.
     pub rng_seed: u64,
-    /// How many subscribers listen.
+    /// The number of subscribers.
     pub listeners: usize,
-    /// How long a silent server is waited for.
+    /// How long requests are retried.
     pub retry_for: Duration,
-    /// Whether what was acknowledged is read back.
+    /// Whether to read everything back.
     pub verify: bool,
-    /// Where the history is written.
+    /// The file of the history.
     pub history: Option<PathBuf>,
-    /// Whether actions are printed on a terminal, too.
+    /// Whether to print actions on a terminal, too.
     pub actions: bool,
-    /// Whether actions and the table are left out.
+    /// Whether to omit actions and the table.
     pub quiet: bool,
-    /// Where the report is written as a page.
+    /// The file of the report as a page.
     pub page: Option<PathBuf>,
-    /// Whether the report is JSON.
+    /// Whether to print the report as JSON.
     pub json: bool,
 }
 
-/// Locks; whoever panicked while holding the lock has left the data as good as any.
+/// Locks. A panic while the lock was held leaves the data valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a load until its time is over or a signal comes, and reports. A second signal ends it at once.
+/// Runs a load until its time is over or a signal comes, and prints a report. A second signal ends it immediately.
 ///
 /// # Errors
 /// The load cannot start; what was read back is not what was acknowledged; the server's limits refused more than a
-/// few actions; the rate was out of reach; the server is away at the end; nothing at all was done.
-pub async fn run(options: Options) -> anyhow::Result<()> {
-    // A page that cannot be written is known before anything is done.
+/// few actions; the rate was not reached; the server is down at the end; no action was done.
+pub async fn run(options: LoadOptions) -> anyhow::Result<()> {
+    // If the page cannot be written, fail before anything is done.
     let page = options.page.as_ref().map(|path| open_page(path)).transpose()?;
     let (actor, echoes) = prepare(&options).await?;
     let actor = Arc::new(actor);
@@ -149,7 +149,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             outages: {
                 let mut outages = actor.api.outages();
                 let feed = listeners.as_ref().and(verdict.conclusion.as_ref());
-                outages.extend(feed.map(|conclusion| (OperationKind::Feed, conclusion.feed_outages)));
+                outages.extend(feed.map(|conclusion| (OutageKind::Feed, conclusion.feed_outages)));
                 outages
             },
             listeners: listeners.map(|listeners| {
@@ -184,7 +184,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         true => report.to_json(failure.as_deref()).to_string(),
         false => report.to_text(paint) + &paint.verdict(verdict.is_ok(), io::stdout().is_terminal()),
     };
-    // Whoever does not read it learns from the status how it went.
+    // If nobody reads the text, the status still has the result.
     let _ = writeln!(io::stdout(), "{text}");
     if let Some(mut file) = page {
         let text = page::page(&report, failure.as_deref());
@@ -193,17 +193,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     verdict
 }
 
-/// Opens the file of the report. What is in it stays until there is a new report.
+/// Opens the file of the report. Its old content stays until there is a new report.
 fn open_page(path: &Path) -> anyhow::Result<File> {
     let file = File::options().write(true).create(true).truncate(false).open(path);
     file.with_context(|| format!("--report {}: the file cannot be written", path.display()))
 }
 
-/// What is to be read back at once, if that is.
+/// The queue of changes to read back immediately, if that is on.
 type Echoes = Option<mpsc::UnboundedReceiver<echo::Echo>>;
 
-/// Logs in, and looks at what there is.
-async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
+/// Logs in and reads what the server has.
+async fn prepare(options: &LoadOptions) -> anyhow::Result<(LoadActor, Echoes)> {
     for url in &options.urls {
         preflight::check(&Api::new(vec![url.clone()], Duration::ZERO)?).await?;
     }
@@ -237,8 +237,8 @@ async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
     Ok((LoadActor { api, accounts, stock, ledger, recorder, echoes: Mutex::new(echoes), screen, stopper }, inbox))
 }
 
-/// Acts until it is time to stop, or somebody says so. Gives how far actions were behind.
-async fn drive(options: &Options, actor: &Arc<LoadActor>, stats: &Arc<Stats>, echoes: Echoes) -> Behind {
+/// Acts until the time is over or the load is stopped. Returns how far actions were behind.
+async fn drive(options: &LoadOptions, actor: &Arc<LoadActor>, stats: &Arc<Stats>, echoes: Echoes) -> Behind {
     let mut stop = actor.stopper.subscribe();
     let acting = pace::act(actor, stats, &options.pace, &options.mix, options.rng_seed);
     let timing = async {
@@ -273,9 +273,9 @@ async fn wait(duration: Option<Duration>) {
     }
 }
 
-/// Lists movies and publications anew, for ever.
+/// Keeps listing movies and publications.
 async fn keep_fresh(actor: &LoadActor) {
-    // A server that is away is waited for; what was listed before will do meanwhile.
+    // While the server is down, this waits; the old lists will do meanwhile.
     let publications = async {
         loop {
             sleep(PUBLICATIONS_EVERY).await;
@@ -291,31 +291,31 @@ async fn keep_fresh(actor: &LoadActor) {
     tokio::join!(publications, movies);
 }
 
-async fn listen(options: &Options, actor: &Arc<LoadActor>) -> anyhow::Result<Option<Listeners>> {
+async fn listen(options: &LoadOptions, actor: &Arc<LoadActor>) -> anyhow::Result<Option<Listeners>> {
     if options.listeners == 0 {
         return Ok(None);
     }
     let data = actor.api.query(documents::CURSOR, &json!({})).await;
-    let data = data.map_err(|failure| anyhow!("the feed of comments gives no cursor: {}", failure.message()))?;
+    let data = data.map_err(|failure| anyhow!("cannot get a cursor of the comment feed: {}", failure.message()))?;
     let listeners = Listeners::start(options.listeners, &options.urls, text_of(&data, "commentCursor"), actor);
     Ok(Some(listeners.await?))
 }
 
-/// What a run is found to be.
+/// The result of a run's checks.
 struct Verdict {
     conclusion: Option<Conclusion>,
-    /// What is wrong, a sentence each.
+    /// The faults, one sentence each.
     faults: Vec<String>,
 }
 
-/// What listeners have found and, if it is asked for, what comes of reading everything back.
-async fn check(options: &Options, actor: &LoadActor, listeners: Option<&mut Listeners>) -> anyhow::Result<Verdict> {
+/// Collects the faults of listeners and, if requested, reads everything back.
+async fn check(options: &LoadOptions, actor: &LoadActor, listeners: Option<&mut Listeners>) -> anyhow::Result<Verdict> {
     let mut faults = Vec::new();
     let mut read = false;
     if options.verify {
         match read_back(actor).await {
             Ok(()) => read = true,
-            Err(failure) => faults.push(format!("nothing more can be read back: {}", failure.message())),
+            Err(failure) => faults.push(format!("cannot read everything back: {}", failure.message())),
         }
     }
     let heard = listeners.is_some() && options.verify;
@@ -336,8 +336,8 @@ async fn check(options: &Options, actor: &LoadActor, listeners: Option<&mut List
     Ok(Verdict { conclusion, faults })
 }
 
-/// Reads back until nothing is wrong: a replica may lag behind for a while.
-async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
+/// Reads back until there are no faults: a replica may lag for a while.
+async fn read_back(actor: &LoadActor) -> Result<(), RequestFailure> {
     let deadline = Instant::now() + READ_BACK_PATIENCE;
     let mut pause = READ_BACK_PAUSE;
     loop {
@@ -350,26 +350,26 @@ async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
     }
 }
 
-/// What makes a run a failure.
+/// Returns the reason if a run has failed.
 fn judge(report: &Report, outage: Option<Duration>) -> anyhow::Result<()> {
     if !report.faults.is_empty() {
         bail!("{} faults were found: the report lists them", report.faults.len());
     }
     if let Some(outage) = outage {
-        bail!("the server has been away for the last {:.1} s", outage.as_secs_f64());
+        bail!("the server has been down for the last {:.1} s", outage.as_secs_f64());
     }
-    let (limited, asked) = report.limited();
-    if limited * LIMITED_ONE_IN > asked {
-        bail!("the server's limits refused {limited} of {asked} actions: {}", report.remedy());
+    let (limited, total) = report.limited();
+    if limited * LIMITED_ONE_IN > total {
+        bail!("the server's limits refused {limited} of {total} actions: {}", report.remedy());
     }
     if report.lines.iter().all(|line| line.done == 0) {
-        bail!("nothing was done: the report has the reasons");
+        bail!("no action was done: the report has the reasons");
     }
     if let Some((rate, behind)) = report.rate
         && behind > BEHIND_MAX
     {
         bail!(
-            "{rate} actions/s are out of reach: the load ended {:.1} s behind; ask for less, or give the server more",
+            "{rate} actions/s were not reached: the load ended {:.1} s behind; lower --rate, or use a faster server",
             behind.as_secs_f64()
         );
     }

@@ -1,4 +1,4 @@
-//! Times without success, by kind of operation.
+//! Outages: times without success, by kind of operation.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,19 +12,19 @@ use crate::history::check::Outages;
 /// A kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum OperationKind {
-    /// Queries of nobody.
+pub enum OutageKind {
+    /// Anonymous queries.
     AnonymousReads,
     /// Queries with a token.
     SignedInReads,
     /// Mutations.
     Mutations,
-    /// Events for listeners.
+    /// Events of listeners.
     Feed,
 }
 
-impl OperationKind {
-    /// For people.
+impl OutageKind {
+    /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::AnonymousReads => "anonymous reads",
@@ -35,7 +35,7 @@ impl OperationKind {
     }
 }
 
-/// Times without success of one kind.
+/// The outages of one kind.
 #[derive(Debug, Default)]
 pub struct OutageClock {
     since: Option<Instant>,
@@ -44,13 +44,13 @@ pub struct OutageClock {
 }
 
 impl OutageClock {
-    /// What was sent at a moment failed: from then on, or from the last success, there is none.
+    /// A request failed: the outage starts when it was sent, or at the last success.
     pub fn fail(&mut self, sent_at: Instant) {
-        let begun = self.succeeded.map_or(sent_at, |succeeded| succeeded.max(sent_at));
-        self.since.get_or_insert(begun);
+        let started = self.succeeded.map_or(sent_at, |succeeded| succeeded.max(sent_at));
+        self.since.get_or_insert(started);
     }
 
-    /// What was sent at a moment succeeded: one sent before an outage may have crossed its beginning.
+    /// A request succeeded. If it was sent before the outage, the outage continues.
     pub fn succeed(&mut self, sent_at: Instant) {
         self.succeeded = Some(Instant::now());
         if let Some(since) = self.since.take_if(|since| *since <= sent_at) {
@@ -58,12 +58,12 @@ impl OutageClock {
         }
     }
 
-    /// For how long there has been none.
+    /// How long the current outage has lasted.
     pub fn open(&self) -> Option<Duration> {
         self.since.map(|since| since.elapsed())
     }
 
-    /// All, with one that has not ended.
+    /// All outages, including the current one.
     pub fn outages(&self) -> Outages {
         let mut outages = self.past;
         if let Some(open) = self.open() {
@@ -73,13 +73,13 @@ impl OutageClock {
     }
 }
 
-/// Times without success, by kind.
+/// The outages by kind.
 #[derive(Debug, Default)]
-pub struct OutageClocks(Mutex<BTreeMap<OperationKind, OutageClock>>);
+pub struct OutageClocks(Mutex<BTreeMap<OutageKind, OutageClock>>);
 
 impl OutageClocks {
-    /// Notes how a sending ended.
-    pub fn note(&self, kind: OperationKind, sent_at: Instant, has_succeeded: bool) {
+    /// Records the outcome of a request.
+    pub fn note(&self, kind: OutageKind, sent_at: Instant, has_succeeded: bool) {
         let mut clocks = lock(&self.0);
         let clock = clocks.entry(kind).or_default();
         if has_succeeded {
@@ -89,8 +89,8 @@ impl OutageClocks {
         }
     }
 
-    /// The outages of the kinds that were used.
-    pub fn outages(&self) -> BTreeMap<OperationKind, Outages> {
+    /// The outages of the kinds that occurred.
+    pub fn outages(&self) -> BTreeMap<OutageKind, Outages> {
         lock(&self.0).iter().map(|(kind, clock)| (*kind, clock.outages())).collect()
     }
 }
@@ -118,13 +118,13 @@ mod tests {
     fn an_outage_begins_with_the_last_success() {
         let clocks = OutageClocks::default();
         let sent_at = Instant::now();
-        clocks.note(OperationKind::Mutations, sent_at, true);
+        clocks.note(OutageKind::Mutations, sent_at, true);
         let succeeded = Instant::now();
-        clocks.note(OperationKind::Mutations, sent_at, false);
-        clocks.note(OperationKind::AnonymousReads, sent_at, true);
+        clocks.note(OutageKind::Mutations, sent_at, false);
+        clocks.note(OutageKind::AnonymousReads, sent_at, true);
         let outages = clocks.outages();
-        assert!(outages[&OperationKind::Mutations].longest <= succeeded.elapsed().as_secs_f64() + 0.1);
-        assert_eq!(outages[&OperationKind::AnonymousReads].count, 0);
-        assert_eq!(outages[&OperationKind::Mutations].count, 1);
+        assert!(outages[&OutageKind::Mutations].longest <= succeeded.elapsed().as_secs_f64() + 0.1);
+        assert_eq!(outages[&OutageKind::AnonymousReads].count, 0);
+        assert_eq!(outages[&OutageKind::Mutations].count, 1);
     }
 }

@@ -1,9 +1,9 @@
-//! Users and publications, which a run makes itself, and changes and deletes only if it has made them.
+//! Actions on users and publications. A run changes and deletes only its own.
 
 use serde_json::{Value, json};
 
-use super::act::{ActionOutcome, Done, LoadActor, WriteIntent, id_of};
-use super::api::Failure;
+use super::act::{ActionEffect, ActionOutcome, LoadActor, WriteIntent, id_of};
+use super::api::RequestFailure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
 use super::echo::OwnObject;
 use super::ledger::OwnPublication;
@@ -24,25 +24,25 @@ impl LoadActor {
             "bio": bio,
         });
         let wrote = Thing::User(number).with(Some(number));
-        // Also one who is refused is looked for at the end.
+        // Refused users are looked up at the end, too.
         self.ledger.keep(|notes| notes.signed_up.push(number));
         let payload = self.change(None, &SIGN_UP, input, WriteIntent { number, wrote, under: None, made: "" }).await?;
         if let Some(id) = id_of(&payload["user"]) {
             self.ledger.notes().users.insert(number, id);
         }
         self.print("Action: create user");
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
-    /// Marks a user deleted, one that this run has signed up.
+    /// Marks a user of this run as deleted.
     pub(super) async fn delete_user(&self, draw: Draw) -> ActionOutcome {
-        // Nobody else picks the user while this is under way.
+        // No other action can pick this user meanwhile.
         let picked = {
             let mut notes = self.ledger.notes();
             let picked = draw.take(notes.users.keys().copied().collect());
             picked.and_then(|number| Some((number, notes.users.remove(&number)?)))
         };
-        let Some((user, id)) = picked else { return Ok(Done::Skipped) };
+        let Some((user, id)) = picked else { return Ok(ActionEffect::Skipped) };
         let wrote = Thing::User(user).with(None);
         let write = WriteIntent { number: self.ledger.number(), wrote, under: None, made: "" };
         let outcome = self.change(Some(&self.accounts.admin), &DELETE_USER, json!({ "id": id }), write).await;
@@ -51,15 +51,15 @@ impl LoadActor {
         }
         outcome?;
         self.print("Action: delete user (mark)");
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
     pub(super) async fn create_publication(&self, step: &LoadStep, content: &Content) -> ActionOutcome {
-        let Content::Publication { title, text, tags, category } = content else { return Ok(Done::Skipped) };
+        let Content::Publication { title, text, tags, category } = content else { return Ok(ActionEffect::Skipped) };
         let (Some(category), Some(movie)) =
             (self.stock.category(*category), self.stock.subject(SubjectKind::Movie, step.object))
         else {
-            return Ok(Done::Skipped);
+            return Ok(ActionEffect::Skipped);
         };
         let number = self.ledger.number();
         let (author, account) = self.member(step.member);
@@ -75,33 +75,33 @@ impl LoadActor {
             self.echo(author, &id, OwnObject::Publication(number));
         }
         self.print("Action: create publication");
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
-    /// Rewrites the text of a publication of this run, by its author.
+    /// Replaces the text of a publication of this run, as its author.
     pub(super) async fn update_publication(&self, step: &LoadStep, text: &str) -> ActionOutcome {
         let picked = step.object.take(self.ledger.notes().publications.values().cloned().collect());
-        let Some(OwnPublication { number, id, author }) = picked else { return Ok(Done::Skipped) };
+        let Some(OwnPublication { number, id, author }) = picked else { return Ok(ActionEffect::Skipped) };
         let title = self.stock.subject(SubjectKind::Movie, step.member).map(|movie| movie.title).unwrap_or_default();
         let new = self.ledger.number();
-        let text = self.ledger.marked_anew(&text.replace(TITLE, &title), number, new);
+        let text = self.ledger.marked_replacement(&text.replace(TITLE, &title), number, new);
         let wrote = Thing::Publication(number).with(Some(new));
         let write = WriteIntent { number: new, wrote, under: None, made: "" };
         let input = json!({ "id": id, "text": text });
         self.change(Some(&self.accounts.members[author]), &UPDATE_PUBLICATION, input, write).await?;
         self.echo(author, &id, OwnObject::Publication(number));
         self.print(&format!("Action: update publication ({id})"));
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 
-    /// Deletes a publication of this run, by its author.
+    /// Deletes a publication of this run, as its author.
     pub(super) async fn delete_publication(&self, draw: Draw) -> ActionOutcome {
         let picked = {
             let mut notes = self.ledger.notes();
             let picked = draw.take(notes.publications.keys().copied().collect());
             picked.and_then(|number| notes.publications.remove(&number))
         };
-        let Some(picked) = picked else { return Ok(Done::Skipped) };
+        let Some(picked) = picked else { return Ok(ActionEffect::Skipped) };
         let OwnPublication { number, id, author } = picked.clone();
         self.stock.forget(SubjectKind::Publication, &id);
         let wrote = Thing::Publication(number).with(None);
@@ -114,11 +114,11 @@ impl LoadActor {
         outcome?;
         self.echo(author, &id, OwnObject::Publication(number));
         self.print(&format!("Action: delete publication ({id})"));
-        Ok(Done::Acted)
+        Ok(ActionEffect::Acted)
     }
 }
 
-/// Whether something that was to be deleted can be picked again.
-fn is_still_there(outcome: &Result<Value, Failure>) -> bool {
-    matches!(outcome, Err(failure @ Failure::Refused { .. }) if failure.code() != "NOT_FOUND")
+/// Whether an object that was to be deleted can be picked again.
+fn is_still_there(outcome: &Result<Value, RequestFailure>) -> bool {
+    matches!(outcome, Err(failure @ RequestFailure::Refused { .. }) if failure.code() != "NOT_FOUND")
 }

@@ -1,5 +1,4 @@
-//! When things are done: with the original's pauses, or at a rate that does not ask how the server
-//! is doing.
+//! When actions start: with the original's pauses, or at a fixed rate however slow the server is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,28 +11,28 @@ use super::act::{ActionOutcome, LoadActor};
 use super::stats::Stats;
 use crate::script::{Action, LoadScript, Mix};
 
-/// How much is done, and when.
+/// The rate or the workers.
 #[derive(Clone, Debug)]
 pub enum Pace {
-    /// So many workers, each of which does all actions side by side with their pauses.
+    /// Workers. Each does all actions in parallel with their pauses.
     Paused {
-        /// How many workers.
+        /// The number of workers.
         workers: u32,
     },
-    /// So many actions a second, however long they take.
+    /// A fixed rate, however long actions take.
     Steady {
-        /// Actions a second.
+        /// Actions per second.
         rate: f64,
-        /// How many may be under way at once.
+        /// Maximum number of concurrent actions.
         in_flight_max: usize,
     },
 }
 
-/// How late the last action began or, if that is more, how long it took to end what was under way when
-/// the time was up. With pauses it is nothing.
+/// How late the last action started or, if longer, how long running actions took to end when the time was over. Zero
+/// with pauses.
 pub type Behind = Duration;
 
-/// Acts until the actor's stopper says so, then waits for what is under way.
+/// Acts until the actor is stopped, then waits for running actions.
 pub async fn act(actor: &Arc<LoadActor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix, rng_seed: u64) -> Behind {
     let stop = actor.stopper.subscribe();
     match pace {
@@ -66,7 +65,7 @@ async fn with_pauses(actor: Arc<LoadActor>, stats: Arc<Stats>, script: LoadScrip
     }
 }
 
-/// Counts an action, and warns of each limit of the server when it is met first.
+/// Counts an action, and warns of each limit of the server when it is first reached.
 fn note(actor: &LoadActor, stats: &Stats, action: Action, took: Duration, outcome: &ActionOutcome) {
     stats.count(action, took, outcome);
     if outcome.is_err() {
@@ -76,8 +75,8 @@ fn note(actor: &LoadActor, stats: &Stats, action: Action, took: Duration, outcom
     }
 }
 
-/// Each action has its moment. One that begins late, because too many are under way, has taken long
-/// all the same: its time counts from its moment.
+/// Starts each action at its scheduled time. If it starts late because too many are running, its latency still counts
+/// from the scheduled time.
 async fn steadily(
     actor: &Arc<LoadActor>,
     stats: &Arc<Stats>,
@@ -111,14 +110,14 @@ async fn steadily(
             ended.unwrap_or_else(pass_on);
         }
     }
-    // What was due and never began is as late as it is now.
+    // An action that was due and did not start is as late as it is now.
     behind = behind.max(due.elapsed());
     let stopped = Instant::now();
     under_way.join_all().await;
     behind.max(stopped.elapsed())
 }
 
-/// An action that panicked ends the load.
+/// A panic in an action ends the load.
 fn pass_on(ended: JoinError) {
     if let Ok(panic) = ended.try_into_panic() {
         std::panic::resume_unwind(panic);

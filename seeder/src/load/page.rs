@@ -1,4 +1,4 @@
-//! The report of a run as a page: one file, without scripts, that loads nothing.
+//! The report of a run as a page: one file without scripts that loads nothing.
 
 use std::fmt::Write;
 
@@ -9,14 +9,14 @@ use super::report::{Latency, Report, list, ms, per_second, total};
 use super::stats::Line;
 use super::timeline::Second;
 
-/// How many points a line over time has at most.
+/// Maximum number of points of a line over time.
 const POINTS_MAX: u64 = 400;
-/// How many points a line over percentiles has.
+/// Number of points of a line over percentiles.
 const PERCENTILE_STEPS: u32 = 120;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page of a report. `failure` is what makes the run a failure.
+/// The page of a report. `failure` is the reason if the run has failed.
 pub fn page(report: &Report, failure: Option<&str>) -> String {
     let (class, verdict) = if failure.is_some() { ("fail", "FAIL") } else { ("pass", "PASS") };
     let (run, why) = (escape(&report.run), escape(failure.unwrap_or_default()));
@@ -55,7 +55,7 @@ fn table(report: &Report, lines: &[&Line]) -> String {
     )
 }
 
-/// Latency by percentile, a line for each action. The scale stretches the percentiles close to 100.
+/// Latency by percentile, one line per action. The scale stretches the percentiles close to 100.
 fn percentiles(lines: &[&Line]) -> String {
     let nines = |micros: &Histogram<u64>| (micros.len().max(10) as f64).log10();
     let most = lines.iter().map(|line| nines(&line.micros)).fold(1.0, f64::max).min(5.0);
@@ -63,9 +63,9 @@ fn percentiles(lines: &[&Line]) -> String {
         .iter()
         .map(|line| {
             let last = nines(&line.micros).min(most);
-            let place = |step| last * f64::from(step) / f64::from(PERCENTILE_STEPS);
-            let value = |place: f64| ms(line.micros.value_at_quantile(1.0 - 10_f64.powf(-place)));
-            let points = (0..=PERCENTILE_STEPS).map(|step| (place(step), value(place(step)))).collect();
+            let position = |step| last * f64::from(step) / f64::from(PERCENTILE_STEPS);
+            let value = |position: f64| ms(line.micros.value_at_quantile(1.0 - 10_f64.powf(-position)));
+            let points = (0..=PERCENTILE_STEPS).map(|step| (position(step), value(position(step)))).collect();
             Series { name: line.action.name().to_owned(), points }
         })
         .collect();
@@ -79,9 +79,12 @@ fn percentiles(lines: &[&Line]) -> String {
         (0.99999, "99.999"),
     ];
     let marks = marks.into_iter().map(|(quantile, label)| (-(1.0 - quantile).log10(), label.to_owned()));
-    let x =
-        Axis::with_ticks("percentile of actions, %", most, marks.filter(|(place, _)| *place <= most + 0.01).collect());
-    let caption = "The time that the fastest so many percent of the actions of a kind took at most.";
+    let x = Axis::with_ticks(
+        "percentile of actions, %",
+        most,
+        marks.filter(|(position, _)| *position <= most + 0.01).collect(),
+    );
+    let caption = "The maximum latency of the fastest given percentage of actions, by kind.";
     plot("Latency by percentile", caption, &x, &latency_axis(&series), &series)
 }
 
@@ -123,7 +126,7 @@ fn latency_axis(series: &[Series]) -> Axis {
     Axis::log("latency, ms", values().fold(f64::INFINITY, f64::min).min(1e6), values().fold(0.0, f64::max))
 }
 
-/// What the report says below its table.
+/// The facts below the table.
 fn facts(report: &Report) -> String {
     format!("<h2>Details</h2>\n<pre>{}</pre>\n", escape(report.notes().trim()))
 }

@@ -1,4 +1,4 @@
-//! Colours of a terminal, and how a run is judged in letters that are seen from afar.
+//! Colours of a terminal, and a verdict in large letters.
 
 use console::{Style, colors_enabled, colors_enabled_stderr};
 
@@ -17,7 +17,7 @@ const FAIL: [&str; 5] = [
     "█      █   █  ███  █████",
 ];
 
-/// Whether texts are coloured. `NO_COLOR` and `TERM=dumb` count.
+/// Whether texts are coloured. Respects `NO_COLOR` and `TERM=dumb`.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint(bool);
 
@@ -50,12 +50,12 @@ impl Paint {
         self.apply(Style::new().bold(), text)
     }
 
-    /// Something bad.
+    /// A text that signals a problem.
     pub fn red(self, text: &str) -> String {
         self.apply(Style::new().red(), text)
     }
 
-    /// PASS or FAIL: large on a terminal, else a word.
+    /// PASS or FAIL: large on a terminal, otherwise a word.
     pub fn verdict(self, has_passed: bool, is_large: bool) -> String {
         let letters = match (is_large, has_passed) {
             (true, true) => format!("\n{}\n", PASS.join("\n")),
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_have_colours_only_where_they_are_wanted() {
+    fn verdicts_are_coloured_only_if_enabled() {
         assert_eq!(Paint::none().verdict(true, false), "PASS");
         assert_eq!(Paint::none().verdict(false, true).lines().count(), 6);
         assert_eq!(Paint(true).red("CONFLICT 1"), "\x1b[31mCONFLICT 1\x1b[0m");

@@ -9,7 +9,7 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 48.0;
 
-/// An axis: its label, the values at its ends, and where it has ticks.
+/// An axis: its label, the values at its ends, and its ticks.
 pub struct Axis {
     label: String,
     ends: (f64, f64),
@@ -18,7 +18,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// From 0 to a round number that is not less than the largest value.
+    /// From 0 to a round number that is at least the largest value.
     pub fn linear(label: &str, most: f64) -> Self {
         let most = most.max(1.0);
         let magnitude = 10_f64.powf((most / 5.0).log10().floor());
@@ -29,7 +29,7 @@ impl Axis {
         Self { label: label.to_owned(), ends: (0.0, count * step), ticks: ticks.collect(), is_log: false }
     }
 
-    /// Powers of ten around all values; within them 2 and 5 as well if there are few.
+    /// Powers of ten around all values, with 2 and 5 between them if there are few.
     pub fn log(label: &str, least: f64, most: f64) -> Self {
         let low = least.max(0.01).log10().floor();
         let high = most.max(0.01).log10().ceil().max(low + 1.0);
@@ -41,28 +41,28 @@ impl Axis {
         Self { label: format!("{label} (log scale)"), ends, ticks, is_log: true }
     }
 
-    /// An axis with ticks of its own.
+    /// An axis with custom ticks.
     pub fn with_ticks(label: &str, most: f64, ticks: Vec<(f64, String)>) -> Self {
         Self { label: label.to_owned(), ends: (0.0, most), ticks, is_log: false }
     }
 
-    /// Where a value is, from 0 to 1.
-    fn place(&self, value: f64) -> f64 {
+    /// The position of a value, from 0 to 1.
+    fn position(&self, value: f64) -> f64 {
         let (low, high) = self.ends;
-        let place = match self.is_log {
+        let position = match self.is_log {
             true => (value.max(low) / low).log10() / (high / low).log10(),
             false => (value - low) / (high - low),
         };
-        place.clamp(0.0, 1.0)
+        position.clamp(0.0, 1.0)
     }
 }
 
-/// A value to the hundredth.
+/// A value, rounded to hundredths.
 fn tick(value: f64) -> String {
     ((value * 100.0).round() / 100.0).to_string()
 }
 
-/// A text without what HTML takes for markup.
+/// A text with HTML's special characters escaped.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -77,8 +77,8 @@ pub struct Series {
 
 /// A plot with its title, legend and caption, as HTML.
 pub fn plot(title: &str, caption: &str, x: &Axis, y: &Axis, lines: &[Series]) -> String {
-    let across = |value| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
-    let down = |value| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
+    let across = |value| LEFT + x.position(value) * (WIDTH - LEFT - RIGHT);
+    let down = |value| HEIGHT - BOTTOM - y.position(value) * (HEIGHT - TOP - BOTTOM);
     let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
     let title = escape(title);
     // Writing to a string cannot fail, here and below.
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(labels(&Axis::log("", 0.4, 70.0)), ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50", "100"]);
         assert_eq!(labels(&Axis::log("", 0.0, 20_000.0)).len(), 8);
         let log = Axis::log("", 1.0, 100.0);
-        assert!((log.place(10.0) - 0.5).abs() < 1e-9);
-        assert!(log.place(0.0).abs() < 1e-9);
+        assert!((log.position(10.0) - 0.5).abs() < 1e-9);
+        assert!(log.position(0.0).abs() < 1e-9);
     }
 }

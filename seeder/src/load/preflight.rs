@@ -1,30 +1,30 @@
-//! Before the load: is there a server, and is it one that we know?
+//! Before the load: checks that there is a server with the right schema.
 
 use anyhow::{anyhow, bail};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::api::{Api, Failure};
+use super::api::{Api, RequestFailure};
 use super::documents::{LISTEN, MUTATIONS, queries};
 
 /// Reads a server's URL.
 ///
 /// # Errors
-/// It is none that can be driven.
+/// The URL is not supported.
 pub fn parse_url(text: &str) -> Result<Url, String> {
     let example = "write it as http://127.0.0.1:8000/graphql";
-    let url: Url = text.parse().map_err(|error| format!("not a URL ({error}): {example}"))?;
+    let url: Url = text.parse().map_err(|error| format!("invalid URL ({error}): {example}"))?;
     match url.scheme() {
         "http" if url.has_host() => Ok(url),
-        "https" => Err("TLS is a proxy's work; name the server behind it, or forward a port to it".to_owned()),
-        _ => Err(format!("not an http URL: {example}")),
+        "https" => Err("TLS is not supported: name the server behind the proxy, or forward a port to it".to_owned()),
+        _ => Err(format!("must be an http URL: {example}")),
     }
 }
 
-/// Sends every document of the load, so that nothing is done, and explains what comes back.
+/// Sends every document of the load without effect, and explains the errors.
 ///
 /// # Errors
-/// Nobody answers, it is no GraphQL server, or its schema lacks something.
+/// No server responds, it is not a GraphQL server, or its schema lacks something.
 pub async fn check(api: &Api) -> anyhow::Result<()> {
     if let Err(failure) = api.query("{ __typename }", &json!({})).await {
         return Err(explain(api, &failure));
@@ -36,8 +36,8 @@ pub async fn check(api: &Api) -> anyhow::Result<()> {
         let (document, variables) = mutation.trial();
         try_out(api, &document, &variables).await?;
     }
-    // A subscription needs a socket; that the server knows it shows when it is sent as a request,
-    // which is refused for being one and not for its fields.
+    // A subscription needs a socket. Sent as a request, a known one is refused for being a subscription, not for its
+    // fields.
     match api.query(LISTEN, &json!({})).await {
         Err(failure) if failure.code() == "GRAPHQL_VALIDATION_FAILED" => Err(other_schema(&failure)),
         _ => Ok(()),
@@ -47,7 +47,7 @@ pub async fn check(api: &Api) -> anyhow::Result<()> {
 async fn try_out(api: &Api, document: &str, variables: &Value) -> anyhow::Result<()> {
     match api.query(document, variables).await {
         Ok(_) => Ok(()),
-        // Servers of other make give their errors no codes.
+        // Errors of other servers have no codes.
         Err(failure) if matches!(failure.code(), "GRAPHQL_VALIDATION_FAILED" | "no code") => {
             Err(other_schema(&failure))
         }
@@ -55,8 +55,8 @@ async fn try_out(api: &Api, document: &str, variables: &Value) -> anyhow::Result
     }
 }
 
-fn other_schema(failure: &Failure) -> anyhow::Error {
-    anyhow!("the server's schema is of another version: {}; use the seeder that was built with it", failure.message())
+fn other_schema(failure: &RequestFailure) -> anyhow::Error {
+    anyhow!("the server's schema has another version: {}; use the seeder of the same version", failure.message())
 }
 
 fn names(api: &Api) -> String {
@@ -64,15 +64,15 @@ fn names(api: &Api) -> String {
     urls.join(", ")
 }
 
-fn explain(api: &Api, failure: &Failure) -> anyhow::Error {
+fn explain(api: &Api, failure: &RequestFailure) -> anyhow::Error {
     let url = names(api);
     match failure.code() {
         "no connection" => {
-            anyhow!("nobody answers at {url} ({}): start `kinoteka`, or correct --url", failure.message())
+            anyhow!("no server answers at {url} ({}): start `kinoteka`, or correct --url", failure.message())
         }
-        "no answer" => anyhow!("{url} accepts connections and does not answer: look at the server, or correct --url"),
+        "no answer" => anyhow!("{url} accepts connections but does not respond: check the server, or correct --url"),
         code if code.starts_with("HTTP ") => {
-            anyhow!("{url} answers with {code}, and not GraphQL: correct --url; kinoteka's path is /graphql")
+            anyhow!("{url} responds with {code}, not with GraphQL: correct --url; kinoteka's path is /graphql")
         }
         code => anyhow!("{url} refuses the simplest query: {code} {}", failure.message()),
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_that_cannot_be_driven_are_refused() {
+    fn unsupported_urls_are_refused() {
         assert!(parse_url("http://127.0.0.1:8000/graphql").is_ok());
         for text in ["127.0.0.1:8000", "https://films.example/graphql", "ws://films.example", "", "http://"] {
             assert!(parse_url(text).is_err(), "{text}");

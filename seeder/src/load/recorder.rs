@@ -1,6 +1,6 @@
-//! Records what a load does: judges it as it goes and, if that is asked for, writes its history.
+//! Records a load: checks it during the run and, if requested, writes its history.
 //!
-//! A thread does both, so that the load does not wait for it.
+//! A thread does both, so that the load does not wait.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,10 +14,10 @@ use crate::history::check::{Checker, Conclusion};
 use crate::history::file::HistoryWriter;
 use crate::history::line::{HistoryLine, HistoryRun};
 
-/// What waits in memory is written at least so often.
+/// Buffered lines are written at least this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// What the thread is told.
+/// A message to the thread.
 enum Message {
     Line(Box<HistoryLine>),
     Open(oneshot::Sender<(u64, u64)>),
@@ -25,7 +25,7 @@ enum Message {
     End { read: bool, heard: bool, reply: oneshot::Sender<anyhow::Result<Conclusion>> },
 }
 
-/// Records what a load does, or does nothing.
+/// Records a load, or does nothing.
 pub struct Recorder {
     began: Instant,
     messages: Option<Sender<Message>>,
@@ -33,15 +33,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Records nothing.
+    /// A recorder that does nothing.
     pub fn off() -> Self {
         Self { began: Instant::now(), messages: None, thread: None }
     }
 
-    /// Records the run, also in a file if there is a path.
+    /// Starts recording a run, also to a file if there is a path.
     ///
     /// # Errors
-    /// The file is there already, or cannot be made.
+    /// The file exists, or cannot be created.
     pub fn start(run: HistoryRun, path: Option<PathBuf>) -> anyhow::Result<Self> {
         let mut writer = None;
         if let Some(path) = path {
@@ -50,12 +50,12 @@ impl Recorder {
             file.write(&HistoryLine::Run(run.clone())).with_context(explain)?;
         }
         let (messages, inbox) = channel();
-        let scribe = Scribe { checker: Checker::new(run), writer, error: None };
+        let scribe = RecorderThread { checker: Checker::new(run), writer, error: None };
         let thread = std::thread::spawn(move || scribe.follow(&inbox));
         Ok(Self { began: Instant::now(), messages: Some(messages), thread: Some(thread) })
     }
 
-    /// A moment in microseconds since the run began.
+    /// A moment as microseconds since the start of the run.
     pub fn micros(&self, moment: Instant) -> u64 {
         u64::try_from(moment.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
     }
@@ -68,7 +68,7 @@ impl Recorder {
         }
     }
 
-    /// How many values at the end are wrong, and how many events somebody is still to hear of.
+    /// The number of wrong values at the end, and of events that some listener has not received yet.
     pub async fn open(&self) -> (u64, u64) {
         let (reply, answer) = oneshot::channel();
         match &self.messages {
@@ -77,18 +77,18 @@ impl Recorder {
         }
     }
 
-    /// Has the file all that was recorded, which is not sealed.
+    /// Writes everything to the file, without a seal.
     pub async fn stop(&self) {
         let (reply, answer) = oneshot::channel();
         if let Some(messages) = &self.messages
             && messages.send(Message::Stop(reply)).is_ok()
         {
-            // It has failed, and there is no more.
+            // The thread has failed and is gone.
             let _ = answer.await;
         }
     }
 
-    /// Judges what was recorded, and seals the history.
+    /// Checks what was recorded, and seals the history.
     ///
     /// # Errors
     /// The history could not be written.
@@ -104,24 +104,24 @@ impl Recorder {
 }
 
 impl Drop for Recorder {
-    /// What was recorded is written, also where the load was interrupted.
+    /// Writes what was recorded, also if the load was interrupted.
     fn drop(&mut self) {
         self.messages = None;
         if let Some(thread) = self.thread.take() {
-            // Its panic has been shown.
+            // Its panic was printed.
             let _ = thread.join();
         }
     }
 }
 
 /// The thread's work.
-struct Scribe {
+struct RecorderThread {
     checker: Checker,
     writer: Option<HistoryWriter>,
     error: Option<anyhow::Error>,
 }
 
-impl Scribe {
+impl RecorderThread {
     fn follow(mut self, inbox: &Receiver<Message>) {
         loop {
             match inbox.recv_timeout(FLUSH_EVERY) {
@@ -150,7 +150,7 @@ impl Scribe {
         self.write(|writer| writer.write(line));
     }
 
-    /// After a failure the rest is not written.
+    /// Writes a line. After a failure the rest is not written.
     fn write(&mut self, write: impl FnOnce(&mut HistoryWriter) -> std::io::Result<()>) {
         if let Some(writer) = &mut self.writer
             && let Err(error) = write(writer)

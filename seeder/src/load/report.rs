@@ -1,4 +1,4 @@
-//! The report of a run: a table while it runs and at its end, and JSON.
+//! The report of a run: a table during the run and at its end, and JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,21 +8,21 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::api::Met;
-use super::outages::OperationKind;
+use super::api::ReachedLimit;
+use super::outages::OutageKind;
 use super::paint::Paint;
 use super::stats::Line;
 use super::timeline::Second;
 use crate::history::check::Outages;
 
-/// Faults that the text names; JSON has all of them.
+/// Maximum number of faults in the text; JSON has all of them.
 const FAULTS_SHOWN: usize = 100;
 
-/// All that is said of a run.
+/// The results of a run.
 pub struct Report {
     /// The server.
     pub url: String,
-    /// The run's name, which stands in the marks of its texts.
+    /// The run's name, which is part of its texts' marks.
     pub run: String,
     /// The seed of the script.
     pub rng_seed: u64,
@@ -30,42 +30,42 @@ pub struct Report {
     pub elapsed: Duration,
     /// The numbers by action.
     pub lines: Vec<Line>,
-    /// The numbers by second, if they are to be plotted.
+    /// The numbers by second, if they are plotted.
     pub seconds: Vec<Second>,
-    /// For each code of an error, what the first one said.
+    /// The message of the first error of each code.
     pub examples: BTreeMap<String, String>,
-    /// How many requests were sent again, and why.
+    /// The number of retries, and their reasons.
     pub retries: (u64, BTreeMap<String, u64>),
     /// The server's limits that have refused requests, by the names of their flags.
-    pub limits: BTreeMap<String, Met>,
-    /// How often no server answered, and for how long.
+    pub limits: BTreeMap<String, ReachedLimit>,
+    /// How often no server responded, and for how long.
     pub silence: Outages,
-    /// How often there was no success, and for how long, by kind of operation.
-    pub outages: BTreeMap<OperationKind, Outages>,
-    /// What listeners did.
+    /// The outages by kind of operation.
+    pub outages: BTreeMap<OutageKind, Outages>,
+    /// The results of the listeners.
     pub listeners: Option<ListenersReport>,
-    /// The rate asked for, and how far behind the load ended.
+    /// The requested rate, and how far behind the load ended.
     pub rate: Option<(f64, Duration)>,
-    /// How many things were read back, if that was asked for.
+    /// The number of things read back, if requested.
     pub read_back: Option<u64>,
-    /// What listeners and reading back have found to be wrong, a sentence each.
+    /// The faults that listeners and reading back have found, one sentence each.
     pub faults: Vec<String>,
 }
 
-/// What listeners did.
+/// The results of the listeners.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ListenersReport {
-    /// How many there were.
+    /// The number of listeners.
     pub count: usize,
-    /// The events that they got.
+    /// The number of events.
     pub events: u64,
-    /// The connections that they made.
+    /// The number of connections.
     pub connections: u64,
-    /// How often one has begun anew, because its cursor had expired.
+    /// How often a listener started at a new cursor because its own had expired.
     pub restarts: u64,
 }
 
-/// Numbers of one action, or of all.
+/// The numbers of one action, or of all.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ActionReport {
@@ -75,11 +75,11 @@ struct ActionReport {
     errors: BTreeMap<String, u64>,
     per_second: f64,
     latency_ms: Latency,
-    /// Every time that occurred in microseconds, to three digits, with how often it did.
+    /// Each recorded time in microseconds, to three digits, and its count.
     histogram_micros: Vec<(u64, u64)>,
 }
 
-/// How long actions took, in milliseconds.
+/// The latency of actions in milliseconds.
 #[derive(Serialize)]
 pub(super) struct Latency {
     pub(super) mean: f64,
@@ -106,7 +106,7 @@ impl Latency {
     }
 }
 
-/// Microseconds as milliseconds, to the hundredth.
+/// Microseconds as milliseconds, rounded to hundredths.
 pub(super) fn ms(micros: u64) -> f64 {
     Duration::from_micros(micros).as_secs_f64().mul_add(100_000.0, 0.5).floor() / 100.0
 }
@@ -155,7 +155,7 @@ pub(super) fn list(counts: &BTreeMap<String, u64>) -> String {
     counts.join(", ")
 }
 
-/// The numbers of all actions in a line.
+/// The totals as one line.
 pub fn progress(lines: &[Line], elapsed: Duration) -> String {
     let Some(total) = total(lines) else { return String::new() };
     let (latency, failed) = (Latency::of(&total.micros), total.failed());
@@ -206,28 +206,28 @@ pub fn table(lines: &[Line], elapsed: Duration, paint: Paint) -> String {
 }
 
 impl Report {
-    /// How many actions the server's limits for one client or user have refused, and how many were tried.
+    /// How many actions the server's limits for one client or user refused, and how many there were.
     pub fn limited(&self) -> (u64, u64) {
         let limited = self.lines.iter().filter_map(|line| line.errors.get("RATE_LIMITED")).sum();
         (limited, self.lines.iter().map(|line| line.done + line.failed()).sum())
     }
 
-    /// What to do about these limits.
+    /// How to raise these limits.
     pub fn remedy(&self) -> String {
         let flags: Vec<_> = self.limits.iter().map(|(name, met)| format!("--{name} (now {})", met.max)).collect();
         if flags.is_empty() {
             "the report has the reasons".to_owned()
         } else {
-            format!("start it with more {}", flags.join(", "))
+            format!("restart it with higher values of {}", flags.join(", "))
         }
     }
 
-    /// As text.
+    /// The report as text.
     pub fn to_text(&self, paint: Paint) -> String {
         format!("\n{}{}", table(&self.lines, self.elapsed, paint), self.notes())
     }
 
-    /// What stands below the table.
+    /// The lines below the table.
     pub fn notes(&self) -> String {
         let mut text = String::new();
         let mut line = |content: String| {
@@ -253,23 +253,23 @@ impl Report {
         if *again > 0 {
             line(format!("{again} requests were sent again: {}", list(codes)));
         }
-        for (name, Met { refused, max }) in &self.limits {
+        for (name, ReachedLimit { refused, max }) in &self.limits {
             line(format!("the server refused {refused} requests by its --{name}, which is {max}"));
         }
         if self.silence.count > 0 {
-            line(format!("no answers {} times, for {:.1} s in all", self.silence.count, self.silence.seconds));
+            line(format!("no response {} times, {:.1} s in total", self.silence.count, self.silence.seconds));
         }
         for (kind, Outages { count, seconds, longest }) in self.outages.iter().filter(|(_, outages)| outages.count > 0)
         {
             let name = kind.name();
-            line(format!("{name}: no success {count} times, for {seconds:.1} s in all, {longest:.1} s at most"));
+            line(format!("{name}: no success {count} times, {seconds:.1} s in total, {longest:.1} s at most"));
         }
         if let Some(ListenersReport { count, events, connections, restarts }) = self.listeners {
-            let anew = if restarts > 0 { format!(", {restarts} times anew") } else { String::new() };
-            line(format!("{count} listeners got {events} events over {connections} connections{anew}"));
+            let again = if restarts > 0 { format!(", restarted {restarts} times") } else { String::new() };
+            line(format!("{count} listeners received {events} events over {connections} connections{again}"));
         }
         if let Some((rate, behind)) = self.rate {
-            line(format!("{rate} actions/s were asked for; the load ended {:.1} s behind", behind.as_secs_f64()));
+            line(format!("requested rate {rate} actions/s; the load ended {:.1} s behind", behind.as_secs_f64()));
         }
         if let Some(count) = self.read_back {
             line(format!("{count} things read back, {} faults", self.faults.len()));
@@ -283,7 +283,7 @@ impl Report {
         text
     }
 
-    /// As JSON. `failure` is what makes the run a failure.
+    /// The report as JSON. `failure` is the reason if the run has failed.
     pub fn to_json(&self, failure: Option<&str>) -> Value {
         let numbers = |line: &Line, name: &str| json!(ActionReport::of(line, name, self.elapsed));
         let actions: Vec<_> = self.lines.iter().map(|line| numbers(line, line.action.name())).collect();
@@ -313,8 +313,8 @@ impl Report {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
-    use crate::load::act::Done;
-    use crate::load::api::Failure;
+    use crate::load::act::ActionEffect;
+    use crate::load::api::RequestFailure;
     use crate::load::page::page;
     use crate::load::stats::Stats;
     use crate::script::Action;
@@ -323,11 +323,11 @@ mod tests {
     fn a_report_has_the_times_and_the_errors_of_each_action() {
         let stats = Stats::new(true).unwrap();
         for ms in 1..=100 {
-            stats.count(Action::RateMovie, Duration::from_millis(ms), &Ok(Done::Acted));
+            stats.count(Action::RateMovie, Duration::from_millis(ms), &Ok(ActionEffect::Acted));
         }
-        let refused = Failure::Refused { code: "CONFLICT".to_owned(), message: "was ordered".to_owned() };
+        let refused = RequestFailure::Refused { code: "CONFLICT".to_owned(), message: "was ordered".to_owned() };
         stats.count(Action::OrderMovie, Duration::from_millis(3), &Err(refused));
-        stats.count(Action::OrderMovie, Duration::from_millis(3), &Ok(Done::Skipped));
+        stats.count(Action::OrderMovie, Duration::from_millis(3), &Ok(ActionEffect::Skipped));
         let report = Report {
             url: "http://127.0.0.1:8000/graphql".to_owned(),
             run: "0a1b".to_owned(),
@@ -336,9 +336,9 @@ mod tests {
             lines: stats.lines(),
             seconds: stats.seconds(),
             retries: (2, BTreeMap::from([("no connection".to_owned(), 2)])),
-            limits: BTreeMap::from([("mutations-per-user".to_owned(), Met { refused: 7, max: 600 })]),
+            limits: BTreeMap::from([("mutations-per-user".to_owned(), ReachedLimit { refused: 7, max: 600 })]),
             silence: Outages { count: 1, seconds: 1.5, longest: 1.5 },
-            outages: BTreeMap::from([(OperationKind::Mutations, Outages { count: 2, seconds: 3.0, longest: 2.0 })]),
+            outages: BTreeMap::from([(OutageKind::Mutations, Outages { count: 2, seconds: 3.0, longest: 2.0 })]),
             listeners: Some(ListenersReport { count: 3, events: 30, connections: 3, restarts: 0 }),
             rate: Some((50.0, Duration::ZERO)),
             examples: stats.examples(),
@@ -358,8 +358,8 @@ mod tests {
             "CONFLICT 1, nothing to act on 1",
             "CONFLICT, the first: was ordered",
             "no connection 2",
-            "1.5 s in all",
-            "mutations: no success 2 times, for 3.0 s in all, 2.0 s at most",
+            "1.5 s in total",
+            "mutations: no success 2 times, 3.0 s in total, 2.0 s at most",
             "7 requests by its --mutations-per-user, which is 600",
             "3 listeners",
             "9 things read back, 101 faults",

@@ -1,5 +1,5 @@
-//! What is shown while a load runs: a line for each action on standard output; on standard error a table
-//! on a terminal, plain lines elsewhere.
+//! The output during a load: a line for each action on standard output; on standard error a table on a terminal,
+//! plain lines elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::report;
 use super::stats::Stats;
 use crate::progress::print_error;
 
-/// How often the table is drawn.
+/// How often the table is redrawn.
 const DRAW_EVERY: Duration = Duration::from_millis(500);
-/// How often a plain line tells how far it is.
+/// How often a plain line shows the progress.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// Where things are shown.
+/// The output during a load.
 pub struct Screen {
     table: Option<ProgressBar>,
     has_actions: bool,
@@ -25,8 +25,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A screen that leaves everything out when it is to be quiet, and actions when the report is JSON. On a terminal
-    /// it also leaves actions out, unless they are asked for.
+    /// Shows nothing if quiet, and no actions with JSON. On a terminal it shows actions only if requested.
     pub fn new(is_quiet: bool, is_json: bool, wants_actions: bool) -> Self {
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let has_table = !is_quiet && io::stderr().is_terminal();
@@ -38,7 +37,7 @@ impl Screen {
     /// Prints an action.
     ///
     /// # Errors
-    /// Nobody reads it.
+    /// Nobody reads the output.
     pub fn print_action(&self, line: &str) -> io::Result<()> {
         let print = || writeln!(io::stdout(), "{line}");
         match &self.table {
@@ -49,7 +48,7 @@ impl Screen {
         }
     }
 
-    /// Prints a warning, whatever else is left out.
+    /// Prints a warning, even if everything else is omitted.
     pub fn warn(&self, line: &str) {
         match &self.table {
             Some(table) => table.suspend(|| print_error(line)),
@@ -57,10 +56,10 @@ impl Screen {
         }
     }
 
-    /// Shows the numbers, for ever.
+    /// Keeps showing the numbers.
     pub async fn follow(&self, stats: &Stats) {
         let mut ticks = interval(if self.table.is_some() { DRAW_EVERY } else { PLAIN_EVERY });
-        // The first one comes at once, when there is nothing to tell.
+        // The first tick comes immediately, before there are numbers.
         ticks.tick().await;
         loop {
             ticks.tick().await;
@@ -75,7 +74,7 @@ impl Screen {
         }
     }
 
-    /// Takes the table away.
+    /// Removes the table.
     pub fn clear(&self) {
         if let Some(table) = &self.table {
             table.finish_and_clear();

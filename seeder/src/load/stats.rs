@@ -1,4 +1,4 @@
-//! What was done, how fast, and what went wrong: by action.
+//! What was done, how fast, and the errors, by action.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,26 +6,26 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::act::{ActionOutcome, Done};
+use super::act::{ActionEffect, ActionOutcome};
 use super::lock;
 use super::timeline::{Second, Timeline};
 use crate::script::Action;
 
-/// The longest time that is told from longer ones, in microseconds: an hour.
+/// The longest latency that is recorded, in microseconds: an hour. Longer ones count as this.
 const MICROS_MAX: u64 = 3_600_000_000;
 
-/// One action's numbers.
+/// The numbers of one action.
 #[derive(Clone)]
 pub struct Line {
     /// The action.
     pub action: Action,
     /// How often it was done.
     pub done: u64,
-    /// How often there was nothing to do it to.
+    /// How often there was nothing to act on.
     pub skipped: u64,
     /// How often it failed, by code.
     pub errors: BTreeMap<String, u64>,
-    /// How long it took, in microseconds; with a rate, from the moment when it should have begun.
+    /// The latency in microseconds. With a rate, it counts from the scheduled start.
     pub micros: Histogram<u64>,
 }
 
@@ -45,10 +45,10 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Nothing yet; `has_timeline` counts by second as well.
+    /// Empty numbers. `has_timeline`: also counts by second.
     ///
     /// # Errors
-    /// Never, with the bounds that stand here.
+    /// Never, with these constants.
     pub fn new(has_timeline: bool) -> anyhow::Result<Self> {
         let micros = Histogram::new_with_max(MICROS_MAX, 3)?;
         let line = |action| Line { action, done: 0, skipped: 0, errors: BTreeMap::new(), micros: micros.clone() };
@@ -62,11 +62,11 @@ impl Stats {
         let mut lines = lock(&self.lines);
         let line = &mut lines[action as usize];
         match outcome {
-            Ok(Done::Skipped) => {
+            Ok(ActionEffect::Skipped) => {
                 line.skipped += 1;
                 return;
             }
-            Ok(Done::Acted) => line.done += 1,
+            Ok(ActionEffect::Acted) => line.done += 1,
             Err(failure) => {
                 *line.errors.entry(failure.code().to_owned()).or_default() += 1;
                 let mut examples = lock(&self.examples);
@@ -81,22 +81,22 @@ impl Stats {
         }
     }
 
-    /// The numbers of each second; none without a timeline.
+    /// The numbers of each second; empty without a timeline.
     pub fn seconds(&self) -> Vec<Second> {
         self.timeline.as_ref().map(|timeline| lock(timeline).seconds()).unwrap_or_default()
     }
 
-    /// The lines as they are now.
+    /// The current lines.
     pub fn lines(&self) -> Vec<Line> {
         lock(&self.lines).clone()
     }
 
-    /// For each code of an error, what the first one said.
+    /// The message of the first error of each code.
     pub fn examples(&self) -> BTreeMap<String, String> {
         lock(&self.examples).clone()
     }
 
-    /// For how long it has been counted.
+    /// The time since counting began.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }

@@ -1,34 +1,34 @@
-//! What there is on the server to comment, rate and order: read by queries, and read anew while the
-//! load runs, since others add and delete.
+//! What the server has to comment on, rate and order: read by queries, and again during the run, since others add and
+//! delete.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::api::{Api, Failure};
+use super::api::{Api, RequestFailure};
 use super::documents::{MOVIES, PUBLICATIONS, REGISTRIES};
 use super::ledger::text_of;
 use super::lock;
 use crate::script::Draw;
 
-/// Pages of movies that are read.
+/// The number of pages of movies to read.
 const MOVIE_PAGES: u32 = 5;
-/// Comments that are remembered to be answered.
+/// The number of comments to store, for replies.
 const COMMENTS_MAX: usize = 2_000;
 
-/// Something that is commented and rated.
+/// Something that can be commented on and rated.
 #[derive(Clone, Debug)]
 pub struct LoadSubject {
     /// Its id.
     pub id: String,
     /// Its title.
     pub title: String,
-    /// Where it can be ordered, if it is a movie.
+    /// The cinemas where it can be ordered, if it is a movie.
     pub cinemas: Vec<String>,
 }
 
-/// A comment that can be answered.
+/// A comment that can get replies.
 #[derive(Clone, Debug)]
 pub struct Parent {
     /// Its id.
@@ -46,14 +46,14 @@ struct Shelf {
     comments: VecDeque<Parent>,
 }
 
-/// Which kind.
+/// The kind of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubjectKind {
     Movie,
     Publication,
 }
 
-/// What is known of the server's content.
+/// The known content of the server.
 #[derive(Default)]
 pub struct Stock {
     movies: Mutex<Shelf>,
@@ -63,11 +63,11 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// Reads what there is for the first time.
+    /// Reads the content for the first time.
     ///
     /// # Errors
-    /// The server does not answer.
-    pub async fn read(api: &Api) -> Result<Self, Failure> {
+    /// The server does not respond.
+    pub async fn read(api: &Api) -> Result<Self, RequestFailure> {
         let stock = Self::default();
         stock.refresh_movies(api).await?;
         stock.refresh_publications(api).await?;
@@ -77,11 +77,11 @@ impl Stock {
         Ok(stock)
     }
 
-    /// Reads the movies anew: cinemas begin and cease to show them.
+    /// Reads the movies again: cinemas start and stop offering them.
     ///
     /// # Errors
-    /// The server does not answer.
-    pub async fn refresh_movies(&self, api: &Api) -> Result<(), Failure> {
+    /// The server does not respond.
+    pub async fn refresh_movies(&self, api: &Api) -> Result<(), RequestFailure> {
         let mut movies = Vec::new();
         let mut after = Value::Null;
         for _ in 0..MOVIE_PAGES {
@@ -97,11 +97,11 @@ impl Stock {
         Ok(())
     }
 
-    /// Reads the publications anew: they come and go.
+    /// Reads the publications again: they are added and deleted.
     ///
     /// # Errors
-    /// The server does not answer.
-    pub async fn refresh_publications(&self, api: &Api) -> Result<(), Failure> {
+    /// The server does not respond.
+    pub async fn refresh_publications(&self, api: &Api) -> Result<(), RequestFailure> {
         let data = api.query(PUBLICATIONS, &json!({})).await?;
         lock(&self.publications).fill(nodes(&data["publications"]));
         Ok(())
@@ -117,7 +117,7 @@ impl Stock {
         draw.early(&lock(self.shelf(kind)).subjects).cloned()
     }
 
-    /// Picks a comment to answer.
+    /// Picks a comment to reply to.
     pub fn comment(&self, kind: SubjectKind, draw: Draw) -> Option<Parent> {
         draw.any(lock(self.shelf(kind)).comments.make_contiguous()).cloned()
     }
@@ -127,10 +127,10 @@ impl Stock {
         draw.any(&lock(&self.movies).subjects).map(|movie| movie.id.clone())
     }
 
-    /// Picks a movie and a cinema that shows it, the next one that will do.
+    /// Picks a movie and a cinema that offers it: the next pair that `will_do`.
     pub fn offer(&self, draw: Draw, will_do: impl Fn(&str, &str) -> bool) -> Option<(String, String)> {
         let shelf = lock(&self.movies);
-        let (before, from) = shelf.subjects.split_at(draw.early_place(shelf.subjects.len()));
+        let (before, from) = shelf.subjects.split_at(draw.early_index(shelf.subjects.len()));
         from.iter().chain(before).find_map(|movie| {
             let cinema = movie.cinemas.iter().find(|cinema| will_do(&movie.id, cinema))?;
             Some((movie.id.clone(), cinema.clone()))
@@ -147,18 +147,18 @@ impl Stock {
         draw.any(&lock(&self.categories)).cloned()
     }
 
-    /// Remembers a comment that was added.
+    /// Adds a new comment.
     pub fn add_comment(&self, kind: SubjectKind, comment: Parent) {
         lock(self.shelf(kind)).remember(comment);
     }
 
-    /// Remembers a publication that was added.
+    /// Adds a new publication.
     pub fn add_publication(&self, id: &str, title: &str) {
         let subject = LoadSubject { id: id.to_owned(), title: title.to_owned(), cinemas: Vec::new() };
         lock(&self.publications).subjects.insert(0, subject);
     }
 
-    /// Forgets a subject that is gone, or a comment.
+    /// Removes a subject or a comment that was deleted.
     pub fn forget(&self, kind: SubjectKind, id: &str) {
         let mut shelf = lock(self.shelf(kind));
         shelf.subjects.retain(|subject| subject.id != id);
@@ -174,8 +174,7 @@ impl Stock {
 }
 
 impl Shelf {
-    /// Puts subjects in the place of those before. Comments that are remembered stay, as long as they
-    /// are enough.
+    /// Replaces the subjects, and adds comments while few are stored.
     fn fill<'a>(&mut self, list: impl IntoIterator<Item = &'a Value>) {
         self.subjects.clear();
         let is_short = self.comments.len() < COMMENTS_MAX / 2;

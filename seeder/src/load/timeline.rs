@@ -1,4 +1,4 @@
-//! What was done in each second of a run, for plots.
+//! The numbers of each second of a run, for plots.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use hdrhistogram::Histogram;
 /// The numbers of one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Second {
-    /// Which one, from the beginning of the run.
+    /// Which second, from the start of the run.
     pub number: u64,
     /// How many actions were done.
     pub done: u64,
     /// How many failed.
     pub failed: u64,
-    /// Half of the actions took no longer, in microseconds.
+    /// The median latency in microseconds.
     pub p50: u64,
-    /// The same of 95 in 100.
+    /// The 95th percentile.
     pub p95: u64,
-    /// The same of 99 in 100.
+    /// The 99th percentile.
     pub p99: u64,
 }
 
-/// The seconds of a run in which actions ended: some words for each, however many actions there are.
+/// The seconds of a run in which actions ended. Takes a few words per second, however many actions there are.
 pub struct Timeline {
     past: Vec<Second>,
     current: Second,
@@ -29,16 +29,16 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Nothing yet.
+    /// An empty timeline.
     ///
     /// # Errors
-    /// Never, with bounds that stand in the code.
+    /// Never, with the constants in the code.
     pub fn new(micros_max: u64) -> anyhow::Result<Self> {
         let micros = Histogram::new_with_max(micros_max, 2)?;
         Ok(Self { past: Vec::new(), current: Second::default(), micros })
     }
 
-    /// Counts an action that has ended now.
+    /// Counts an action that ended now.
     pub fn count(&mut self, now: Duration, micros: u64, has_failed: bool) {
         if now.as_secs() > self.current.number {
             self.past.extend(self.close());
@@ -52,13 +52,13 @@ impl Timeline {
         self.micros.saturating_record(micros);
     }
 
-    /// The current second as it is now, if there is anything in it.
+    /// The current second so far, if it is not empty.
     fn close(&self) -> Option<Second> {
         let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|quantile| self.micros.value_at_quantile(quantile));
         (!self.micros.is_empty()).then_some(Second { p50, p95, p99, ..self.current })
     }
 
-    /// All seconds until now in which actions ended.
+    /// All seconds so far in which actions ended.
     pub fn seconds(&self) -> Vec<Second> {
         self.past.iter().copied().chain(self.close()).collect()
     }

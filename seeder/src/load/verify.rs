@@ -1,29 +1,29 @@
-//! Reads back at the end what the run has made, for `--verify`: as a member whose answers have all that any member was
-//! told of.
+//! Reads back at the end what the run has created, for `--verify`, as a member with the latest position that any
+//! member knows.
 //!
-//! Presumes that nobody else changes what the run has made.
+//! Assumes that nobody else changes the run's objects.
 
 use serde_json::{Value, json};
 
 use super::act::LoadActor;
-use super::api::Failure;
+use super::api::RequestFailure;
 use super::documents::{COMMENTS_OF, ORDERS, PRICES, PUBLICATIONS_OF, READ_BACK, users};
 use super::ledger::text_of;
 use super::stock::nodes;
 use crate::history::line::{HistoryLine, ReadingStart, Thing};
 
-/// Objects that are read back at once.
+/// The number of objects per request.
 const BATCH: usize = 50;
-/// Users are root fields, of which a server answers 20 at once (`--limit-root-fields`).
+/// Users are root fields; a server allows 20 per request (`--limit-root-fields`).
 const USERS_BATCH: usize = 20;
-/// The same of movies with their prices.
+/// The number of movies with prices per request.
 const PRICES_BATCH: usize = 10;
 
-/// Reads everything back and records it, once.
+/// Reads everything back once, and records it.
 ///
 /// # Errors
-/// The server stays silent.
-pub async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
+/// The server does not respond.
+pub async fn read_back(actor: &LoadActor) -> Result<(), RequestFailure> {
     let at = actor.recorder.micros(std::time::Instant::now());
     actor.recorder.record(|| HistoryLine::Reading(ReadingStart { at }));
     let positions = actor.accounts.members.iter().chain([&actor.accounts.editor, &actor.accounts.admin]);
@@ -45,12 +45,12 @@ fn found(actor: &LoadActor, thing: &Thing<'_>, value: Option<u32>) {
     actor.recorder.record(|| HistoryLine::Found(thing.with(value)));
 }
 
-/// The numbers of marks of this run in a page.
+/// The marks of this run in a page.
 fn marks(actor: &LoadActor, page: &Value) -> Vec<(u32, u32)> {
     nodes(page).filter_map(|node| actor.ledger.read_mark(node["text"].as_str()?)).collect()
 }
 
-async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let mut after = Value::Null;
     loop {
@@ -61,7 +61,7 @@ async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), Failure> 
         for (number, _) in &marks {
             found(actor, &Thing::Comment(*number), Some(*number));
         }
-        // Newest first: before the run began there are none.
+        // Newest first: older pages have no marks of this run.
         if marks.is_empty() || page["pageInfo"]["hasNextPage"] != json!(true) {
             return Ok(());
         }
@@ -69,7 +69,7 @@ async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), Failure> 
     }
 }
 
-async fn read_publications(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_publications(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let mut before = Value::Null;
     loop {
@@ -87,7 +87,7 @@ async fn read_publications(actor: &LoadActor, member: usize) -> Result<(), Failu
     }
 }
 
-async fn read_orders(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_orders(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let mut after = Value::Null;
     loop {
@@ -104,9 +104,9 @@ async fn read_orders(actor: &LoadActor, member: usize) -> Result<(), Failure> {
     }
 }
 
-async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
-    let of_member = |(place, subject): &(usize, String)| (*place == member).then(|| subject.clone());
+    let of_member = |(index, subject): &(usize, String)| (*index == member).then(|| subject.clone());
     let subjects: Vec<String> = actor.ledger.notes().ratings.iter().filter_map(of_member).collect();
     for batch in subjects.chunks(BATCH) {
         let data = account.query(&actor.api, READ_BACK, &json!({ "ids": batch })).await?;
@@ -118,29 +118,30 @@ async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn read_users(actor: &LoadActor) -> Result<(), Failure> {
+async fn read_users(actor: &LoadActor) -> Result<(), RequestFailure> {
     let numbers = actor.ledger.notes().signed_up.clone();
     for batch in numbers.chunks(USERS_BATCH) {
         let names: Vec<_> = batch.iter().map(|number| actor.ledger.username(*number)).collect();
         let data = actor.accounts.members[0].query(&actor.api, &users(&names), &json!({})).await?;
-        for (place, number) in batch.iter().enumerate() {
-            let is_there = !data[format!("u{place}")].is_null();
+        for (index, number) in batch.iter().enumerate() {
+            let is_there = !data[format!("u{index}")].is_null();
             found(actor, &Thing::User(*number), is_there.then_some(*number));
         }
     }
     Ok(())
 }
 
-async fn read_prices(actor: &LoadActor) -> Result<(), Failure> {
+async fn read_prices(actor: &LoadActor) -> Result<(), RequestFailure> {
     let prices: Vec<_> = actor.ledger.notes().prices.clone().into_iter().collect();
     for batch in prices.chunks(PRICES_BATCH) {
         let ids: Vec<_> = batch.iter().map(|(movie, _)| movie).collect();
         let data = actor.accounts.members[0].query(&actor.api, PRICES, &json!({ "ids": ids })).await?;
         for ((movie, cinemas), node) in batch.iter().zip(data["nodes"].as_array().into_iter().flatten()) {
             for cinema in cinemas {
-                let place = nodes(&node["availability"]).find(|place| text_of(&place["cinema"], "id") == *cinema);
+                let presence =
+                    nodes(&node["availability"]).find(|presence| text_of(&presence["cinema"], "id") == *cinema);
                 // The run sets whole roubles.
-                let price = place.and_then(|place| text_of(place, "price").split('.').next()?.parse().ok());
+                let price = presence.and_then(|presence| text_of(presence, "price").split('.').next()?.parse().ok());
                 found(actor, &Thing::Presence(movie, cinema), price);
             }
         }

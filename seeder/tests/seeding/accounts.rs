@@ -1,4 +1,4 @@
-//! Users that can log in, and those that cannot.
+//! Users that can log in, and users that cannot.
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -29,7 +29,7 @@ async fn demo_accounts_have_the_stated_password_and_roles(backend: Backend) {
 }
 
 #[tokio::test]
-async fn accounts_that_were_made_are_named() {
+async fn created_accounts_are_listed() {
     for (number, named) in [("0", "admin"), ("1", "admin, load1"), ("2", "admin, load1 to load2")] {
         let database = TestDatabase::migrated(Backend::Sqlite).await;
         let output = seed(&database, &["--with-demo-accounts", "--load-accounts", number]);
@@ -46,7 +46,7 @@ async fn nobody_else_can_log_in(backend: Backend) {
     let able = entity::users::Entity::find().filter(entity::users::Column::Password.ne("!"));
     assert_eq!(able.count(&db).await.unwrap(), 0);
     assert_eq!(count(&db, "user_roles").await, 0);
-    // The number means nothing without the accounts.
+    // The number has no meaning without the accounts.
     let output = seed(&database, &["--load-accounts=2"]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }

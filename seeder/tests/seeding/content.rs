@@ -1,4 +1,4 @@
-//! The rows themselves, and what is made of them.
+//! The rows and what triggers make of them.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ async fn rows_do_not_depend_on_how_they_are_loaded(backend: Backend) {
     assert_same_rows(&one.connect().await, &other.connect().await).await;
 }
 
-/// Side tables are filled in bulk; here the same rows come one statement after the other, with all
-/// triggers on, and the triggers make the side tables.
+/// The seeder fills side tables in bulk. Here the same rows are inserted one by one with all triggers on, which make
+/// the side tables.
 #[tokio::test(flavor = "multi_thread")]
 async fn side_tables_are_what_triggers_make() {
     let (seeded, plain) = (TestDatabase::seeded(Backend::Sqlite).await, TestDatabase::migrated(Backend::Sqlite).await);
@@ -35,8 +35,7 @@ async fn side_tables_are_what_triggers_make() {
     assert_same_rows(&seeded.connect().await, &db).await;
 }
 
-/// What the databases hold must be equal, in every table but the seeder's own notes. Ids of totals
-/// are given as they come.
+/// Asserts that two databases have equal rows in every table except the seeder's own notes. Ids of totals may differ.
 pub async fn assert_same_rows(one: &DatabaseConnection, other: &DatabaseConnection) {
     let (one, other) = (read_rows(one).await, read_rows(other).await);
     assert!(one.len() > 20, "{:?}", one.keys());
@@ -60,9 +59,9 @@ async fn read_rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
     };
     let mut found = BTreeMap::new();
     for table in read_texts(db, tables).await {
-        // How full-text search lays out its words depends on when they came.
+        // The layout of a full-text index depends on the order of its inserts.
         let is_index = table.contains("_trigram_") || table.starts_with("publication_words_");
-        // What is seeded is no news to anyone, and each database's feed has a name of its own.
+        // Seeded comments are not events, and each database's feed has its own name.
         let is_feed = ["comment_events", "comment_feed", "comment_ticks"].contains(&table.as_str());
         if table.starts_with("seeding_") || table == "seaql_migrations" || is_index || is_feed {
             continue;
@@ -93,7 +92,7 @@ async fn read_texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-/// How many rows a table has.
+/// The number of rows of a table.
 pub async fn count(db: &DatabaseConnection, table: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM {table}");
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();

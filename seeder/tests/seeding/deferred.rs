@@ -1,13 +1,13 @@
-//! What is taken away for the load comes back as it was.
+//! What is dropped for the load is restored unchanged.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::program::{STEPS, command, seed_well};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(deferred_indexes_come_back_as_they_were);
+on_both!(deferred_indexes_are_restored_unchanged);
 
-/// What a database administrator may have changed by hand.
+/// Changes that a database administrator may have made by hand.
 const BY_HAND: [&str; 7] = [
     "COMMENT ON INDEX comments_user_id_idx IS 'Кто что написал'",
     "COMMENT ON CONSTRAINT users_email_key ON users IS 'Почта'",
@@ -18,7 +18,7 @@ const BY_HAND: [&str; 7] = [
     "ALTER INDEX users_rating_unique_pk2 SET (fillfactor = 70)",
 ];
 
-async fn deferred_indexes_come_back_as_they_were(backend: Backend) {
+async fn deferred_indexes_are_restored_unchanged(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     if backend == Backend::Postgres {
@@ -33,9 +33,9 @@ async fn deferred_indexes_come_back_as_they_were(backend: Backend) {
     assert_eq!(pending(&db).await, 0);
 }
 
-/// After kill -9 nobody needs to go on: what is away can be brought back alone.
+/// After kill -9, dropped objects can be restored without continuing the seed.
 #[tokio::test(flavor = "multi_thread")]
-async fn restore_brings_back_what_a_killed_run_left_away() {
+async fn restore_completes_a_killed_run() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;
@@ -47,7 +47,7 @@ async fn restore_brings_back_what_a_killed_run_left_away() {
     assert!(pending(&db).await > 50);
     let restored = command(&database, "restore", &[]).output().unwrap();
     assert!(restored.status.success(), "{restored:?}");
-    assert!(String::from_utf8(restored.stdout).unwrap().starts_with("brought back "));
+    assert!(String::from_utf8(restored.stdout).unwrap().starts_with("restored "));
     assert_eq!(catalogue(&db).await, before);
 }
 
@@ -75,12 +75,12 @@ pub async fn catalogue(db: &DatabaseConnection) -> Vec<String> {
         }
     };
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
-    // Statistics that ANALYZE collects are no part of the schema.
+    // Statistics that ANALYZE collects are not part of the schema.
     let lines = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap());
     lines.filter(|line| !line.contains("sqlite_stat")).collect()
 }
 
-/// How many things are still away.
+/// The number of objects that are still dropped.
 pub async fn pending(db: &DatabaseConnection) -> i64 {
     match db.get_database_backend() {
         DbBackend::Postgres => crate::content::count(db, "seeding_restores").await,

@@ -1,4 +1,4 @@
-//! Runs that stop before the end, and go on.
+//! Runs that stop early and continue later.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
@@ -10,17 +10,17 @@ use crate::support::database::{Backend, TestDatabase};
 on_both!(
     a_failed_step_is_named_and_repeated,
     other_parameters_are_refused_while_unfinished,
-    a_killed_run_goes_on_and_makes_the_same_rows,
+    a_killed_run_continues_with_the_same_rows,
     a_finished_seed_is_not_repeated,
-    what_was_emptied_by_hand_is_to_be_emptied_whole,
-    an_unfinished_seed_that_was_emptied_by_hand_is_not_gone_on_with,
+    a_seed_emptied_by_hand_must_be_emptied_completely,
+    an_unfinished_seed_that_was_emptied_by_hand_is_not_continued,
 );
 
 async fn a_failed_step_is_named_and_repeated(backend: Backend) {
     let (database, whole) = (TestDatabase::migrated(backend).await, TestDatabase::seeded(backend).await);
     let db = database.connect().await;
     let before = catalogue(&db).await;
-    // The last step fails, when the fifteen before it are done.
+    // The last step fails after the other fifteen.
     db.execute_unprepared("ALTER TABLE users_rating RENAME COLUMN rating TO stars").await.unwrap();
     let output = seed(&database, &["--defer-indexes"]);
     let text = message(&output);
@@ -47,13 +47,13 @@ async fn other_parameters_are_refused_while_unfinished(backend: Backend) {
     assert_eq!(count(&db, "movies").await, 600);
 }
 
-async fn a_killed_run_goes_on_and_makes_the_same_rows(backend: Backend) {
+async fn a_killed_run_continues_with_the_same_rows(backend: Backend) {
     let (database, whole) = (TestDatabase::migrated(backend).await, TestDatabase::migrated(backend).await);
     let db = database.connect().await;
     let before = catalogue(&db).await;
     let mut args = SECONDS.to_vec();
     args.push("--defer-indexes");
-    // The next step, of persons, is under way.
+    // The next step, persons, is running.
     let (mut child, mut lines) = seed_until(&database, &args, "load_users..OK");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -72,15 +72,15 @@ async fn a_finished_seed_is_not_repeated(backend: Backend) {
     assert_eq!(count(&database.connect().await, "movies").await, 500);
 }
 
-/// What somebody does who wants to begin anew: the last tables first, since they refer to the others.
+/// Empties the tables by hand to start over: the last tables first, since they refer to the others.
 async fn empty_by_hand(db: &DatabaseConnection) {
     for step in seeding::steps::STEPS.iter().rev() {
         db.execute_unprepared(&format!("DELETE FROM {}", step.table)).await.unwrap();
     }
 }
 
-/// The answer is the way out.
-async fn is_told_to_empty_it_whole(database: &TestDatabase, db: &DatabaseConnection) {
+/// The error says how to proceed.
+async fn must_be_emptied_completely(database: &TestDatabase, db: &DatabaseConnection) {
     let text = message(&seed(database, &[]));
     assert!(text.contains("emptied by hand") && !text.contains("start again"), "{text}");
     assert!(text.contains("kinoteka migrate down --steps 99, then kinoteka migrate up"), "{text}");
@@ -92,18 +92,18 @@ async fn is_told_to_empty_it_whole(database: &TestDatabase, db: &DatabaseConnect
     assert_eq!(seed_well(database, &[]), STEPS);
 }
 
-async fn what_was_emptied_by_hand_is_to_be_emptied_whole(backend: Backend) {
+async fn a_seed_emptied_by_hand_must_be_emptied_completely(backend: Backend) {
     let (database, whole) = (TestDatabase::seeded(backend).await, TestDatabase::seeded(backend).await);
     let db = database.connect().await;
     db.execute_unprepared("DELETE FROM users_rating").await.unwrap();
     let text = message(&seed(&database, &[]));
     assert!(text.contains("not empty: table tags") && text.contains("kinoteka migrate down"), "{text}");
     empty_by_hand(&db).await;
-    is_told_to_empty_it_whole(&database, &db).await;
+    must_be_emptied_completely(&database, &db).await;
     assert_same_rows(&db, &whole.connect().await).await;
 }
 
-async fn an_unfinished_seed_that_was_emptied_by_hand_is_not_gone_on_with(backend: Backend) {
+async fn an_unfinished_seed_that_was_emptied_by_hand_is_not_continued(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     db.execute_unprepared("ALTER TABLE comments RENAME COLUMN comment TO words").await.unwrap();
@@ -111,12 +111,12 @@ async fn an_unfinished_seed_that_was_emptied_by_hand_is_not_gone_on_with(backend
     db.execute_unprepared("ALTER TABLE comments RENAME COLUMN words TO comment").await.unwrap();
     assert_eq!(count(&db, "tags").await, 14);
     empty_by_hand(&db).await;
-    is_told_to_empty_it_whole(&database, &db).await;
+    must_be_emptied_completely(&database, &db).await;
 }
 
-/// SQLite alone: PostgreSQL's files are its server's.
+/// Only SQLite: PostgreSQL's files belong to its server.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_without_room_is_named_and_the_run_goes_on_when_there_is_some() {
+async fn a_full_disk_is_named_and_the_run_continues_later() {
     let (database, whole) =
         (TestDatabase::migrated(Backend::Sqlite).await, TestDatabase::seeded(Backend::Sqlite).await);
     let text = message(&seed_in_little_room(&database, 4_000));

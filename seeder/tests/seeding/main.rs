@@ -1,4 +1,4 @@
-//! `seeder` as people start it, on both databases.
+//! `seeder` as users start it, on both databases.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 

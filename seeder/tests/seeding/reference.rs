@@ -1,11 +1,11 @@
-//! The page of settings.
+//! The page `docs/configuration.md`.
 
 use std::path::Path;
 use std::process::Command;
 
 /// `scripts/configuration` writes the page.
 #[test]
-fn the_page_of_settings_is_what_the_seeder_says() {
+fn the_page_of_settings_is_current() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
     let output = Command::new(env!("CARGO_BIN_EXE_seeder")).arg("reference").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Runs that are told to stop.
+//! Runs that are stopped by a signal.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -8,17 +8,17 @@ use crate::deferred::{catalogue, pending};
 use crate::program::{SECONDS, STEPS, command, eventually, in_shell, message, seed_until, signal, start_until};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(a_run_that_is_told_to_stop_brings_back_what_it_took_away, several_hangups_are_one_wish,);
+on_both!(a_stopped_run_restores_what_it_dropped, several_hangups_count_once,);
 
 fn deferring() -> Vec<&'static str> {
     [SECONDS, &["--defer-indexes"]].concat()
 }
 
-async fn a_run_that_is_told_to_stop_brings_back_what_it_took_away(backend: Backend) {
+async fn a_stopped_run_restores_what_it_dropped(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;
-    // Each goes on where the one before has stopped.
+    // Each run continues where the previous one stopped.
     for (name, done) in [("INT", "load_users..OK"), ("TERM", "load_persons..OK")] {
         let (child, _) = seed_until(&database, &deferring(), done);
         signal(name, child.id());
@@ -31,15 +31,15 @@ async fn a_run_that_is_told_to_stop_brings_back_what_it_took_away(backend: Backe
     }
     assert_eq!((count(&db, "users").await, count(&db, "persons").await), (60_000, 30_000));
     let restored = command(&database, "restore", &[]).output().unwrap();
-    assert_eq!(String::from_utf8(restored.stdout).unwrap(), "nothing was away\n");
+    assert_eq!(String::from_utf8(restored.stdout).unwrap(), "nothing to restore\n");
 }
 
-/// A terminal that is closed sends one, its shell another.
-async fn several_hangups_are_one_wish(backend: Backend) {
+/// A terminal that closes sends one hang-up, its shell another.
+async fn several_hangups_count_once(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;
-    // Whoever runs the tests may ignore hang-ups.
+    // The tests may run with hang-ups ignored.
     let mut program = Command::new("env");
     let seeder = command(&database, "seed", &deferring());
     program.arg("--default-signal=HUP").arg(seeder.get_program()).args(seeder.get_args()).env_remove("DATABASE_URL");
@@ -50,7 +50,7 @@ async fn several_hangups_are_one_wish(backend: Backend) {
     while !text.contains("interrupted at load_") {
         assert!(said.read_line(&mut text).unwrap() > 0, "{text}");
     }
-    // It may have ended by now.
+    // The program may have ended.
     let _ = Command::new("kill").args(["-HUP", &child.id().to_string()]).stderr(Stdio::null()).status();
     said.read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{text}");
@@ -58,9 +58,9 @@ async fn several_hangups_are_one_wish(backend: Backend) {
     assert_eq!((catalogue(&db).await, pending(&db).await), (before, 0));
 }
 
-/// What is shown cannot be shown any more then.
+/// The program cannot print to a closed terminal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_goes_away_stops_a_run() {
+async fn a_closing_terminal_stops_a_run() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;

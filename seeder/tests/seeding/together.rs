@@ -1,4 +1,4 @@
-//! Several seeders, or what is left of them, at one database.
+//! Several seeders, or the connections of killed ones, on one database.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::deferred::{catalogue, pending};
 use crate::program::{SECONDS, command, eventually, message, seed_until, seed_well, signal};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(of_two_seeders_with_other_flags_one_fills_the_database);
+on_both!(one_of_two_seeders_with_other_flags_fills_the_database);
 
-async fn of_two_seeders_with_other_flags_one_fills_the_database(backend: Backend) {
+async fn one_of_two_seeders_with_other_flags_fills_the_database(backend: Backend) {
     let (database, alone) = (TestDatabase::migrated(backend).await, TestDatabase::migrated(backend).await);
     let flags =
         [["--movies=400", "--rng-seed=1", "--comments=1000"], ["--movies=450", "--rng-seed=2", "--comments=900"]];
@@ -24,10 +24,10 @@ async fn of_two_seeders_with_other_flags_one_fills_the_database(backend: Backend
     let outputs = children.map(|child| child.wait_with_output().unwrap());
     let winner = outputs.iter().position(|output| output.status.success());
     let winner = winner.unwrap_or_else(|| panic!("both gave up: {outputs:?}"));
-    // What the other finds depends on how far the first has come.
+    // The error depends on how far the winner is.
     let text = message(&outputs[1 - winner]);
     let answers = [
-        "was begun otherwise",
+        "was started with other flags",
         "the database is not empty",
         "another program holds the database",
         "is locked by another process",
@@ -49,9 +49,9 @@ async fn assert_is_sound(db: &DatabaseConnection) {
     assert_eq!(found, ("ok".to_owned(), 0));
 }
 
-/// SQLite alone: on PostgreSQL a lock lets one seeder look at a time.
+/// Only SQLite: on PostgreSQL a lock lets one seeder look at a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
+async fn one_of_two_seeders_on_an_empty_file_fills_it() {
     let (database, alone) =
         (TestDatabase::migrated(Backend::Sqlite).await, TestDatabase::migrated(Backend::Sqlite).await);
     let options = |movies| SeedOptions { sizes: Sizes { movies, ..Sizes::demo() }, ..SeedOptions::default() };
@@ -59,13 +59,13 @@ async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
     let mut seeds = Vec::new();
     for movies in [400, 450] {
         let (db, arrived) = (database.connect().await, Arc::clone(&arrived));
-        // Between its look at the database and its first row each waits for the other.
+        // Between the look at the database and the first row, each waits for the other.
         let meet = move |event| {
             let SeedEvent::Rows(_) = event else { return };
             arrived.fetch_add(1, Ordering::SeqCst);
             let deadline = Instant::now() + Duration::from_secs(60);
             while arrived.load(Ordering::SeqCst) < 2 {
-                assert!(Instant::now() < deadline, "the other never came");
+                assert!(Instant::now() < deadline, "the other seeder did not come");
                 std::thread::sleep(Duration::from_millis(1));
             }
         };
@@ -87,7 +87,7 @@ async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
     assert_is_sound(&db).await;
 }
 
-/// Lets a process go on, whatever becomes of the test.
+/// Continues a process when dropped, even if the test fails.
 struct Halted(i32);
 
 impl Halted {
@@ -103,9 +103,9 @@ impl Drop for Halted {
     }
 }
 
-/// The server has not yet noticed that the seeder is gone: a connection of it still works.
+/// The server has not noticed yet that the seeder was killed: one of its connections is still active.
 #[tokio::test(flavor = "multi_thread")]
-async fn restore_waits_for_what_a_killed_run_has_left_at_work() {
+async fn restore_waits_for_connections_of_a_killed_run() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;
@@ -126,10 +126,10 @@ async fn restore_waits_for_what_a_killed_run_has_left_at_work() {
     assert!(away > 50);
 
     let restore = command(&database, "restore", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Seeders' connections hold this one; its number ends with that of `WORK_LOCK`.
+    // The seeders' connections hold this lock; its number ends like that of `WORK_LOCK`.
     let waits = "pg_locks WHERE locktype = 'advisory' AND objid = x'73656565'::bigint::oid AND NOT granted";
     eventually("restore waits", async || count(&db, waits).await == 1).await;
-    assert_eq!(pending(&db).await, away, "nothing was touched");
+    assert_eq!(pending(&db).await, away, "nothing was restored yet");
     drop(worker);
     let restored = restore.wait_with_output().unwrap();
     assert!(restored.status.success(), "{restored:?}");

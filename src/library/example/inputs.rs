@@ -21,7 +21,7 @@ pub struct FestivalFilter {
 }
 
 impl FestivalFilter {
-    /// The rows that the filter leaves.
+    /// The rows that match the filter.
     pub(super) fn rows(self) -> ApiResult<Select<festivals::Entity>> {
         let city = self.city.map(|city| check_text("filter.city", city)).transpose()?;
         let year = self.year.map(|years| years.condition("filter.year", festivals::Column::Year)).transpose()?;

@@ -1,7 +1,7 @@
-//! A worked example of a domain: festivals and their screenings. The server does not have it.
+//! An example domain: festivals and their screenings. The server does not include it.
 //!
-//! `docs/adding-a-domain.md` shows parts of these files, and a test compares. A real domain is a folder of `src`, its
-//! tables are in `migration/` and `entity/`.
+//! `docs/adding-a-domain.md` shows parts of these files, and a test compares them. A real domain is a folder of `src`,
+//! with its tables in `migration/` and `entity/`.
 
 mod inputs;
 mod mutations;

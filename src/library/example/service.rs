@@ -19,7 +19,7 @@ const FILM: Constraint = Constraint::unique(
 /// Adds a screening.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
+/// `Invalid` with all errors of the input.
 pub async fn add_screening(work: &Work, input: &AddScreeningInput) -> Result<Id<Screening>, Rejection> {
     let AddScreeningInput { festival_id, film } = input.clone();
     let mut form = Form::new(work);

@@ -1,4 +1,4 @@
-//! The example domain answers as a domain of the server does, and the guide shows it as it is.
+//! The example domain behaves like a domain of the server, and the guide shows its code unchanged.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -49,16 +49,16 @@ impl Describe for Example {
     }
 }
 
-/// Makes `Node` a part of the schema: an interface that no field leads to is none.
+/// Makes `Node` a part of the schema: an interface that no field leads to is omitted.
 fn find_none(call: Call<'_, Root>) -> BoxFuture<'_, Column> {
     let keys = vec![None; call.rows.len()];
     Box::pin(async move { by_key::<Festival>(call.context, keys, KEY, Missing::IsNull).await.into() })
 }
 
-/// The key of the user who asks.
+/// The viewer's key.
 const USER: i32 = 7;
 
-/// An engine for the example, over a database of its own.
+/// An engine for the example, with its own database.
 struct Server {
     engine: Engine,
     services: Arc<Services>,
@@ -88,7 +88,7 @@ impl Server {
         Self { engine, services, _app: app, _folder: folder }
     }
 
-    /// The response to a request of this role, or of nobody.
+    /// The response to a request of this role, or of an anonymous client.
     async fn ask(&self, role: Option<Role>, query: &str, variables: Json) -> Json {
         let viewer = role.map(|role| Viewer { user: USER, session: 1, role });
         let caller = Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };

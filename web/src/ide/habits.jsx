@@ -1,4 +1,4 @@
-// What GraphiQL lacks: a new tab has the default query, /#docs shows the documentation, tabs are buttons for everybody.
+// Additions to GraphiQL: the default query in new tabs, documentation at /#docs, and accessible tabs.
 
 import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { useEffect, useLayoutEffect } from 'react';
@@ -8,7 +8,7 @@ export const NEW_TAB = `# Ctrl+Space completes, Ctrl+Enter runs.
 # The book on the left explains the schema.
 `;
 
-/** Shows nothing. */
+/** Renders nothing. */
 export function Habits() {
   const { tabs, activeTabIndex, queryEditor, referencePlugin } = useGraphiQL(
     pick('tabs', 'activeTabIndex', 'queryEditor', 'referencePlugin'),
@@ -17,7 +17,7 @@ export function Habits() {
   const tab = tabs[activeTabIndex];
 
   useEffect(() => {
-    // GraphiQL 5.4 has `defaultQuery` for its first tab alone; the others it makes without a query.
+    // GraphiQL 5.4 uses `defaultQuery` only for its first tab. New tabs have no query.
     if (tab?.query === null) queryEditor?.setValue(NEW_TAB);
   }, [tab?.id, queryEditor]);
 
@@ -25,7 +25,7 @@ export function Habits() {
     const follow = () => {
       if (location.hash !== '#docs') return;
       setVisiblePlugin(referencePlugin);
-      // So that the link leads here again.
+      // Without the hash, the link works again.
       history.replaceState(null, '', location.pathname + location.search);
     };
     follow();
@@ -33,7 +33,7 @@ export function Habits() {
     return () => removeEventListener('hashchange', follow);
   }, []);
 
-  // GraphiQL 5.4 has each tab hold buttons, which screen readers cannot reach in it: here they are a list of buttons.
+  // GraphiQL 5.4 puts buttons inside tabs, where screen readers cannot reach them. This makes the tabs a list of buttons.
   useLayoutEffect(() => {
     document.querySelectorAll('.graphiql-tab').forEach((item, index) => {
       item.parentElement.removeAttribute('role');

@@ -1,16 +1,16 @@
-// What /live says to the server: it looks for movies, loads the list, listens, and writes.
+// The requests of /live: find movies, load the list, subscribe, and write.
 
 import { createClient } from 'graphql-ws';
 
 import { ask, connectionParams, endpoint, mutate, noticeClosed } from '../session.js';
-import { noticing, resuming } from './resume.js';
+import { withPongTimeout, resumable } from './resume.js';
 
 const COMMENT = `fragment Shown on Comment {
   id text createdAt changedAt isDeleted isHidden canEdit author { username }
   subject { ... on Movie { id title } ... on Publication { id title } }
   parent { id isDeleted author { username } }
 }`;
-// The cursor comes with the list: the subscription tells what the list does not show yet.
+// The cursor is read with the list: the subscription reports what the list does not show yet.
 const START = `query Start($subject: ID, $id: ID!, $one: Boolean!) {
   commentCursor
   node(id: $id) @include(if: $one) { ... on Movie { id title } ... on Publication { id title } }
@@ -39,11 +39,11 @@ const stock = createClient({
   keepAlive: 15_000,
   retryAttempts: Infinity,
   shouldRetry: () => true,
-  // Not all at once when a server comes back.
+  // Random, so that clients do not reconnect simultaneously when a server returns.
   retryWait: pause,
   on: { closed: noticeClosed },
 });
-const client = resuming(noticing(stock, 5_000));
+const client = resumable(withPongTimeout(stock, 5_000));
 
 export const addComment = async (input) => (await mutate(ADD, input)).comment;
 export const editComment = async (input) => (await mutate(EDIT, input)).comment;
@@ -57,15 +57,15 @@ export async function find(wanted) {
     const { movie } = await ask(BY_ID, { id: wanted });
     return movie ? [movie] : [];
   } catch (error) {
-    // Whatever was meant, it was no id.
+    // The text is not a valid id.
     if (error.code === 'BAD_USER_INPUT') return [];
     throw error;
   }
 }
 
 /**
- * The newest comments of a subject, or of everything if it is empty, and the cursor from where to go on; asks as long as
- * `current` wants it.
+ * The newest comments of a subject, or of everything if it is empty, and the cursor for the subscription. Retries while
+ * `current` returns true.
  */
 export async function start(subject, current, tell) {
   while (current()) {
@@ -81,11 +81,11 @@ export async function start(subject, current, tell) {
   }
 }
 
-/** Listens behind a cursor; gives back what ends it. */
-export function addTo(subject, after, { happened, state, expired }) {
-  const deaf = [
-    stock.on('connected', () => state('connected')),
-    stock.on('closed', ({ code }) => code === 1000 || state('connecting', 'reconnecting')),
+/** Subscribes to events after a cursor. Returns a function that ends the subscription. */
+export function addTo(subject, after, { onEvent, onState, onExpired }) {
+  const listeners = [
+    stock.on('connected', () => onState('connected')),
+    stock.on('closed', ({ code }) => code === 1000 || onState('connecting', 'reconnecting')),
   ];
   let failed = null;
   const end = client.subscribe(
@@ -93,23 +93,23 @@ export function addTo(subject, after, { happened, state, expired }) {
     {
       next: ({ data, errors }) => {
         const event = data?.commentEvents;
-        // Connects anew for it, once; what fails again is left out.
+        // Reconnects once to get the event again. If it fails again, it is skipped.
         if (errors && event?.cursor !== failed) {
           failed = event?.cursor;
           return stock.terminate();
         }
-        if (event) happened(event);
+        if (event) onEvent(event);
       },
       error: (errors) => {
         const codes = Array.isArray(errors) ? errors.map((error) => error.extensions?.code) : [];
-        if (codes.includes('CURSOR_EXPIRED')) return expired();
-        state('ended', errors[0]?.message ?? errors.reason ?? 'the connection was refused');
+        if (codes.includes('CURSOR_EXPIRED')) return onExpired();
+        onState('ended', errors[0]?.message ?? errors.reason ?? 'the connection was refused');
       },
-      complete: () => state('ended'),
+      complete: () => onState('ended'),
     },
   );
   return () => {
-    deaf.forEach((forget) => forget());
+    listeners.forEach((unlisten) => unlisten());
     end();
   };
 }

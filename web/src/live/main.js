@@ -1,5 +1,5 @@
-// The page /live: a movie's newest comments, those that come, and what happens to them. /live?subject=ID begins with that
-// movie. What is said to the server is in api.js, how comments look in threads.js, how they are written in write.js.
+// The page /live: a movie's newest comments, new ones, edits and deletions. /live?subject=ID opens that movie. Requests are
+// in api.js, the list of comments is in threads.js, and the form is in write.js.
 
 import { addTo, deleteComment, find, start } from './api.js';
 import { onSession } from '../session.js';
@@ -12,13 +12,13 @@ const element = (id) => document.getElementById(id);
 const [state, found, heading, list, none, news] = ['state', 'found', 'subject', 'comments', 'none', 'news'].map(element);
 const threads = new Threads(list, element('comment'), { reply, edit, remove, choose, leaving: rescue });
 
-/** Shows how the connection is: connected, connecting or ended; `text` says more. */
-function tell(kind, text = kind) {
+/** Shows the state of the connection: connected, connecting or ended. `text` has details. */
+function showState(kind, text = kind) {
   state.dataset.state = kind;
   state.textContent = text;
 }
 
-/** Says what has happened to those who cannot see it. */
+/** Announces a change to screen readers. */
 function announce(text) {
   const line = document.createElement('p');
   line.textContent = text;
@@ -26,8 +26,8 @@ function announce(text) {
   if (news.children.length > NEWS_MAX) news.firstElementChild.remove();
 }
 
-/** Shows what happened to a comment, as far as it is on the page. */
-function happened({ kind, commentId, comment }) {
+/** Applies an event to the page. */
+function applyEvent({ kind, commentId, comment }) {
   if (kind === 'ADDED') {
     if (threads.add(comment, true)) announce(`${authorOf(comment)} on ${comment.subject.title}: ${comment.text}`);
   } else if (threads.change(commentId, comment, kind === 'EDITED' && !comment?.isDeleted)) {
@@ -40,7 +40,7 @@ function happened({ kind, commentId, comment }) {
 async function remove(comment) {
   if (!confirm('Delete this comment?')) return;
   try {
-    // The subscription tells what is left of it.
+    // The subscription reports the result.
     await deleteComment(comment.id);
   } catch (error) {
     found.replaceChildren(error.message);
@@ -51,7 +51,7 @@ let stop = () => {};
 let turn = 0;
 let subject = '';
 
-/** Begins anew with a subject, or with everything; whatever was begun before is over. */
+/** Starts with a subject, or with everything. Replaces the previous subscription. */
 async function listen(chosen) {
   const mine = ++turn;
   const current = () => mine === turn;
@@ -59,16 +59,16 @@ async function listen(chosen) {
   subject = chosen;
   stop();
   stop = () => {};
-  tell('connecting');
+  showState('connecting');
   list.setAttribute('aria-busy', 'true');
-  const begin = await start(subject, current, ifCurrent(tell));
+  const begin = await start(subject, current, ifCurrent(showState));
   if (!current()) return;
   threads.clear();
   list.removeAttribute('aria-busy');
   if (subject && !begin.subject) {
-    heading.textContent = 'Nothing has this id';
+    heading.textContent = 'No movie or publication has this id';
     showForm(null);
-    return tell('ended', 'not listening');
+    return showState('ended', 'not listening');
   }
   heading.textContent = begin.subject?.title ?? 'Comments on everything';
   list.classList.toggle('mixed', !subject);
@@ -76,14 +76,14 @@ async function listen(chosen) {
   none.hidden = !threads.isEmpty;
   showForm(begin.subject);
   stop = addTo(subject, begin.cursor, {
-    happened: ifCurrent(happened),
-    state: ifCurrent(tell),
-    // It was away for too long, and what it missed is gone: the list is loaded anew.
-    expired: ifCurrent(() => listen(subject)),
+    onEvent: ifCurrent(applyEvent),
+    onState: ifCurrent(showState),
+    // The client was disconnected too long and missed events. It reloads the list.
+    onExpired: ifCurrent(() => listen(subject)),
   });
 }
 
-/** Chooses a subject, so that a link to it can be kept. */
+/** Selects a subject and puts it into the page's address. */
 function choose(chosen) {
   found.replaceChildren();
   const url = new URL(location.href);
@@ -119,7 +119,7 @@ element('search').addEventListener('submit', async (event) => {
 element('all').addEventListener('click', () => choose(''));
 addEventListener('popstate', open);
 onWritten((comment) => threads.change(comment.id, comment) || threads.add(comment, true));
-// What one may do with a comment depends on who one is; the socket connects anew with the new token.
+// The allowed actions depend on the user. The socket reconnects with the new token.
 onSession(({ isOther }) => {
   showForm();
   if (isOther) listen(subject);

@@ -1,14 +1,14 @@
 /**
- * Makes a client of graphql-ws or graphql-sse resume: whenever it connects again by itself, each of its
- * subscriptions goes on behind the last `cursor` that it has passed on. The subscription has a
- * variable `after` and selects `cursor`.
+ * Makes a client of graphql-ws or graphql-sse resume: when it reconnects, each of its subscriptions
+ * continues after the last `cursor` that it delivered. The subscription must have a variable `after` and
+ * select `cursor`.
  */
-export function resuming(client) {
+export function resumable(client) {
   return {
     ...client,
     subscribe(payload, sink) {
       let seen = payload.variables?.after;
-      // The client writes its payload anew for each connection, and reads this then.
+      // The client serializes its payload for each connection, and calls this getter.
       const variables = {
         ...payload.variables,
         get after() {
@@ -17,7 +17,7 @@ export function resuming(client) {
       };
       const next = (result) => {
         sink.next(result);
-        // What could not be shown comes again when it connects anew.
+        // A failed event is sent again after a reconnection.
         if (result.errors) return;
         for (const event of Object.values(result.data ?? {})) {
           seen = event?.cursor ?? seen;
@@ -29,10 +29,10 @@ export function resuming(client) {
 }
 
 /**
- * Makes a client of graphql-ws, with its option `keepAlive`, notice a server or a network that has gone
- * without a word: when a ping is not answered within `patience` milliseconds it connects again.
+ * Makes a client of graphql-ws with the option `keepAlive` detect a lost server or network: if a ping gets
+ * no pong within `patience` milliseconds, the client reconnects.
  */
-export function noticing(client, patience) {
+export function withPongTimeout(client, patience) {
   let timer;
   client.on('ping', (received) => {
     if (!received) timer = setTimeout(() => client.terminate(), patience);

@@ -5,7 +5,7 @@ import { showTime } from './when.js';
 const SHOWN_MAX = 200;
 const find = (id) => document.getElementById(id);
 
-/** Who wrote a comment, for people. */
+/** The displayed author of a comment. */
 export const authorOf = (comment) => comment.author?.username ?? (comment.isDeleted ? 'somebody' : 'a former user');
 
 export class Threads {
@@ -14,8 +14,8 @@ export class Threads {
   #actions;
 
   /**
-   * `actions` are what people do with a comment: `reply`, `edit`, `remove` and `choose`, which gets its subject. `leaving` gets
-   * what is about to be removed from the page.
+   * `actions` are the handlers `reply`, `edit`, `remove` and `choose` (which gets the subject's id). `leaving` gets each
+   * element before it is removed from the page.
    */
   constructor(list, template, actions) {
     this.#list = list;
@@ -32,7 +32,7 @@ export class Threads {
     this.#list.replaceChildren();
   }
 
-  /** Shows a comment, once; says whether it is new. */
+  /** Adds a comment unless it is already shown. Returns whether it was added. */
   add(comment, isFresh) {
     if (!comment || comment.isDeleted || find(comment.id)) return false;
     const item = this.#make(comment, isFresh);
@@ -47,7 +47,7 @@ export class Threads {
     return true;
   }
 
-  /** Shows what an event says of a comment, which is null when it no longer exists; says whether it was on the page. */
+  /** Applies a change of a comment, which is null if it no longer exists. Returns whether it was on the page. */
   change(id, comment, isEdited) {
     const item = find(id);
     if (!item) return false;
@@ -65,7 +65,7 @@ export class Threads {
     return item;
   }
 
-  /** Brings the thread of a new reply to the top, unless somebody is at work in it. */
+  /** Moves the thread of a new reply to the top, unless it has the focus. */
   #raise(item) {
     const thread = item.closest('#comments > li');
     if (thread.previousElementSibling && !thread.contains(document.activeElement)) this.#top(thread);

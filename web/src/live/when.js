@@ -1,4 +1,4 @@
-// Times as people say them: "2 minutes ago".
+// Relative times, such as "2 minutes ago".
 
 const UNITS = [
   ['year', 31_557_600],
@@ -11,21 +11,21 @@ const UNITS = [
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 const full = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
 
-/** How long ago a time was, in the largest unit that fits. */
+/** The time elapsed since `time`, in the largest unit that fits. */
 export function ago(time, now = Date.now()) {
   const seconds = (Date.parse(time) - now) / 1000;
   const unit = UNITS.find(([, length]) => Math.abs(seconds) >= length);
   return unit ? relative.format(Math.trunc(seconds / unit[1]), unit[0]) : 'just now';
 }
 
-/** Writes a time into a `<time>`, which `keepTimes` then keeps true. */
+/** Writes a time into a `<time>` element. `keepTimes` keeps it current. */
 export function showTime(element, time) {
   element.dateTime = time;
   element.title = full.format(new Date(time));
   element.textContent = ago(time);
 }
 
-/** Writes all times below `root` anew, again and again. */
+/** Updates all times below `root` periodically. */
 export function keepTimes(root) {
   setInterval(() => {
     for (const element of root.querySelectorAll('time')) {

@@ -1,4 +1,4 @@
-// The form to write with: a comment on the subject, a reply, or a change of a comment.
+// The form for a comment on the subject, a reply, or an edit.
 
 import { addComment, editComment } from './api.js';
 import { openLogIn } from '../bar.js';
@@ -10,18 +10,18 @@ const ids = ['home', 'write', 'text', 'refused', 'cancel', 'hint', 'enter'];
 const [home, form, text, refused, cancel, hint, enter] = ids.map(element);
 const label = form.querySelector('label');
 
-/** What the page is about: `{ id, title }`, or null for everything. */
+/** The subject of the page: `{ id, title }`, or null for everything. */
 let subject = null;
-/** What the form does: gets the text, gives the comment. Null if it is a comment on the subject. */
+/** The form's action: takes the text, returns the comment. Null for a comment on the subject. */
 let task = null;
 let written = () => {};
 
-/** Sends what is written: `done` gets the comment as the API answered it. */
+/** Sets the callback that gets each written comment as the API returned it. */
 export function onWritten(done) {
   written = done;
 }
 
-/** Shows the form where it belongs, to those who may use it. */
+/** Shows the form to users who may write. */
 export function showForm(newSubject = subject) {
   subject = newSubject;
   const canWrite = isLoggedIn() && (task !== null || subject !== null);
@@ -33,14 +33,14 @@ export function showForm(newSubject = subject) {
   hint.querySelector('span').textContent = isLost ? 'Find a movie to comment on it, or reply to a comment.' : '';
 }
 
-/** Brings the form back from what is about to be removed, with what was written. */
+/** Moves the form, with its text, out of an element that is about to be removed. */
 export function rescue(leaving) {
   if (leaving.contains(form)) goHome(text.value);
 }
 
-function goHome(kept = '') {
+function goHome(draft = '') {
   task = null;
-  text.value = kept;
+  text.value = draft;
   refused.textContent = '';
   home.prepend(form);
   showForm();
@@ -62,12 +62,12 @@ export function reply(comment, item) {
   work(item, `Reply to ${authorOf(comment)}`, '', (value) => addComment({ parentId: comment.id, text: value }));
 }
 
-/** Opens the form under a comment of one's own, to change it. */
+/** Opens the form under the user's own comment, to edit it. */
 export function edit(comment, item) {
   work(item, 'Edit your comment', comment.text, (value) => editComment({ id: comment.id, text: value }));
 }
 
-/** Leaves the form, and gives the focus back to what opened it. */
+/** Closes the form and returns the focus to the button that opened it. */
 function leave() {
   const body = form.closest('.body');
   goHome();

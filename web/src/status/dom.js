@@ -1,6 +1,6 @@
-// Elements: making them, and changing those on the page into others.
+// Creates elements, and updates those on the page.
 
-/** An element with properties, attributes (`attributes`) and children; children that are null are left out. */
+/** Creates an element with properties, attributes (`attributes`) and children. Null children are skipped. */
 export function make(tag, { attributes = {}, ...properties } = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
@@ -8,7 +8,7 @@ export function make(tag, { attributes = {}, ...properties } = {}, ...children) 
   return element;
 }
 
-/** Makes `old` look like `wanted`. What is alike stays, and with it focus, selection and places of scrolling. */
+/** Makes `old` equal to `wanted`. Equal parts are not replaced, so that focus, selection and scroll positions stay. */
 export function morph(old, wanted) {
   if (old.nodeName !== wanted.nodeName || old.id !== wanted.id) return old.replaceWith(wanted);
   if (old.nodeType === Node.TEXT_NODE) {
@@ -29,7 +29,7 @@ export function morph(old, wanted) {
   });
 }
 
-/** A table with a caption; rows are lists of cells, texts or elements. None without rows. */
+/** A table with a caption. Rows are lists of cells, texts or elements. Null without rows. */
 export function table(caption, headers, rows) {
   if (rows.length === 0) return null;
   const head = make('tr', {}, headers.map((text) => make('th', { textContent: text, scope: 'col' })));

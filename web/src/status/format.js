@@ -1,8 +1,8 @@
-// Numbers as people read them.
+// Formats numbers for display.
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-/** Bytes with a unit; empty if they are not known. */
+/** Bytes with a unit; empty if unknown. */
 export function bytes(count) {
   if (count === null || count === undefined) return '';
   let unit = 0;
@@ -21,5 +21,5 @@ export function seconds(count) {
 /** The time of day. */
 export const clock = (date) => date.toLocaleTimeString([], { hour12: false });
 
-/** `quorum_standby` as patronictl shows it. */
+/** A role such as `quorum_standby`, as patronictl shows it. */
 export const role = (name) => name.split('_').map((word) => word[0].toUpperCase() + word.slice(1)).join(' ');

@@ -1,8 +1,8 @@
-// What this page has seen since it was opened: numbers for the plots, and what has happened to each node.
+// The history since the page was opened: numbers for the plots, and events of each node.
 
 import { bytes, role } from './format.js';
 
-/** Ten minutes. */
+/** The points of ten minutes. */
 const POINTS_MAX = 300;
 const EVENTS_MAX = 100;
 
@@ -15,7 +15,7 @@ const lagOf = (document) =>
     ? document.cluster.members.map((member) => [member.name, member.replayLagBytes])
     : (document.database?.replicas ?? []).map((replica) => [replica.name, replica.replayLagBytes]);
 
-/** Operations a second of each server since the document before. */
+/** Operations per second of each server since the previous document. */
 function rates(document) {
   const seconds = last ? (new Date(document.at) - new Date(last.at)) / 1000 : 0;
   return document.instances.map((instance) => {
@@ -25,9 +25,9 @@ function rates(document) {
   });
 }
 
-/** What an event line says of a member. */
+/** The text of an event line about a member. */
 const describe = (member) =>
-  member.silence ? `silent: ${member.silence}` : `${role(member.role)}, ${member.state}, timeline ${member.timeline ?? '?'}`;
+  member.silence ? `no response: ${member.silence}` : `${role(member.role)}, ${member.state}, timeline ${member.timeline ?? '?'}`;
 
 function note(document) {
   const at = new Date(document.at);
@@ -38,7 +38,7 @@ function note(document) {
     if (before.get(member.name) !== now) add(member.name, now, member.silence ? 'bad' : 'plain');
     before.delete(member.name);
   }
-  for (const name of before.keys()) add(name, 'gone: Patroni does not list it any more', 'bad');
+  for (const name of before.keys()) add(name, 'gone: Patroni no longer lists it', 'bad');
   const key = (symptom) => `${symptom.name} ${symptom.subject}`;
   const known = new Set(last?.symptoms.map(key));
   const current = new Set(document.symptoms.map(key));
@@ -53,7 +53,7 @@ function note(document) {
   events.splice(0, events.length - EVENTS_MAX);
 }
 
-/** Remembers a document. */
+/** Adds a document to the history. */
 export function remember(document) {
   note(document);
   const connections = document.database?.connections;
@@ -67,22 +67,22 @@ export function remember(document) {
   last = document;
 }
 
-/** Remembers that there is no document: lines have a gap then. */
-export function rememberSilence() {
+/** Records a missing document, as a gap in the lines. */
+export function rememberGap() {
   points.push({ at: Date.now() / 1000, lag: new Map(), operations: new Map(), connections: new Map() });
 }
 
-/** Forgets all: somebody else may look now. */
+/** Clears the history, since another user may look now. */
 export function forget() {
   points.length = 0;
   events.length = 0;
   last = null;
 }
 
-/** What has happened, of one node or of all, the latest first. */
-export const story = (subject) => events.filter((event) => !subject || event.subject === subject).toReversed();
+/** The events of one node or of all, newest first. */
+export const eventsOf = (subject) => events.filter((event) => !subject || event.subject === subject).toReversed();
 
-/** Times, names and values of one kind of numbers, of one name or of all. */
+/** The times, names and values of one kind of number, for one name or all. */
 export function series(kind, name) {
   const names = [...new Set(points.flatMap((point) => [...point[kind].keys()]))].filter((each) => !name || each === name);
   const values = names.map((each) => points.map((point) => point[kind].get(each) ?? null));

@@ -1,11 +1,11 @@
-// The page /status: how the cluster, the servers and the database are, for admins. /status#NODE shows one node.
-// It asks /status.json every 2 s; what it is like over time is in history.js.
+// The page /status for admins: the state of the cluster, the servers and the database. /status#NODE shows one node.
+// It requests /status.json every 2 s. history.js keeps the history.
 
 import '../bar.js';
 import { openLogIn } from '../bar.js';
 import { fetchSignedIn, isLoggedIn, onSession } from '../session.js';
 import { morph } from './dom.js';
-import { forget, remember, rememberSilence } from './history.js';
+import { forget, remember, rememberGap } from './history.js';
 import { draw, redraw } from './plots.js';
 import { details, node, overview, symptoms } from './views.js';
 
@@ -18,13 +18,13 @@ let seen = null;
 let timer;
 let turn = 0;
 
-/** Shows how things are: good, waiting or bad. Said aloud only when it changes. */
-function tell(kind, text) {
+/** Shows the overall state: good, waiting or bad. Screen readers announce only changes. */
+function showState(kind, text) {
   state.dataset.state = kind;
   if (state.textContent !== text) state.textContent = text;
 }
 
-/** Shows why there is nothing to see. */
+/** Hides the status and shows the reason. */
 function close(text, mayEnter) {
   seen = null;
   forget();
@@ -32,7 +32,7 @@ function close(text, mayEnter) {
   gate.hidden = false;
   gate.firstElementChild.textContent = text;
   enter.hidden = !mayEnter;
-  tell('waiting', 'not shown');
+  showState('waiting', 'not shown');
 }
 
 const wanted = () => {
@@ -53,8 +53,8 @@ function show() {
   if (!name) morph(element('more'), details(seen));
   const count = seen.symptoms.length + seen.sources.filter(({ trouble }) => trouble).length;
   const worst = seen.symptoms.some(({ severity }) => severity === 'critical') ? 'bad' : 'waiting';
-  const text = count === 1 ? '1 thing is wrong' : `${count} things are wrong`;
-  tell(seen.isWell ? 'good' : worst, seen.isWell ? 'all is well' : text);
+  const text = count === 1 ? '1 problem' : `${count} problems`;
+  showState(seen.isWell ? 'good' : worst, seen.isWell ? 'healthy' : text);
   document.title = `${seen.isWell ? '' : `(${count}) `}Kinoteka: status`;
 }
 
@@ -64,13 +64,13 @@ async function look() {
     response = await fetchSignedIn(url, { signal: AbortSignal.timeout(15_000) });
     if (response.ok) return await response.json();
   } catch {
-    throw new Error('the server does not answer');
+    throw new Error('the server does not respond');
   }
   const { errors } = await response.json().catch(() => ({}));
-  throw Object.assign(new Error(errors?.[0]?.message ?? `the server answers ${response.status}`), { status: response.status });
+  throw Object.assign(new Error(errors?.[0]?.message ?? `the server returned ${response.status}`), { status: response.status });
 }
 
-/** Looks again and again, until another turn begins. */
+/** Polls until another turn begins. */
 async function poll(mine) {
   if (!isLoggedIn()) return;
   try {
@@ -81,10 +81,10 @@ async function poll(mine) {
     show();
   } catch (error) {
     if (mine !== turn || error.status === 401) return;
-    if (error.status === 403) return close('This page is for admins, and you are not one. `kinoteka role grant USER admin` makes one.', false);
-    rememberSilence();
-    tell('bad', error.message);
-    if (!seen) gate.firstElementChild.textContent = `There is nothing to show yet: ${error.message}.`;
+    if (error.status === 403) return close('This page is only for admins. `kinoteka role grant USER admin` makes a user an admin.', false);
+    rememberGap();
+    showState('bad', error.message);
+    if (!seen) gate.firstElementChild.textContent = `No status yet: ${error.message}.`;
   }
   timer = setTimeout(poll, PAUSE_MS, mine);
 }
@@ -92,8 +92,8 @@ async function poll(mine) {
 function begin() {
   clearTimeout(timer);
   const mine = ++turn;
-  if (!isLoggedIn()) return close('This page is for admins. Log in as one.', true);
-  tell('waiting', 'connecting');
+  if (!isLoggedIn()) return close('This page is for admins. Log in as an admin.', true);
+  showState('waiting', 'connecting');
   enter.hidden = true;
   gate.firstElementChild.textContent = '';
   poll(mine);

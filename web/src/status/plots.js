@@ -1,4 +1,4 @@
-// The plots: lines over the time that this page has been open.
+// The plots: lines over the time since the page was opened.
 
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
@@ -9,16 +9,16 @@ import { series } from './history.js';
 
 const PLOTS = [
   { kind: 'lag', title: 'Not replayed', show: bytes, ofNode: true, steps: Array.from({ length: 44 }, (_, power) => 2 ** power) },
-  { kind: 'operations', title: 'Operations a second', show: (value) => (value === null ? '' : value.toFixed(1)) },
+  { kind: 'operations', title: 'Operations per second', show: (value) => (value === null ? '' : value.toFixed(1)) },
   { kind: 'connections', title: 'Connections to PostgreSQL', show: (value) => value ?? '' },
 ];
-/** Steps of the axis of time. */
+/** Steps of the time axis. */
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 const LINES = ['--line-1', '--line-2', '--line-3', '--line-4'];
 
 const section = document.getElementById('plots');
 const drawn = new Map();
-/** A colour of the theme, as a canvas takes it. */
+/** A colour of the theme, in the form that a canvas needs. */
 function resolve(name) {
   const probe = make('span', { style: `color: var(${name})` });
   section.append(probe);
@@ -60,7 +60,7 @@ function close(kind) {
   drawn.delete(kind);
 }
 
-/** The width of a plot: as wide as the figure around it is inside. */
+/** The width of a plot: the inner width of its figure. */
 function widthOf() {
   const probe = make('figure');
   section.append(probe);
@@ -87,7 +87,7 @@ export function draw(node) {
   }
 }
 
-/** Draws them anew, in other colours or at another width. */
+/** Redraws the plots, for other colours or another width. */
 export function redraw(node) {
   [...drawn.keys()].forEach(close);
   draw(node);

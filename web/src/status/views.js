@@ -2,7 +2,7 @@
 
 import { make, stated, table } from './dom.js';
 import { bytes, clock, role, seconds } from './format.js';
-import { story } from './history.js';
+import { eventsOf } from './history.js';
 
 const WELL = ['running', 'streaming'];
 const memberState = ({ silence, state }) => (silence || !WELL.includes(state) ? 'bad' : 'good');
@@ -17,11 +17,11 @@ function cluster({ cluster }) {
   if (!cluster) return [];
   const id = cluster.systemIdentifier ? ` (${cluster.systemIdentifier})` : '';
   const rows = cluster.members.map((member) => [
-    nodeLink(member.name), member.host, role(member.role), stated(memberState(member), member.silence ? 'silent' : member.state),
+    nodeLink(member.name), member.host, role(member.role), stated(memberState(member), member.silence ? 'no response' : member.state),
     member.timeline, member.receiveLsn, bytes(member.receiveLagBytes), member.replayLsn, bytes(member.replayLagBytes), restart(member),
   ]);
   const headers = ['Member', 'Host', 'Role', 'State', 'TL', 'Receive LSN', 'Lag', 'Replay LSN', 'Lag', 'Restart'];
-  const paused = 'Maintenance mode: Patroni promotes nobody.';
+  const paused = 'Maintenance mode: Patroni does not promote replicas.';
   return [table(`Cluster ${cluster.scope}${id}`, headers, rows), cluster.isPaused ? make('p', { textContent: paused }) : null];
 }
 
@@ -29,10 +29,10 @@ const READINESS = { full: 'good', 'read-only': 'waiting' };
 
 function servers({ instances }) {
   const pools = ({ pools }) => pools.map(({ name, inUse, max }) => `${name} ${inUse}/${max}`).join(', ');
-  const feed = ({ feed }) => feed && stated(feed.isConnected ? 'good' : 'bad', feed.isConnected ? 'connected' : 'away');
+  const feed = ({ feed }) => feed && stated(feed.isConnected ? 'good' : 'bad', feed.isConnected ? 'connected' : 'disconnected');
   const rows = instances.map((instance) => [
     make('th', { scope: 'row', textContent: instance.name }),
-    stated(READINESS[instance.readiness] ?? 'bad', instance.readiness ?? 'silent'),
+    stated(READINESS[instance.readiness] ?? 'bad', instance.readiness ?? 'no response'),
     instance.database, instance.version, instance.timeline, seconds(instance.replicaLagS), number(instance.operations),
     number(instance.errors), bytes(instance.memoryBytes), feed(instance), number(instance.feed?.listeners), pools(instance),
   ]);
@@ -46,7 +46,7 @@ function database({ database, cluster }) {
   const { connections: its } = database;
   const facts = `PostgreSQL ${database.version}, database ${database.name}, ${bytes(database.sizeBytes)}. Connections: ` +
     `${its.total} of ${its.max}; ${its.active} active, ${its.idle} idle, ${its.idleInTransaction} idle in a transaction, ` +
-    `${its.waitingForLocks} wait for locks.`;
+    `${its.waitingForLocks} waiting for locks.`;
   const link = (name) => (cluster ? name : nodeLink(name));
   const replicas = database.replicas.map((replica) => [
     link(replica.name), replica.state, replica.syncState, bytes(replica.receiveLagBytes), bytes(replica.replayLagBytes),
@@ -69,27 +69,27 @@ function database({ database, cluster }) {
 function sources({ sources }) {
   const flags = { patroni: '--patroni-url', monitor: '--monitor-url', instances: '--instances' };
   const lines = sources.map(({ name, address, trouble, remedy }) => {
-    const text = trouble ? `${trouble}. To do: ${remedy}.` : address ? `answers, at ${address}` : `not configured; ${flags[name]} names it`;
+    const text = trouble ? `${trouble}. Remedy: ${remedy}.` : address ? `responds at ${address}` : `not configured; set ${flags[name]}`;
     return make('li', { className: trouble ? 'state bad' : 'state plain' }, make('b', { textContent: name }), `: ${text}`);
   });
   return [make('h2', { textContent: 'Sources' }), make('ul', { className: 'sources' }, lines)];
 }
 
-/** What has happened, as a list. */
+/** The history as a list. */
 function events(title, subject, count) {
-  const lines = story(subject).slice(0, count).map((event) =>
+  const lines = eventsOf(subject).slice(0, count).map((event) =>
     make('li', { className: `state ${event.state}` }, make('time', { textContent: clock(event.at) }),
       ` ${subject ? '' : `${event.subject ?? ''} `}${event.text}`));
   if (lines.length === 0) return [];
   return [make('h2', { textContent: title }), make('ol', { className: 'events' }, lines)];
 }
 
-/** The whole: what is above the plots. */
+/** The overview above the plots. */
 export function overview(document) {
-  return make('div', { id: 'view' }, cluster(document), servers(document), events('What this page has seen', null, 8));
+  return make('div', { id: 'view' }, cluster(document), servers(document), events('History since the page was opened', null, 8));
 }
 
-/** What is below them. */
+/** The tables below the plots. */
 export const details = (document) => make('div', { id: 'more' }, database(document), sources(document));
 
 function facts(pairs) {
@@ -97,7 +97,7 @@ function facts(pairs) {
   return make('dl', {}, known.flatMap(([name, value]) => [make('dt', { textContent: name }), make('dd', {}, value)]));
 }
 
-/** One node: what it is, and its story. */
+/** One node: its facts and its history. */
 export function node(document, name) {
   const member = document.cluster?.members.find((each) => each.name === name);
   const replica = document.database?.replicas.find((each) => each.name === name);
@@ -105,8 +105,8 @@ export function node(document, name) {
   const back = make('p', {}, make('a', { href: '#', id: 'back', textContent: '← All nodes' }));
   const title = make('h2', { id: 'node-title', textContent: `Node ${name}` });
   if (!member && !replica) {
-    return make('div', { id: 'view' }, back, title, make('p', { textContent: 'There is no such node at the moment.' }),
-      events('Its story', name, 50));
+    return make('div', { id: 'view' }, back, title, make('p', { textContent: 'This node is not known at the moment.' }),
+      events('History', name, 50));
   }
   return make('div', { id: 'view' }, back, title, facts([
     ['Role', member && role(member.role)],
@@ -120,16 +120,16 @@ export function node(document, name) {
     ['Not replayed', bytes(member?.replayLagBytes ?? replica?.replayLagBytes)],
     ['Replay lag', seconds(replica?.replayLagS)],
     ['Last transaction replayed', member?.replayedAt],
-    ['Commits wait for it', replica?.syncState],
-    ['WAL kept for it', slot && bytes(slot.keptBytes)],
+    ['Synchronous state', replica?.syncState],
+    ['WAL kept for its slot', slot && bytes(slot.keptBytes)],
     ['Restart', member?.isRestartPending ? 'pending' : null],
-  ]), events('Its story', name, 50));
+  ]), events('History', name, 50));
 }
 
-/** What is wrong, as items of a list: with what it means, and where to read what to do. */
+/** The faults as a list, each with its effect and a link to the remedy. */
 export function symptoms(document, name) {
   const its = document.symptoms.filter((symptom) => !name || symptom.subject === name || symptom.subject === null);
-  return make('ul', { id: 'symptoms', attributes: { 'aria-live': 'polite', 'aria-label': 'What is wrong' } }, its.map((symptom) => {
+  return make('ul', { id: 'symptoms', attributes: { 'aria-live': 'polite', 'aria-label': 'Faults' } }, its.map((symptom) => {
     const anchor = symptom.guide.split('#')[1];
     const isMember = document.cluster?.members.some((member) => member.name === symptom.subject) && !name;
     return make('li', { className: symptom.severity },
@@ -138,8 +138,8 @@ export function symptoms(document, name) {
       make('p', {},
         make('a', { href: `monitoring#${anchor}`, target: '_blank', rel: 'noopener', textContent: 'What to do' }),
         isMember ? ' · ' : '',
-        isMember ? make('a', { href: `#${encodeURIComponent(symptom.subject)}`, textContent: `Story of ${symptom.subject}` }) : '',
-        make('span', { className: 'age', attributes: { 'aria-hidden': 'true' }, textContent: ` seen for ${seconds(symptom.forS)}` })),
+        isMember ? make('a', { href: `#${encodeURIComponent(symptom.subject)}`, textContent: `History of ${symptom.subject}` }) : '',
+        make('span', { className: 'age', attributes: { 'aria-hidden': 'true' }, textContent: ` (for ${seconds(symptom.forS)})` })),
     );
   }));
 }

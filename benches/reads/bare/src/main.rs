@@ -1,6 +1,6 @@
-//! What HTTP alone costs: axum routes that read a request and send ready bytes.
+//! Measures the cost of HTTP: axum routes that read a request and send prepared bytes.
 //!
-//! `bare-route FILE...` answers `POST /<the file's name>` with the file's content as JSON.
+//! `bare-route FILE...` responds to `POST /<the file's name>` with the file's content as JSON.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use axum::routing::post;
 async fn main() -> anyhow::Result<()> {
     let mut router = Router::new();
     for file in std::env::args().skip(1) {
-        let answer = Bytes::from(std::fs::read(&file).with_context(|| file.clone())?);
+        let response = Bytes::from(std::fs::read(&file).with_context(|| file.clone())?);
         let name = Path::new(&file).file_name().context("a file has a name")?.to_string_lossy();
-        let send = async move |_request: Bytes| ([(CONTENT_TYPE, "application/json")], answer.clone());
+        let send = async move |_request: Bytes| ([(CONTENT_TYPE, "application/json")], response.clone());
         router = router.route(&format!("/{name}"), post(send));
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

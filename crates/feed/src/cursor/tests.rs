@@ -6,11 +6,11 @@ use super::*;
 fn marks() -> impl Strategy<Value = Mark> {
     let number = || 0..i64::MAX;
     let row = (number(), number(), number()).prop_map(|(xact, id, at_us)| Mark::of_row(xact, id, at_us));
-    let place = (number(), number(), number(), number())
+    let position = (number(), number(), number(), number())
         .prop_map(|(tick, xact, id, mark)| Mark { position: Position { tick, xact, id }, stamp: Stamp::Tick(mark) });
     let end = (number(), number())
         .prop_map(|(tick, mark)| Mark { position: Position::end_of(tick), stamp: Stamp::Tick(mark) });
-    prop_oneof![row, place, end]
+    prop_oneof![row, position, end]
 }
 
 fn snapshots() -> impl Strategy<Value = Snapshot> {
@@ -23,7 +23,7 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
 
 fn cursors() -> impl Strategy<Value = FeedCursor> {
     let seen = (snapshots(), 0..i64::MAX, 0..i64::MAX)
-        .prop_map(|(snapshot, tick, mark)| Arc::new(Seen { snapshot, tick, mark }));
+        .prop_map(|(snapshot, tick, mark)| Arc::new(ListedEvents { snapshot, tick, mark }));
     ("[0-9a-f]{12}", marks(), proptest::option::of(seen)).prop_map(|(epoch, mark, seen)| FeedCursor {
         epoch,
         mark,
@@ -33,7 +33,7 @@ fn cursors() -> impl Strategy<Value = FeedCursor> {
 
 proptest! {
     #[test]
-    fn cursor_parses_to_its_place(cursor in cursors()) {
+    fn a_cursor_parses_to_its_position(cursor in cursors()) {
         let text = cursor.text();
         prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
         prop_assert_eq!(FeedCursor::parse(&text), Some(cursor));
@@ -93,7 +93,7 @@ fn near_misses_are_refused() {
     assert_eq!(FeedCursor::parse(&BASE64_URL_SAFE_NO_PAD.encode(long)), None, "too long");
 }
 
-/// As the texts of releases before ticks were.
+/// Cursors of releases without ticks.
 #[test]
 fn old_cursors_are_read() {
     let text = BASE64_URL_SAFE_NO_PAD.encode("f1:ffb48cd538b6:901:12:1763890000000000");
@@ -104,10 +104,10 @@ fn old_cursors_are_read() {
 
 #[test]
 fn a_snapshot_shows_what_was_committed() {
-    let snapshot = Snapshot::parse("10:20:10,15").unwrap_or_else(|| panic!("it is one"));
+    let snapshot = Snapshot::parse("10:20:10,15").unwrap_or_else(|| panic!("it is a snapshot"));
     let shown: Vec<_> = (8..22).filter(|xact| snapshot.shows(*xact)).collect();
     assert_eq!(shown, [8, 9, 11, 12, 13, 14, 16, 17, 18, 19]);
-    let seen = Seen { snapshot, tick: 3, mark: 0 };
+    let seen = ListedEvents { snapshot, tick: 3, mark: 0 };
     let has = |tick| seen.has(Position { tick, xact: 12, id: 1 });
-    assert_eq!((has(3), has(4)), (true, false), "numbers of later ticks may have been given out again");
+    assert_eq!((has(3), has(4)), (true, false), "numbers of later ticks may have been used again");
 }

@@ -48,7 +48,7 @@ fn execution_of(
     operation.unwrap().execution(&executor, &hub())
 }
 
-/// Executes all events: for each run, the comments of its results and their JSON.
+/// Executes all events. Returns, for each run, the comments of its results and their JSON.
 async fn run_all(
     execution: &mut FeedExecution,
     mut events: VecDeque<Event>,
@@ -85,9 +85,9 @@ async fn events_are_executed_in_order_and_in_batches() {
 }
 
 #[tokio::test]
-async fn an_event_that_fails_is_executed_again_behind_those_before_it() {
+async fn a_failed_event_is_retried_after_earlier_ones() {
     let tries = AtomicU32::new(0);
-    // More often than other failures are tried again.
+    // More attempts than for other failures.
     let mut execution = execution(1_000, move |sent| match sent.event.comment {
         3 if tries.fetch_add(1, Ordering::Relaxed) < TRIES_MAX => Err(FieldError::new("UNAVAILABLE", "away")),
         _ => Ok(String::new()),
@@ -117,7 +117,7 @@ async fn an_event_that_fails_for_good_is_delivered_with_its_error() {
     assert_eq!(runs[0][0].1["data"], Value::Null);
 }
 
-/// As with a database that is too slow for batches of more than four.
+/// The database is too slow for batches of more than four.
 #[tokio::test]
 async fn batches_stay_small_for_a_while_after_one_has_failed() {
     let query = "subscription { happened(atOnce: 4) { text } }";
@@ -139,7 +139,7 @@ async fn an_event_that_takes_too_long_alone_ends_its_listeners() {
     assert_eq!((events.len(), turns.taken()), (2, 0));
 }
 
-/// An operation whose first events take too long, so many times, while the database answers others or not.
+/// An operation whose first events time out in this number of attempts, while the database answers others or not.
 fn too_slow(tries: u32, answers: bool) -> (FeedExecution, std::sync::Arc<AtomicU32>) {
     let (hub, tried) = (hub(), std::sync::Arc::new(AtomicU32::new(0)));
     let (answering, counter) = (std::sync::Arc::clone(&hub), std::sync::Arc::clone(&tried));
@@ -172,14 +172,14 @@ async fn an_operation_that_always_takes_too_long_is_given_up() {
     }
     let ended = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await;
     assert!(matches!(&ended, Err(End::Refused(errors)) if errors[0].code() == "TIMEOUT"), "{ended:?}");
-    // Who comes next has one try for each event.
+    // A new listener has one attempt for each event.
     let before = tried.load(Ordering::Relaxed);
     assert!(execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await.is_ok());
     assert_eq!(tried.load(Ordering::Relaxed) - before, 1);
 }
 
 #[tokio::test]
-async fn an_event_waits_for_a_database_that_answers_nobody() {
+async fn an_event_waits_while_the_database_is_down() {
     let (mut execution, _) = too_slow(TIMEOUTS_MAX, false);
     let runs = run_all(&mut execution, events(1), |_| Ok(None)).await;
     assert_eq!(runs[0][0].1.get("errors"), None, "{runs:?}");
@@ -197,14 +197,14 @@ async fn the_results_of_a_batch_are_bounded_together() {
 }
 
 #[test]
-fn what_resolvers_report_is_logged_once() {
+fn errors_of_resolvers_are_logged_once() {
     assert!(!is_of_engine(&ApiError::Internal("broken".into()).into()));
     assert!(!is_of_engine(&ApiError::CursorExpired.into()));
     assert!(is_of_engine(&FieldError::internal("The field was not resolved.")));
 }
 
 #[tokio::test]
-async fn a_large_result_is_made_alone_and_one_that_is_too_large_says_so() {
+async fn a_large_result_is_made_alone_and_a_too_large_one_is_an_error() {
     let large = usize::try_from(BATCH_BYTES).unwrap();
     let mut execution = execution(2 * BATCH_BYTES, move |sent| match sent.event.comment {
         3 => Ok("x".repeat(large)),
@@ -212,7 +212,7 @@ async fn a_large_result_is_made_alone_and_one_that_is_too_large_says_so() {
         _ => Ok(String::new()),
     });
     let runs = run_all(&mut execution, events(8), |_| Ok(None)).await;
-    // Behind a large one batches grow again.
+    // After a large result batches grow again.
     assert_eq!(comments(&runs), [vec![1, 2], vec![3], vec![4], vec![5], vec![6], vec![7, 8]]);
     assert_eq!(runs[1][0].1["data"]["happened"]["text"].as_str().unwrap().len(), large);
     let too_large = &runs[4][0].1;
@@ -222,7 +222,7 @@ async fn a_large_result_is_made_alone_and_one_that_is_too_large_says_so() {
 }
 
 #[tokio::test]
-async fn a_result_waits_for_room_behind_those_before_it() {
+async fn a_result_waits_for_room_after_earlier_ones() {
     let mut execution = execution(BATCH_BYTES, |sent| match sent.event.comment {
         2 => Ok("x".repeat(20_000)),
         _ => Ok(String::new()),
@@ -237,9 +237,9 @@ async fn a_result_waits_for_room_behind_those_before_it() {
 }
 
 #[tokio::test]
-async fn small_results_need_room_only_beside_others() {
+async fn small_results_need_room_only_next_to_others() {
     let mut execution = execution(BATCH_BYTES, |_| Ok("x".repeat(5_000)));
-    // Three have as many bytes as need no room.
+    // Three results together are small enough to need no room.
     let runs = run_all(&mut execution, events(7), |_| Err(exhausted())).await;
     assert_eq!(comments(&runs), [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
     let runs = run_all(&mut execution, events(7), |_| Ok(None)).await;

@@ -1,4 +1,4 @@
-//! The results that a group keeps for its listeners.
+//! The results that a group stores for its listeners.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use request::quota::{Exhausted, Share};
 
 use super::{BUFFER, Delivery};
 
-/// Bytes of results that a group keeps for its listeners whatever others keep.
+/// Bytes of results that a group may store however much others store.
 const BYTES_MIN: u64 = 32 << 10;
 
-/// Bytes of results that a group keeps at most; at least the newest result.
+/// Maximum size of stored results of a group. The newest result is always stored.
 pub(super) const BYTES_MAX: u64 = 1 << 20;
 
-/// The results that a group keeps, and the share of those that have none of their own.
+/// The results that a group stores, and the share of those without their own.
 #[derive(Default)]
 pub(super) struct Backlog {
     results: VecDeque<(Arc<Delivery>, u64)>,
     bytes: u64,
-    /// Of these, in small results.
+    /// The bytes of small results.
     unshared: u64,
     share: Option<Share>,
 }
 
 impl Backlog {
-    /// Keeps a result, and drops what there is no room for, the oldest first.
+    /// Stores a result, and drops the oldest ones that do not fit.
     pub(super) fn push(&mut self, delivery: Arc<Delivery>, take: impl Fn(u64) -> Result<Option<Share>, Exhausted>) {
         let bytes = delivery.lock().as_ref().map_or(0, |payload| payload.json.len() as u64);
         self.results.push_back((delivery, bytes));
@@ -37,13 +37,14 @@ impl Backlog {
     }
 
     fn has_room(&mut self, take: impl Fn(u64) -> Result<Option<Share>, Exhausted>) -> bool {
-        // The client that it was taken for may have gone.
+        // The client of the share may have gone.
         self.share = None;
         let wanted = self.unshared.saturating_sub(BYTES_MIN);
         self.bytes <= BYTES_MAX && (wanted == 0 || take(wanted).map(|share| self.share = share).is_ok())
     }
 
-    /// Leaves the newest result, or none if there is no other: whoever has not taken it comes back for it.
+    /// Drops everything but the newest result, or that one too if it is alone. Listeners that miss a result
+    /// reconnect.
     pub(super) fn make_room(&mut self) {
         let left = usize::from(self.results.len() > 1);
         while self.results.len() > left {
@@ -61,7 +62,7 @@ impl Backlog {
     }
 }
 
-/// Small results have no share, but for some of a batch, which have one that is theirs.
+/// Small results have no share, except some of a batch, which have their own.
 fn unshared(bytes: u64) -> u64 {
     if bytes > UNSHARED { 0 } else { bytes }
 }

@@ -13,7 +13,7 @@ use crate::event::StopReason;
 use crate::execution::FeedExecution;
 use crate::follower::Follower;
 
-/// Executes a group's operation until the group is deserted or the feed ends.
+/// Executes a group's operation until the group has no listeners or the feed ends.
 pub(super) struct Driver {
     pub(super) groups: Arc<Groups>,
     pub(super) group: Arc<Group>,
@@ -61,7 +61,7 @@ impl Driver {
     }
 }
 
-/// Whatever ends the driver, a panic too: nobody waits for a group that nobody drives.
+/// However the driver ends, also by a panic: nobody waits for a group without a driver.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.groups.remove(&self.group);

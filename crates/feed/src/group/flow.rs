@@ -1,4 +1,4 @@
-//! Hands results to a group's listeners, no faster than most of them take them.
+//! Sends results to a group's listeners, at the speed of most of them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,26 +16,26 @@ use crate::execution::EventResult;
 /// How long a group waits for most of its listeners when they are half a backlog behind.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How much longer it waits for nearly all of them: in a burst those that come last are not slow.
+/// How much longer it waits for nearly all: in a burst the last ones are not slow.
 const PATIENCE_FOR_LAST: Duration = Duration::from_millis(100);
 
-/// One in so many is never waited for.
+/// One in this many is never waited for.
 const STRAGGLERS: usize = 16;
 
-/// Between two looks whether they have taken what they could.
+/// The interval between checks of what they have taken.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, a moment for nearly
-/// all, and not for those that are slow.
+/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, a moment for
+/// nearly all, and not for slow ones.
 #[derive(Default)]
 pub(super) struct Flow {
-    /// What was sent last, half a backlog at most, and its bytes.
+    /// The last results, at most half a backlog, and their bytes.
     sent: VecDeque<(Arc<Delivery>, u64)>,
     bytes: u64,
     patience: Patience,
 }
 
-/// Whether listeners are waited for. Those that have used it up are not waited for again before they have caught up.
+/// Whether to wait for listeners. After a time-out, the group does not wait again until they have caught up.
 #[derive(Default)]
 struct Patience {
     is_over_for_most: bool,
@@ -43,14 +43,14 @@ struct Patience {
 }
 
 impl Patience {
-    /// Whether to go on waiting while so many have taken a result, since `begun` and since most had it.
-    fn lasts(&mut self, taken: usize, expected: usize, begun: Duration, most_since: Duration) -> bool {
+    /// Whether to keep waiting, given how many have taken a result, and the time since `started` and since most had it.
+    fn lasts(&mut self, taken: usize, expected: usize, started: Duration, most_since: Duration) -> bool {
         if taken >= expected - expected / STRAGGLERS {
             *self = Self::default();
             return false;
         }
         if taken < expected.div_ceil(2) {
-            self.is_over_for_most |= begun > PATIENCE;
+            self.is_over_for_most |= started > PATIENCE;
             return !self.is_over_for_most;
         }
         self.is_over_for_most = false;
@@ -60,7 +60,7 @@ impl Patience {
 }
 
 impl Flow {
-    /// Hands a result to those who listen, as soon as most have taken what was sent half a backlog before.
+    /// Sends a result as soon as most listeners have taken the one from half a backlog before.
     pub(super) async fn send(&mut self, to: (&Group, &Sender<Arc<Delivery>>), outcome: EventResult) -> Arc<Delivery> {
         let bytes = outcome.payload.json.len() as u64;
         self.bytes += bytes;
@@ -76,7 +76,7 @@ impl Flow {
 
     /// Waits until nearly all have taken a result.
     async fn wait(&mut self, oldest: &Delivery) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut most_at = None;
         loop {
             let (taken, now) = (oldest.taken.load(Ordering::Relaxed), Instant::now());
@@ -84,7 +84,7 @@ impl Flow {
                 most_at.get_or_insert(now);
             }
             let most_since = most_at.map_or(Duration::ZERO, |most_at| now - most_at);
-            if !self.patience.lasts(taken, oldest.expected, now - begun, most_since) {
+            if !self.patience.lasts(taken, oldest.expected, now - started, most_since) {
                 return;
             }
             sleep(LOOK).await;
@@ -99,7 +99,7 @@ fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: EventResult
     let position = event.mark.position;
     let delivery =
         Arc::new(Delivery { position, payload: Mutex::new(Some(payload)), expected, taken: AtomicUsize::new(0) });
-    // Nobody listening is no fault: all are still catching up.
+    // All listeners may still be catching up.
     let _ = results.send(Arc::clone(&delivery));
     state.position = position;
     drop(state);

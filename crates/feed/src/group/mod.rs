@@ -1,8 +1,9 @@
-//! Listeners that are alike share one execution for each event, and its bytes.
+//! Listeners with the same operation share one execution for each event, and its bytes.
 //!
-//! A [`driver`] executes the group's operation for what is new. Whoever comes back executes it for all who have missed the
-//! same ([`Group::catching_up`]). [`recent`] has the results of both for whoever comes next. The [`backlog`] bounds the
-//! results that wait for slow listeners, and [`flow`] keeps the driver from running ahead of all of them.
+//! A [`driver`] executes the group's operation for new events. A returning listener executes it for all that missed
+//! the same events ([`Group::catching_up`]). [`recent`] has the results of both for later ones. The [`backlog`]
+//! limits the results that wait for slow listeners, and [`flow`] keeps the driver from running ahead of all of
+//! them.
 
 mod backlog;
 mod driver;
@@ -32,10 +33,10 @@ use super::execution::{EventResult, FeedExecution, turns};
 use super::follower::Follower;
 use super::operation::{GroupKey, ListenerOperation};
 
-/// Results that wait for a listener at most; one that is further behind is ended.
+/// Maximum number of results that wait for a listener. One that is further behind is ended.
 const BUFFER: usize = 128;
 
-/// How many clients of a group are asked whose turn comes first.
+/// Number of clients of a group that are compared to find whose turn comes first.
 const CLIENTS_ASKED: usize = 16;
 
 /// The groups of this instance.
@@ -47,25 +48,25 @@ pub(super) struct Groups {
     next_number: AtomicU64,
 }
 
-/// Listeners that are alike, and what they get.
+/// Listeners with the same operation, and their results.
 pub(super) struct Group {
     key: GroupKey,
-    /// Tells it apart from all others of this instance, earlier ones too.
+    /// Unique among all groups of this instance, also earlier ones.
     number: u64,
-    /// Executes what was missed, for one listener at a time: the others find the results.
+    /// Executes missed events for one listener at a time. The others find the results.
     pub(super) catching_up: tokio::sync::Mutex<FeedExecution>,
-    /// Of the results that wait for those who come back.
+    /// The budget of the results that wait for returning listeners.
     pub(super) budget: Arc<Budget>,
     state: Mutex<GroupState>,
     deserted: Notify,
 }
 
 struct GroupState {
-    /// Up to here events were executed.
+    /// Events up to here were executed.
     position: Position,
-    /// How many hold the group, by their clients.
+    /// The number of memberships by client.
     members: HashMap<IpAddr, usize>,
-    /// None when the group has ended, for the reason in `ended`.
+    /// `None` if the group has ended, for the reason in `ended`.
     results: Option<broadcast::Sender<Arc<Delivery>>>,
     ended: Option<GroupEnd>,
 }
@@ -73,7 +74,7 @@ struct GroupState {
 /// Why a group has ended.
 #[derive(Clone)]
 enum GroupEnd {
-    /// The feed has.
+    /// The feed ended.
     Stop(StopReason),
     /// Its operation was given up.
     Refused(Vec<RequestError>),
@@ -97,12 +98,12 @@ impl From<StopReason> for End {
     }
 }
 
-/// A result, and who has taken it.
+/// A result, and the number of listeners that took it.
 struct Delivery {
     position: Position,
-    /// None once it is dropped to make room: whoever has not taken it is too far behind.
+    /// `None` if it was dropped to make room. A listener that has not taken it is too far behind.
     payload: Mutex<Option<SubscriptionResult>>,
-    /// Listeners when it was sent.
+    /// The number of listeners when it was sent.
     expected: usize,
     taken: AtomicUsize,
 }
@@ -119,12 +120,12 @@ impl Groups {
         Self { groups, turns: turns(), recent, next_number }
     }
 
-    /// Turns to execute events.
+    /// The turns to execute events.
     pub(super) fn turns(&self) -> &Arc<Quota> {
         &self.turns
     }
 
-    /// A place in the group of those with this operation, which is founded if there is none.
+    /// A membership in the group with this operation, which is created if it does not exist.
     pub(super) fn enter(
         self: &Arc<Self>,
         operation: &ListenerOperation,
@@ -154,7 +155,7 @@ impl Groups {
         groups.insert(key, Arc::clone(&group));
         metrics::feed().groups.inc();
         let member = self.join(&group, operation.client);
-        // A runtime that ends drops the driver at once, which locks what is locked here.
+        // A runtime that ends drops the driver immediately, which takes this lock.
         drop(groups);
         let driver = Driver { groups: Arc::clone(self), group, results };
         tokio::spawn(driver.run(follower, execution));
@@ -185,19 +186,19 @@ impl Groups {
 }
 
 impl Group {
-    /// The result of the last moments for an event, if it was executed since then.
+    /// A recent result of an event, if it was executed since that moment.
     pub(super) fn recent(&self, groups: &Groups, event: &Event, since: Instant) -> Option<SubscriptionResult> {
         groups.recent.get((self.number, event.mark.position), since)
     }
 
-    /// Enters a result for whoever comes back.
+    /// Stores a result for returning listeners.
     pub(super) fn remember(&self, groups: &Groups, result: &EventResult) {
         let key = (self.number, result.event.mark.position);
-        groups.recent.add(key, result.payload.clone(), result.begun);
+        groups.recent.add(key, result.payload.clone(), result.started);
     }
 
-    /// For whom the next events are executed: whoever of those who listen has the shortest queue, so that nobody waits
-    /// for what another has subscribed to besides.
+    /// The client whose turn the next events use: the one with the shortest queue among those that listen, so that
+    /// nobody waits for another's other subscriptions.
     pub(super) fn client(&self, turns: &Quota) -> IpAddr {
         let clients: Vec<_> = self.lock().members.keys().copied().take(CLIENTS_ASKED).collect();
         match clients[..] {
@@ -209,8 +210,8 @@ impl Group {
         }
     }
 
-    /// Room for results, of whichever client has some left of those that listen: one that holds all it may have costs
-    /// others nothing.
+    /// Takes room for results from any listening client that has some left, so that a client at its limit does not
+    /// block others.
     fn take(&self, budget: &Budget, bytes: u64) -> Result<Option<Share>, Exhausted> {
         let state = self.lock();
         let mut taken = Ok(None);
@@ -242,7 +243,7 @@ impl Membership {
         &self.group
     }
 
-    /// Begins to listen: to what stands behind `covered` and behind the place that is given back.
+    /// Starts to listen: after `covered`, and after the position that is returned.
     pub(super) fn listen(self, covered: Position) -> (Listener, Position) {
         let state = self.group.lock();
         let results = state.results.as_ref().map(broadcast::Sender::subscribe);
@@ -254,7 +255,7 @@ impl Membership {
 
 #[cfg(test)]
 impl Membership {
-    /// Has the group stand here, as if it had read the table.
+    /// Moves the group to a position, as if it had read the table.
     pub(super) fn put_group_at(&self, position: Position) {
         self.group.lock().position = position;
     }
@@ -262,7 +263,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        // In this order, as whoever enters does.
+        // The same order of locks as in `enter`.
         let mut groups = self.groups.lock();
         let mut state = self.group.lock();
         if let Entry::Occupied(mut own) = state.members.entry(self.client) {
@@ -280,11 +281,11 @@ impl Drop for Membership {
     }
 }
 
-/// Takes what its group gets.
+/// Receives the results of its group.
 #[derive(Debug)]
 pub(super) struct Listener {
     results: Option<broadcast::Receiver<Arc<Delivery>>>,
-    /// What stands up to here it has from elsewhere.
+    /// It has the results up to here from elsewhere.
     behind: Position,
     member: Membership,
 }
@@ -299,7 +300,7 @@ impl Listener {
     /// The next result.
     ///
     /// # Errors
-    /// There will be none.
+    /// No more results will come.
     pub(super) async fn next(&mut self) -> Result<SubscriptionResult, End> {
         while let Some(results) = &mut self.results {
             match results.recv().await {
@@ -340,9 +341,9 @@ mod tests {
     use super::*;
     use crate::testing::{TOPIC, executor, hub, prepare, read_root_field, subscription};
 
-    /// As when the server's grace is over while somebody begins to listen.
+    /// The server's grace period ends while a client starts to listen.
     #[test]
-    fn a_group_that_is_founded_while_the_runtime_ends_holds_up_nobody() {
+    fn creating_a_group_while_the_runtime_ends_blocks_nobody() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (operation, executions, hub) = runtime.block_on(async {
             let executor = executor(|_| Ok(String::new()));
@@ -354,7 +355,7 @@ mod tests {
             (operation, executions, hub)
         });
         let handle = runtime.handle().clone();
-        // Waits until it takes no more tasks.
+        // Waits until it accepts no more tasks.
         drop(runtime);
         let (done, founded) = std::sync::mpsc::channel();
         std::thread::spawn(move || {

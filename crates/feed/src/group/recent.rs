@@ -1,5 +1,4 @@
-//! Results of the last moments by group and event: whoever comes back is given these, so that many who come back at once
-//! cost one execution.
+//! Recent results by group and event, so that many listeners that return simultaneously need one execution.
 
 use std::fmt;
 use std::time::Instant;
@@ -10,27 +9,27 @@ use request::subscribe::SubscriptionResult;
 
 use crate::event::Position;
 
-/// Bytes of the results of all groups at most: those of the storm after an instance was lost, and little beside the
-/// memory of its listeners. A result that was dropped is executed again.
+/// Maximum size of the results of all groups. It suffices when all listeners of a lost instance reconnect, and is
+/// small compared with the memory of its listeners. A result that was dropped is executed again.
 const BYTES_MAX: u64 = 32 << 20;
 
-/// Results that the cache is sized for.
+/// Number of results for which the cache is sized.
 const RESULTS_EXPECTED: usize = 10_000;
 
-/// Bytes that a result takes beside its text.
+/// Bytes of a result besides its text.
 const OVERHEAD: u64 = 256;
 
-/// The results of the last moments.
+/// The recent results.
 pub(crate) struct RecentResults(Cache<ResultKey, RecentResult, ByBytes>);
 
 /// The number of the group, and the event.
 type ResultKey = (u64, Position);
 
-/// A result, and when its execution began: it shows what was in the database then, or later.
+/// A result, and when its execution started: it shows the database at that moment or later.
 #[derive(Clone)]
 struct RecentResult {
     payload: SubscriptionResult,
-    begun: Instant,
+    started: Instant,
 }
 
 #[derive(Clone)]
@@ -47,14 +46,14 @@ impl RecentResults {
         Self(Cache::with_weighter(RESULTS_EXPECTED, BYTES_MAX, ByBytes))
     }
 
-    /// Enters a result of an execution that began at `begun`. Its bytes have no share: they are bounded here.
-    pub(super) fn add(&self, key: ResultKey, payload: SubscriptionResult, begun: Instant) {
-        self.0.insert(key, RecentResult { payload, begun });
+    /// Stores a result of an execution that started at `started`. Its bytes need no share, since the cache is bounded.
+    pub(super) fn add(&self, key: ResultKey, payload: SubscriptionResult, started: Instant) {
+        self.0.insert(key, RecentResult { payload, started });
     }
 
-    /// The result for an event, unless it was executed before `since`.
+    /// The result of an event, unless it was executed before `since`.
     pub(super) fn get(&self, key: ResultKey, since: Instant) -> Option<SubscriptionResult> {
-        self.0.get(&key).filter(|result| result.begun >= since).map(|result| result.payload)
+        self.0.get(&key).filter(|result| result.started >= since).map(|result| result.payload)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The hand-over: a listener that is caught up on its own joins its group, without gap or repeat.
+//! The hand-over: a listener that caught up on its own joins its group, without gaps or repeats.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -19,7 +19,7 @@ use crate::testing::{CLIENT, TOPIC, executor, prepare, read_root_field, subscrip
 
 const EPOCH: &str = "abcdefabcdef";
 
-/// A bound for what takes no time.
+/// A limit for operations that take almost no time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn mark(id: i32) -> Mark {
@@ -32,7 +32,7 @@ fn event(comment: i32) -> Event {
     Event { mark: mark(comment), kind: EventKind::Added, comment, about, written: now, read: now }
 }
 
-/// A feed whose hub has read so many events.
+/// A feed whose hub has read this number of events.
 fn feed(count: i32) -> SharedExecutor {
     feed_of(count, |sent| Ok(sent.event.comment.to_string()))
 }
@@ -41,7 +41,7 @@ fn feed_of(
     count: i32,
     text: impl Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync + 'static,
 ) -> SharedExecutor {
-    // Never connected to: all is in memory.
+    // It never connects: everything is in memory.
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
     let events = (1..=count).map(event).collect();
     let page =
@@ -59,7 +59,7 @@ impl SharedExecutor {
         subscription(prepare(&self.0.executor.engine, query, &json!({})), 1 << 20)
     }
 
-    fn listen_behind(&self, comment: i32) -> Payloads {
+    fn listen_after(&self, comment: i32) -> Payloads {
         let seen = ResumeFrom(FeedCursor::encode(EPOCH, mark(comment)).into());
         self.subscribe(Subscription { resume_from: Some(seen), ..self.subscription() })
     }
@@ -80,11 +80,11 @@ async fn take(payloads: &mut Payloads, count: usize) -> Vec<i32> {
 }
 
 #[tokio::test]
-async fn what_comes_while_a_listener_is_caught_up_comes_once_and_in_order() {
+async fn events_during_catch_up_come_once_and_in_order() {
     // With none, one and several batches of missed events left when new ones come.
     for taken in [0, 1, 31, 32, 69, 70] {
         let feed = feed(70);
-        let mut listener = feed.listen_behind(0);
+        let mut listener = feed.listen_after(0);
         let mut all = take(&mut listener, taken).await;
         feed.dispatch(71..=75);
         all.extend(take(&mut listener, 75 - taken).await);
@@ -95,13 +95,13 @@ async fn what_comes_while_a_listener_is_caught_up_comes_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_joins_those_who_listen_already() {
+async fn a_returning_listener_joins_its_group() {
     let feed = feed(3);
     let mut first = feed.subscribe(feed.subscription());
-    let mut behind = feed.listen_behind(1);
+    let mut behind = feed.listen_after(1);
     assert_eq!(take(&mut behind, 1).await, [2]);
     feed.dispatch(4..=6);
-    // The first has what the group executes; the second has its own.
+    // The first gets the group's results; the second has its own.
     assert_eq!(take(&mut first, 3).await, [4, 5, 6]);
     assert_eq!(take(&mut behind, 4).await, [3, 4, 5, 6]);
     feed.dispatch(7..=7);
@@ -109,9 +109,9 @@ async fn whoever_comes_back_joins_those_who_listen_already() {
     assert_eq!(feed.0.groups.len(), 1);
 }
 
-/// The group has read the table, as after a full inbox, and is ahead of what the hub has dispatched.
+/// The group has read the table, as after a full inbox, and is ahead of the events that the hub has dispatched.
 #[tokio::test]
-async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
+async fn events_ahead_of_the_hub_are_executed_for_a_joining_listener() {
     let feed = feed(3);
     let operation = ListenerOperation::read(feed.subscription(), &feed.0.executor.engine, read_root_field).unwrap();
     let hub = &feed.0.hub;
@@ -120,27 +120,27 @@ async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
     member.put_group_at(mark(5).position);
     let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0), seen: None };
     let follower = Follower::resume(Arc::clone(hub), TOPIC, &cursor).unwrap();
-    let mut back = Back::new((&feed.0.groups, hub), CLIENT, follower, member);
-    assert!(back.next().await.unwrap().is_none());
-    assert_eq!(back.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [1, 2, 3]);
-    // It listens, and waits for what the group has done.
-    assert!(timeout(Duration::ZERO, back.next()).await.is_err());
-    assert!(back.joined.as_ref().is_some_and(|(_, done)| *done == mark(5).position));
+    let mut catch_up = CatchUp::new((&feed.0.groups, hub), CLIENT, follower, member);
+    assert!(catch_up.next().await.unwrap().is_none());
+    assert_eq!(catch_up.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [1, 2, 3]);
+    // It listens, and waits for events that the group has executed.
+    assert!(timeout(Duration::ZERO, catch_up.next()).await.is_err());
+    assert!(catch_up.joined.as_ref().is_some_and(|(_, done)| *done == mark(5).position));
     feed.dispatch(4..=6);
     let mut listener = loop {
-        match timeout(PATIENCE, back.next()).await.unwrap().unwrap() {
+        match timeout(PATIENCE, catch_up.next()).await.unwrap().unwrap() {
             Some(listener) => break listener,
-            None => assert!(back.results.len() <= 2, "the sixth is the group's"),
+            None => assert!(catch_up.results.len() <= 2, "the sixth is the group's"),
         }
     };
-    assert_eq!(back.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [4, 5]);
+    assert_eq!(catch_up.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [4, 5]);
     let next = timeout(PATIENCE, listener.next()).await.unwrap();
-    assert_eq!(comment(&next.unwrap_or_else(|_| panic!("the group goes on"))), 6);
+    assert_eq!(comment(&next.unwrap_or_else(|_| panic!("the group continues"))), 6);
 }
 
-/// As after an instance was lost.
+/// After an instance was lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_come_back_at_once_share_executions() {
+async fn listeners_that_return_together_share_executions() {
     const EVENTS: usize = 100;
     let executed = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executed);
@@ -148,12 +148,15 @@ async fn those_who_come_back_at_once_share_executions() {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(sent.event.comment.to_string())
     });
-    let begun = Instant::now();
+    // Keeps the group, and so its results, when the first are done before the last begin.
+    let mut stays = feed.subscribe(feed.subscription());
+    assert!(timeout(Duration::ZERO, stays.next()).await.is_err());
+    let started = Instant::now();
     let mut listeners = tokio::task::JoinSet::new();
     for number in 0..1_000 {
-        // Some have seen a little more.
+        // Some have seen more events.
         let seen = number % 5;
-        let mut listener = feed.listen_behind(seen);
+        let mut listener = feed.listen_after(seen);
         listeners.spawn(async move {
             let taken = take(&mut listener, EVENTS - usize::try_from(seen).unwrap()).await;
             assert_eq!(taken, (seen + 1..=100).collect::<Vec<_>>());
@@ -163,13 +166,13 @@ async fn those_who_come_back_at_once_share_executions() {
         listened.unwrap();
     }
     // Results are shared while they are new.
-    let rounds = 1 + usize::try_from(begun.elapsed().as_secs()).unwrap() / 2;
+    let rounds = 1 + usize::try_from(started.elapsed().as_secs()).unwrap() / 2;
     let executed = executed.load(Ordering::Relaxed);
-    assert!(executed <= EVENTS * rounds, "{executed} executions in {:?}", begun.elapsed());
+    assert!(executed <= EVENTS * rounds, "{executed} executions in {:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn what_was_executed_for_a_group_is_given_to_who_comes_back_until_a_comment_changes() {
+async fn recent_results_are_reused_until_a_comment_changes() {
     let executed = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executed);
     let feed = feed_of(0, move |sent| {
@@ -178,19 +181,19 @@ async fn what_was_executed_for_a_group_is_given_to_who_comes_back_until_a_commen
     });
     let mut live = feed.subscribe(feed.subscription());
     assert!(timeout(Duration::from_millis(50), live.next()).await.is_err());
-    let begun = Instant::now();
+    let started = Instant::now();
     feed.dispatch(1..=10);
     assert_eq!(take(&mut live, 10).await.len(), 10);
-    assert_eq!(take(&mut feed.listen_behind(0), 10).await.len(), 10);
-    if begun.elapsed() < Duration::from_secs(1) {
+    assert_eq!(take(&mut feed.listen_after(0), 10).await.len(), 10);
+    if started.elapsed() < Duration::from_secs(1) {
         assert_eq!(executed.load(Ordering::Relaxed), 10);
     }
     feed.0.hub.dispatch(&[Event { kind: EventKind::Edited, ..event(11) }]);
-    assert_eq!(take(&mut feed.listen_behind(0), 10).await.len(), 10);
-    assert!(executed.load(Ordering::Relaxed) >= 20, "what shows a comment may be out of date");
+    assert_eq!(take(&mut feed.listen_after(0), 10).await.len(), 10);
+    assert!(executed.load(Ordering::Relaxed) >= 20, "results with comments may be out of date");
 }
 
-/// Events come from another thread meanwhile, so that listeners join at any moment of the group.
+/// Another thread adds events meanwhile, so that listeners join at any moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn listeners_that_join_while_events_come_miss_none_and_get_none_twice() {
     const LAST: i32 = 3_000;
@@ -207,16 +210,16 @@ async fn listeners_that_join_while_events_come_miss_none_and_get_none_twice() {
     let listen = |begin: i32| {
         let feed = Arc::clone(&feed);
         async move {
-            // Whoever is too slow comes back with its last cursor.
-            let (mut seen, mut payloads) = (begin, feed.listen_behind(begin));
+            // A listener that is too slow reconnects with its last cursor.
+            let (mut seen, mut payloads) = (begin, feed.listen_after(begin));
             while seen < LAST {
                 match timeout(PATIENCE, payloads.next()).await.unwrap().unwrap() {
                     Ok(payload) => {
                         assert_eq!(comment(&payload), seen + 1);
                         seen += 1;
                     }
-                    Err(End::Lagged) => payloads = feed.listen_behind(seen),
-                    Err(_) => panic!("{begin}: the feed goes on"),
+                    Err(End::Lagged) => payloads = feed.listen_after(seen),
+                    Err(_) => panic!("{begin}: the feed continues"),
                 }
             }
         }

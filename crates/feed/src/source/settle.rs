@@ -1,9 +1,9 @@
-//! Whether the events are this database's own; a new epoch if they are another's.
+//! Whether the events are this database's own; starts a new epoch if they are not.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
-/// Whether events and ticks carry the numbers of this database's own transactions. A copy into another database has another
-/// home; numbers that are yet to come are nobody's of here.
+/// Whether events and ticks have numbers of this database's own transactions. A copy in another database has another
+/// home. Numbers that are yet to come are of another database.
 const IS_HOME: &str = "
     SELECT home = system_identifier || '/' || pg_database.oid
         AND NOT EXISTS (SELECT FROM comment_events WHERE xact >= pg_snapshot_xmax(pg_current_snapshot()))
@@ -19,18 +19,17 @@ const MOVE_HOME: &str = "
         floor_tick = DEFAULT, floor_mark = DEFAULT, floor_snapshot = DEFAULT
     FROM pg_control_system(), pg_database WHERE datname = current_database()";
 
-/// Begins a new epoch if the events are another database's, as after a restore from a dump; says
-/// whether it did.
+/// Starts a new epoch if the events are of another database, as after a restore from a dump. Returns whether it did.
 ///
 /// # Errors
-/// Whatever the database answers; a standby refuses.
+/// Any error of the database; a standby refuses.
 pub async fn settle(db: &DatabaseConnection) -> Result<bool, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(false);
     }
     let txn = migration::begin(db).await?;
     let statement = |sql: &str| Statement::from_string(DbBackend::Postgres, sql);
-    // Of several instances that start, one does it.
+    // If several instances start, one does it.
     let locked = "SELECT id FROM comment_feed FOR UPDATE";
     let is_home = async || -> Result<bool, DbErr> {
         let row = txn.query_one_raw(statement(IS_HOME)).await?;

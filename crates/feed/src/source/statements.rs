@@ -1,20 +1,20 @@
-//! The SQL of reading the feed. Every statement sees the order in force, the place and its events in one snapshot.
+//! The SQL that reads the feed. Every statement sees the current order, the position and its events in one snapshot.
 //!
-//! Columns of each: [`HistoryRow`]. Parameters of the statements that read on: [`bind`].
+//! The columns of each: [`HistoryRow`]. The parameters of statements that read from a position: [`bind`].
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row};
 
-/// A row of every statement: how things stand, and an event unless there is none.
+/// A row of every statement: the state of the feed, and an event if there is one.
 pub(super) struct HistoryRow {
     pub(super) epoch: String,
-    /// Whether ticks are the order in force.
+    /// Whether the order is by ticks.
     pub(super) by_tick: bool,
     pub(super) intact: bool,
     /// Seconds.
     pub(super) waiting: Option<f64>,
-    /// Tick, transaction, row and stamp; `None` where that is the place that was asked from.
+    /// Tick, transaction, row and stamp; `None` for the start position.
     pub(super) edge: Option<[i64; 4]>,
     pub(super) event: Option<EventRow>,
 }
@@ -22,7 +22,7 @@ pub(super) struct HistoryRow {
 /// An event.
 pub(super) struct EventRow {
     /// Tick, transaction, row and stamp.
-    pub(super) place: [i64; 4],
+    pub(super) position: [i64; 4],
     /// Seconds.
     pub(super) age: f64,
     pub(super) kind: String,
@@ -35,14 +35,14 @@ macro_rules! read_rows {
     ($($row:ty),*) => {$(
         impl FromRow<'_, $row> for HistoryRow {
             fn from_row(row: &$row) -> Result<Self, sqlx::Error> {
-                let place = |first: usize| -> Result<Option<[i64; 4]>, sqlx::Error> {
+                let position = |first: usize| -> Result<Option<[i64; 4]>, sqlx::Error> {
                     let Some(tick) = row.try_get(first)? else { return Ok(None) };
                     Ok(Some([tick, row.try_get(first + 1)?, row.try_get(first + 2)?, row.try_get(first + 3)?]))
                 };
-                let event = match place(8)? {
+                let event = match position(8)? {
                     None => None,
-                    Some(place) => Some(EventRow {
-                        place,
+                    Some(position) => Some(EventRow {
+                        position,
                         age: row.try_get(12)?,
                         kind: row.try_get(13)?,
                         comment: row.try_get(14)?,
@@ -55,7 +55,7 @@ macro_rules! read_rows {
                     by_tick: row.try_get(1)?,
                     intact: row.try_get(2)?,
                     waiting: row.try_get(3)?,
-                    edge: place(4)?,
+                    edge: position(4)?,
                     event,
                 })
             }
@@ -65,14 +65,14 @@ macro_rules! read_rows {
 
 read_rows!(PgRow, SqliteRow);
 
-/// Ticks that one statement looks through at most.
+/// Maximum number of ticks that one statement searches.
 macro_rules! ticks_max {
     () => {
         "1000"
     };
 }
 
-/// The events of tick `t` with a condition and an order. Those that came late have lower numbers than the others.
+/// The events of tick `t` with a condition and an order. Late ones have lower numbers than the others.
 macro_rules! events_of_tick {
     ($condition:literal, $order:literal, $limit:literal, $from:literal) => {
         concat!(
@@ -102,7 +102,7 @@ macro_rules! events_of_tick {
     };
 }
 
-/// What is read of an event on PostgreSQL.
+/// The columns of an event on PostgreSQL.
 macro_rules! event_columns {
     ($tick:literal, $stamp:literal) => {
         concat!(
@@ -115,8 +115,8 @@ macro_rules! event_columns {
     };
 }
 
-/// The page behind the place ($1, $2, $3), by ticks. It is intact if the place's tick is there with its mark, or its event
-/// with its time, which is then of the first tick; and if no tick is missing from there on.
+/// The page after the position ($1, $2, $3), by ticks. It is intact if the position's tick exists with its mark, or
+/// its event with its time, which is then of the first tick; and if no later tick is missing.
 pub(super) const READ_TICKS: &str = concat!(
     "SELECT feed.epoch, feed.ordering = 'TICK',
         CASE
@@ -167,8 +167,8 @@ pub(super) const READ_TICKS: &str = concat!(
     ORDER BY event.tick, event.xact, event.id"
 );
 
-/// The same in the order of transactions. What is below the snapshot's oldest running one is complete: whoever committed
-/// later began later, above it.
+/// The same by transactions. Everything below the oldest running transaction of the snapshot is complete: whatever
+/// commits later started later, above it.
 pub(super) const READ_TRANSACTIONS: &str = concat!(
     "SELECT feed.epoch, feed.ordering = 'TICK',
         $5::bigint IS NULL AND $6::bigint IS NULL AND $7::bigint IS NULL AND $1::bigint = 1 AND ($4::bigint IS NULL OR coalesce(
@@ -194,7 +194,7 @@ pub(super) const READ_TRANSACTIONS: &str = concat!(
     ORDER BY event.xact, event.id"
 );
 
-/// The same on SQLite, in the order of the rows.
+/// The same on SQLite, by rows.
 pub(super) const READ_SQLITE: &str = "
     SELECT feed.epoch, false,
         ?5 IS NULL AND ?6 IS NULL AND ?7 IS NULL AND ?1 = 1 AND (?4 IS NULL OR coalesce(
@@ -216,7 +216,7 @@ pub(super) const READ_SQLITE: &str = "
     ) AS event ON true
     ORDER BY event.id";
 
-/// The newest $1 events by ticks. The edge is where the kept ones begin.
+/// The newest $1 events by ticks. The edge is where the stored ones begin.
 pub(super) const NEWEST_TICKS: &str = concat!(
     "SELECT feed.epoch, feed.ordering = 'TICK', true, NULL::float8,
         feed.floor_tick, feed.floor_xact::text::bigint, feed.floor_id, feed.floor_mark, ",
@@ -234,7 +234,7 @@ pub(super) const NEWEST_TICKS: &str = concat!(
     ORDER BY event.tick, event.xact, event.id"
 );
 
-/// The newest $1 events in the order of transactions.
+/// The newest $1 events by transactions.
 pub(super) const NEWEST_TRANSACTIONS: &str = concat!(
     "SELECT feed.epoch, feed.ordering = 'TICK', true, NULL::float8,
         1::bigint, feed.floor_xact::text::bigint, feed.floor_id, (extract(epoch FROM feed.floor_at) * 1000000)::bigint, ",

@@ -16,10 +16,10 @@ pub type ArgumentTypes = IndexMap<String, MetaInputValue>;
 
 /// The arguments of a field.
 ///
-/// Structs that derive async-graphql's `InputObject` are arguments: their fields are the arguments, their doc comments
-/// the descriptions. Destructure them in the resolver, so that the compiler finds unused arguments.
+/// Structs that derive async-graphql's `InputObject` are arguments: their fields are the arguments, their doc
+/// comments the descriptions. Destructure them in the resolver, so that the compiler finds unused arguments.
 pub trait Arguments: Send + Sync + Sized + 'static {
-    /// Describes them, and registers their types.
+    /// Describes the arguments and registers their types.
     fn describe(registry: &mut Registry) -> ArgumentTypes;
 
     /// Reads coerced arguments.
@@ -62,7 +62,7 @@ impl Arguments for NoArguments {
 impl<A: InputObjectType + 'static> Arguments for A {
     fn describe(registry: &mut Registry) -> ArgumentTypes {
         A::create_type_info(registry);
-        // Arguments are no type of the schema.
+        // The arguments themselves are not a type of the schema.
         match registry.types.remove(&*A::type_name()) {
             Some(MetaType::InputObject { input_fields, .. }) => input_fields,
             _ => ArgumentTypes::new(),

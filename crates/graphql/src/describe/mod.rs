@@ -1,4 +1,4 @@
-//! Describes a schema by Rust types, with its resolvers.
+//! Describes a schema with Rust types and resolvers.
 //!
 //! ```
 //! use graphql::{Description, Object, Row};
@@ -61,13 +61,14 @@ impl Description {
         Self::default()
     }
 
-    /// Adds an object type, and the types that it brings along, such as those of its connections. The roots are named
-    /// `Query`, `Mutation` and `Subscription`.
+    /// Adds an object type and the types that belong to it, such as those of its connections. The roots are named
+    /// `Query`,
+    /// `Mutation` and `Subscription`.
     pub fn object<T: Row>(&mut self, object: Object<T>) {
         self.object_named(T::type_name(), object);
     }
 
-    /// Adds an object type under this name, not that of its rows.
+    /// Adds an object type with this name instead of that of its rows.
     pub fn object_named<T: Row>(&mut self, name: TypeName, object: Object<T>) {
         let Object { of, more, .. } = object;
         self.objects.insert(name, of);
@@ -76,20 +77,20 @@ impl Description {
         }
     }
 
-    /// The fields of an object type that were described with data of type `D`, with their data.
+    /// The fields of an object type that have extension data of type `D`, with the data.
     pub fn extensions<D: Any>(&self, object: &str) -> Vec<(&'static str, &D)> {
         let fields = self.objects.get(object).into_iter().flat_map(|object| &object.fields);
         fields.filter_map(|(name, field)| Some((*name, field.extension.as_ref()?.downcast_ref()?))).collect()
     }
 
-    /// Adds an object type if there is none of its name yet.
+    /// Adds an object type unless one with its name exists.
     pub fn object_once<T: Row>(&mut self, object: impl FnOnce() -> Object<T>) {
         if !self.objects.contains_key(&T::type_name()) {
             self.object(object());
         }
     }
 
-    /// Checks the values of a scalar of async-graphql when inputs are coerced.
+    /// Checks values of an async-graphql scalar when inputs are coerced.
     pub fn scalar<S: ScalarType + InputType>(&mut self) {
         let check = |value: &Json| {
             let value = Value::from_json(value.clone()).unwrap_or_default();
@@ -107,7 +108,7 @@ impl Description {
         self.unions.insert(name.into(), union);
     }
 
-    /// Adds an interface. Objects say that they implement it.
+    /// Adds an interface. Objects declare that they implement it.
     pub fn interface(&mut self, name: &'static str, interface: Abstract) {
         self.interfaces.insert(name.into(), interface);
     }

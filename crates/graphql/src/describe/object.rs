@@ -1,4 +1,4 @@
-//! Objects, a field a line.
+//! Objects, one line per field.
 
 use std::any::Any;
 use std::future::Future;
@@ -22,7 +22,7 @@ pub trait Row: Send + Sync + 'static {
     fn type_name() -> TypeName;
 }
 
-/// The object of a root type, which has no columns.
+/// The row of a root type, which has no columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Root;
 
@@ -33,7 +33,7 @@ impl Row for Root {
     }
 }
 
-/// Writes a leaf of one row.
+/// Writes a leaf of a row.
 pub(crate) type WriteLeaf = Arc<dyn Fn(&(dyn Any + Send + Sync), usize, &mut Out) + Send + Sync>;
 /// Resolves a field for many rows.
 pub(crate) type ResolveAll = Arc<dyn for<'a> Fn(RawCall<'a>) -> BoxFuture<'a, Column> + Send + Sync>;
@@ -41,9 +41,9 @@ pub(crate) type ResolveAll = Arc<dyn for<'a> Fn(RawCall<'a>) -> BoxFuture<'a, Co
 /// How a field gets its values.
 #[derive(Clone)]
 pub(crate) enum Resolver {
-    /// Written from its own row.
+    /// Written from the object's row.
     Leaf(WriteLeaf),
-    /// Resolved for all rows at once.
+    /// Resolved for all rows together.
     Resolve(ReadArguments, ResolveAll),
 }
 
@@ -99,14 +99,14 @@ pub trait Resolve<T>: 'static {
 pub trait Batch<T>: 'static {
     /// The field's arguments; [`NoArguments`] if it has none.
     type Arguments: Arguments;
-    /// A leaf, [`One`](super::One) object, a `Vec` or an `Option` of these, or a `Result` where objects may have errors
-    /// of their own.
+    /// A leaf, [`One`](super::One) object, a `Vec` or an `Option` of these, or a `Result` if objects may have their
+    /// own errors.
     type Value: Output;
 
-    /// Finds the values.
+    /// Returns the values.
     ///
     /// # Errors
-    /// The error of the field, for each of the objects.
+    /// An error that every object gets.
     fn find(call: Call<'_, T, Self::Arguments>) -> impl Future<Output = Result<Vec<Self::Value>, FieldError>> + Send;
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct FieldDescription {
     pub(crate) arguments: fn(&mut Registry) -> ArgumentTypes,
     pub(crate) deprecated: Option<&'static str>,
     pub(crate) is_personal: bool,
-    /// Whether it may be null, even though its values are not.
+    /// Whether the field may be null even if its values may not.
     pub(crate) is_nullable: bool,
     pub(crate) cost: u64,
     pub(crate) columns: Columns,
@@ -144,7 +144,7 @@ pub(crate) struct ObjectType {
     pub(crate) description: &'static str,
     pub(crate) interfaces: Vec<&'static str>,
     pub(crate) fields: IndexMap<&'static str, FieldDescription>,
-    /// Whether the columns that its fields need are those of what is selected below them, as for a connection.
+    /// Whether its fields need the columns of the selections below them, as in a connection.
     pub(crate) is_transparent: bool,
 }
 
@@ -187,29 +187,29 @@ impl<T: Row> Object<T> {
         Self { of, more: Vec::new(), row: PhantomData }
     }
 
-    /// The type implements an interface.
+    /// Declares that the type implements an interface.
     #[must_use]
     pub fn implements(mut self, interface: &'static str) -> Self {
         self.of.interfaces.push(interface);
         self
     }
 
-    /// The type has no columns of its own, as a connection: its fields need the columns of what is selected below
-    /// them.
+    /// Declares that the type has no columns of its own, such as a connection: its fields need the columns of the
+    /// selections below them.
     #[must_use]
     pub fn transparent(mut self) -> Self {
         self.of.is_transparent = true;
         self
     }
 
-    /// Adds further types along with this one.
+    /// Adds further types that belong to this one.
     #[must_use]
     pub fn with(mut self, add: impl FnOnce(&mut Description) + 'static) -> Self {
         self.more.push(Box::new(add));
         self
     }
 
-    /// A leaf of the row, which needs all columns.
+    /// A leaf of the row. It needs all columns.
     #[must_use]
     pub fn value<V: Leaf>(
         self,
@@ -220,7 +220,7 @@ impl<T: Row> Object<T> {
         self.leaf(name, description, Columns::MAX, move |row| get(row))
     }
 
-    /// A leaf of the row by reference, which needs these columns.
+    /// A leaf of the row by reference. It needs these columns.
     #[must_use]
     pub fn leaf_ref<V: Leaf>(
         self,
@@ -233,7 +233,7 @@ impl<T: Row> Object<T> {
         self.push(name, description, V::type_name, Resolver::Leaf(write)).needs(columns)
     }
 
-    /// A leaf of the row, which needs these columns.
+    /// A leaf of the row. It needs these columns.
     #[must_use]
     pub fn leaf<V: Leaf>(
         self,
@@ -246,7 +246,7 @@ impl<T: Row> Object<T> {
         self.push(name, description, V::type_name, Resolver::Leaf(write)).needs(columns)
     }
 
-    /// A field that is resolved for all objects at once.
+    /// A field that is resolved for all objects together.
     #[must_use]
     pub fn batch<B: Batch<T>>(self, name: &'static str, description: &'static str) -> Self {
         let resolve: ResolveAll = Arc::new(|call| {
@@ -264,7 +264,7 @@ impl<T: Row> Object<T> {
             .along_with(B::Value::register)
     }
 
-    /// A field that is computed from the object and the context, without waiting.
+    /// A field that is computed from the object and the context, without I/O.
     #[must_use]
     pub fn derive<V: Output>(
         self,
@@ -324,13 +324,13 @@ impl<T: Row> Object<T> {
         self.last(|field| field.deprecated = Some(reason))
     }
 
-    /// A value of the last field has this cost, not 1.
+    /// A value of the last field has this cost instead of 1.
     #[must_use]
     pub fn costs(self, cost: u64) -> Self {
         self.last(|field| field.cost = cost)
     }
 
-    /// The last field has this data, for resolvers above it: see [`FieldSelection::extension`].
+    /// The last field has this data for resolvers above it: see [`FieldSelection::extension`].
     #[must_use]
     pub fn extension(self, data: impl Any + Send + Sync) -> Self {
         self.last(|field| field.extension = Some(Arc::new(data)))

@@ -1,4 +1,4 @@
-//! Fields that some objects show and others do not, by who asks.
+//! Fields that are visible on some objects only, depending on the caller.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::execution::column::{Cell, Cells, Column, Leaves, Rows, index};
 use crate::execution::leaf::Out;
 
 impl<T: Row> Object<T> {
-    /// The field before is null for objects that `shows` says no to: it is neither read nor resolved for them.
-    /// `shows` sees the columns that the field needs, and who asks: the field is [personal](Self::personal).
+    /// The previous field is null for objects for which `shows` returns false: it is neither read nor resolved for
+    /// them.
+    /// `shows` gets the columns that the field needs and the context, so the field is [personal](Self::personal).
     #[must_use]
     pub fn only_if(self, shows: impl Fn(&Context, &T) -> bool + Send + Sync + 'static) -> Self {
         let shows = Arc::new(shows);
@@ -36,21 +37,21 @@ impl<T: Row> Object<T> {
     }
 }
 
-/// Leaves of rows, as a column.
-struct Written {
+/// Leaves of rows as a column.
+struct LeafColumn {
     rows: Rows,
     write: WriteLeaf,
 }
 
-impl Leaves for Written {
-    fn write(&self, place: usize, out: &mut Out) {
-        (self.write)(self.rows.table(), self.rows.row(place), out);
+impl Leaves for LeafColumn {
+    fn write(&self, position: usize, out: &mut Out) {
+        (self.write)(self.rows.table(), self.rows.row(position), out);
     }
 }
 
 fn write_later(write: WriteLeaf) -> ResolveAll {
     Arc::new(move |call| {
-        let leaves = Written { rows: call.rows.clone(), write: Arc::clone(&write) };
+        let leaves = LeafColumn { rows: call.rows.clone(), write: Arc::clone(&write) };
         Box::pin(async move { Column::Leaves(Box::new(leaves)) })
     })
 }
@@ -59,30 +60,30 @@ async fn resolve_shown(shown: &[bool], call: RawCall<'_>, resolve: &ResolveAll) 
     if shown.iter().all(|is_shown| *is_shown) {
         return resolve(call).await;
     }
-    let places: Vec<usize> = (0..shown.len()).filter(|place| shown[*place]).collect();
-    if places.is_empty() {
+    let positions: Vec<usize> = (0..shown.len()).filter(|position| shown[*position]).collect();
+    if positions.is_empty() {
         return Column::Cells(Cells { cells: vec![Cell::Null; shown.len()], ..Cells::default() });
     }
-    let rows = call.rows.at(&places);
+    let rows = call.rows.at(&positions);
     let found = resolve(RawCall { rows: &rows, ..call }).await;
-    spread(found, &places, shown.len())
+    spread(found, &positions, shown.len())
 }
 
-/// What was found for the objects at these places, as a column of `len` objects: null for the others.
-fn spread(found: Column, places: &[usize], len: usize) -> Column {
+/// Expands the column of the objects at these positions to `len` objects; the others are null.
+fn spread(found: Column, positions: &[usize], len: usize) -> Column {
     let (found, cells) = match found {
         Column::Leaves(leaves) => {
             let cells = Cells { leaves: Some(leaves), ..Cells::default() };
-            ((0..index(places.len())).map(Cell::Leaf).collect(), cells)
+            ((0..index(positions.len())).map(Cell::Leaf).collect(), cells)
         }
         Column::Cells(cells) => (cells.cells, Cells { cells: Vec::new(), ..cells }),
         Column::Failed(error) => {
-            (vec![Cell::Error(0); places.len()], Cells { errors: vec![error], ..Cells::default() })
+            (vec![Cell::Error(0); positions.len()], Cells { errors: vec![error], ..Cells::default() })
         }
     };
     let mut all = vec![Cell::Null; len];
-    for (place, cell) in places.iter().zip(found) {
-        all[*place] = cell;
+    for (position, cell) in positions.iter().zip(found) {
+        all[*position] = cell;
     }
     Column::Cells(Cells { cells: all, ..cells })
 }
@@ -93,7 +94,7 @@ mod tests {
     use crate::execution::FieldError;
 
     #[test]
-    fn those_who_do_not_show_a_field_are_null() {
+    fn hidden_fields_are_null() {
         let objects = Cells { cells: vec![Cell::Object { part: 0, row: 0 }, Cell::Error(0)], ..Cells::default() };
         for (found, first, second) in [
             (Column::Leaves(Box::new(vec![1, 2])), Cell::Leaf(0), Cell::Leaf(1)),

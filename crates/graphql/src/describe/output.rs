@@ -12,10 +12,10 @@ pub trait Output: Send + Sized + 'static {
     /// The type as a schema writes it.
     fn type_name(registry: &mut Registry) -> String;
 
-    /// Makes a column of the values for many objects.
+    /// Makes a column of the values of many objects.
     fn complete(values: Vec<Self>) -> Column;
 
-    /// Adds the types that the value brings along.
+    /// Adds the types of the value.
     fn register(_: &mut Description) {}
 }
 
@@ -33,7 +33,7 @@ impl<V: Leaf + Sync> Output for V {
 #[derive(Clone, Debug)]
 pub struct One<T>(pub T);
 
-/// An object, null or an error for each object.
+/// An object, null or an error.
 #[derive(Clone, Debug)]
 pub struct Maybe<T>(pub Result<Option<T>, FieldError>);
 
@@ -86,7 +86,7 @@ impl<T: Row> Output for Maybe<T> {
     }
 }
 
-/// A leaf that each object has, or an error in its place.
+/// A non-null leaf, or an error.
 impl<V: Leaf + Sync> Output for Result<V, FieldError> {
     fn type_name(registry: &mut Registry) -> String {
         <V as Leaf>::type_name(registry)
@@ -102,7 +102,7 @@ impl<V: Leaf + Sync> Output for Result<V, FieldError> {
     }
 }
 
-/// An object that each object has, or an error in its place.
+/// A non-null object, or an error.
 impl<T: Row> Output for Result<One<T>, FieldError> {
     fn type_name(registry: &mut Registry) -> String {
         One::<T>::type_name(registry)
@@ -115,14 +115,14 @@ impl<T: Row> Output for Result<One<T>, FieldError> {
     }
 }
 
-/// Puts values and errors apart. A cell says where each one is.
+/// Separates values and errors. A cell says where each one is.
 fn split<V>(
     values: Vec<Result<V, FieldError>>,
     found: &mut Vec<V>,
     errors: &mut Vec<FieldError>,
     cell: impl Fn(u32) -> Cell,
 ) -> Vec<Cell> {
-    let place = |value| match value {
+    let cell = |value| match value {
         Ok(value) => {
             found.push(value);
             cell(index(found.len() - 1))
@@ -132,7 +132,7 @@ fn split<V>(
             Cell::Error(index(errors.len() - 1))
         }
     };
-    values.into_iter().map(place).collect()
+    values.into_iter().map(cell).collect()
 }
 
 impl<T: Row> Output for Vec<One<T>> {
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_stand_where_their_objects_do() {
+    fn errors_replace_their_objects() {
         let error = || FieldError::plain("gone");
         let Column::Cells(cells) = Output::complete(vec![Ok(1), Err(error()), Ok(3)]) else { panic!("no cells") };
         assert_eq!(cells.cells, [Cell::Leaf(0), Cell::Error(0), Cell::Leaf(1)]);

@@ -17,13 +17,13 @@ use super::object::{Abstract, FieldDescription, ObjectType};
 use super::{Description, TypeName};
 use crate::execution::FieldError;
 
-/// A schema that a Rust type stands for.
+/// A Rust type that describes a schema.
 pub trait Describe: Send + Sync + 'static {
-    /// The schema. It is asked for more than once: describe it once, and keep it.
+    /// The schema. It is called several times: build it once and store it.
     fn description() -> Arc<Description>;
 }
 
-/// The schema as async-graphql prints and introspects it.
+/// The schema for async-graphql, which prints and introspects it.
 pub struct Introspection<D>(async_graphql::Schema<Query<D>, Mutation<D>, SubscriptionRoot<D>>);
 
 impl<D: Describe> Introspection<D> {
@@ -33,7 +33,7 @@ impl<D: Describe> Introspection<D> {
         let (query, mutation, subscription) =
             (Query(PhantomData), Mutation(PhantomData), SubscriptionRoot(PhantomData));
         let schema = async_graphql::Schema::build(query, mutation, subscription);
-        // `validation` has judged the document, and `Limits` its depth.
+        // `validation` has checked the document, and `Limits` its depth.
         let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
         Self(schema.finish())
     }
@@ -56,9 +56,9 @@ impl<D> std::fmt::Debug for Introspection<D> {
     }
 }
 
-/// Answers selections of `__schema` and `__type`.
+/// Executes selections of `__schema` and `__type`.
 pub(crate) trait Introspect: Send + Sync {
-    /// Executes a document that selects only these. Returns its data.
+    /// Executes a document that selects only these, and returns its data.
     fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>>;
 }
 
@@ -141,7 +141,7 @@ impl<D: Describe> SubscriptionType for SubscriptionRoot<D> {
 const SUBSCRIPTION: &str = "Subscription";
 
 impl Description {
-    /// Adds all types to a registry that has none of theirs.
+    /// Adds all types to a registry that does not have them yet.
     fn register(&self, registry: &mut Registry) {
         for (name, interface) in &self.interfaces {
             registry.types.insert(name.clone().into_owned(), self.interface_type(name, interface));

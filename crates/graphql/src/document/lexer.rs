@@ -1,4 +1,4 @@
-//! Text to tokens.
+//! Splits text into tokens.
 
 use super::text;
 use crate::error::{DocumentLimits, Limit, LimitExceeded, ParseError, position};
@@ -16,7 +16,7 @@ pub(crate) enum Token {
     End,
 }
 
-/// Holds one token of the text, and moves on to the next.
+/// The current token of a text.
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     token: Token,
@@ -27,7 +27,7 @@ pub(crate) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    /// Stands at the first token.
+    /// Starts at the first token.
     pub(super) fn new(text: &'a str, limits: DocumentLimits) -> Result<Self, ParseError> {
         let mut lexer = Self { text, token: Token::End, from: 0, to: 0, tokens_left: limits.tokens, limits };
         lexer.advance()?;
@@ -60,7 +60,7 @@ impl<'a> Lexer<'a> {
         self.text.as_bytes().get(at).copied().unwrap_or(0)
     }
 
-    /// Moves on to the next token.
+    /// Moves to the next token.
     pub(super) fn advance(&mut self) -> Result<(), ParseError> {
         self.from = self.skip_ignored(self.to);
         let start = self.from;
@@ -88,7 +88,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// Behind spaces, line ends, commas, comments and byte order marks.
+    /// The offset after spaces, line ends, commas, comments and byte order marks.
     fn skip_ignored(&self, mut at: usize) -> usize {
         let bytes = self.text.as_bytes();
         loop {

@@ -1,6 +1,6 @@
-//! Text to syntax tree.
+//! Parses text into a syntax tree.
 //!
-//! The tree borrows from the text. Nothing here knows a schema: see `validation`.
+//! The tree borrows from the text. This module does not know a schema: see `validation`.
 
 mod lexer;
 mod parser;
@@ -12,7 +12,7 @@ pub(crate) use lexer::Token;
 pub use parser::parse;
 pub(crate) use parser::{Parsed, Parser};
 
-/// A name, and where it begins.
+/// A name and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name<'a> {
     /// The name.
@@ -26,9 +26,9 @@ pub struct Name<'a> {
 pub struct Document<'a> {
     /// The text that it was read from.
     pub text: &'a str,
-    /// The operations, in their order.
+    /// The operations, in order.
     pub operations: Vec<Operation<'a>>,
-    /// The fragments, in their order.
+    /// The fragments, in order.
     pub fragments: Vec<Fragment<'a>>,
 }
 
@@ -50,11 +50,11 @@ pub struct Operation<'a> {
     pub kind: OperationKind,
     /// The name; the shorthand `{ … }` has none.
     pub name: Option<Name<'a>>,
-    /// The variables, in their order.
+    /// The variables, in order.
     pub variables: Vec<Variable<'a>>,
     /// The directives of the operation.
     pub directives: Vec<Directive<'a>>,
-    /// What it selects of the root.
+    /// The selections of the root.
     pub selections: Vec<Selection<'a>>,
     /// Its byte offset.
     pub at: u32,
@@ -69,7 +69,7 @@ pub struct Fragment<'a> {
     pub on: Name<'a>,
     /// The directives of the fragment.
     pub directives: Vec<Directive<'a>>,
-    /// What it selects.
+    /// The selections.
     pub selections: Vec<Selection<'a>>,
     /// Its byte offset.
     pub at: u32,
@@ -93,9 +93,9 @@ pub struct Variable<'a> {
 /// `[ID!]!`
 #[derive(Debug)]
 pub struct TypeExpression<'a> {
-    /// What stands before the exclamation mark.
+    /// The type before the exclamation mark.
     pub base: BaseType<'a>,
-    /// Whether the exclamation mark stands there.
+    /// Whether there is an exclamation mark.
     pub non_null: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'a> TypeExpression<'a> {
 pub struct Directive<'a> {
     /// The name, without the at sign.
     pub name: Name<'a>,
-    /// The arguments, in their order.
+    /// The arguments, in order.
     pub arguments: Vec<Argument<'a>>,
     /// Its byte offset.
     pub at: u32,
@@ -138,7 +138,7 @@ pub struct Argument<'a> {
     pub value: Value<'a>,
 }
 
-/// What may stand in a selection set.
+/// An entry of a selection set.
 #[derive(Debug)]
 pub enum Selection<'a> {
     /// `alias: name(…) { … }`
@@ -152,20 +152,20 @@ pub enum Selection<'a> {
 /// `alias: name(…) @directive { … }`
 #[derive(Debug)]
 pub struct Field<'a> {
-    /// The name in the answer, if it is another.
+    /// The alias, if there is one.
     pub alias: Option<Name<'a>>,
     /// The name in the schema.
     pub name: Name<'a>,
-    /// The arguments, in their order.
+    /// The arguments, in order.
     pub arguments: Vec<Argument<'a>>,
     /// The directives of the field.
     pub directives: Vec<Directive<'a>>,
-    /// What it selects; nothing for leaves.
+    /// The selections; empty for leaves.
     pub selections: Vec<Selection<'a>>,
 }
 
 impl<'a> Field<'a> {
-    /// The name in the answer.
+    /// The name in the response.
     pub fn response_name(&self) -> Name<'a> {
         self.alias.unwrap_or(self.name)
     }
@@ -189,13 +189,13 @@ pub struct InlineFragment<'a> {
     pub on: Option<Name<'a>>,
     /// The directives of the fragment.
     pub directives: Vec<Directive<'a>>,
-    /// What it selects.
+    /// The selections.
     pub selections: Vec<Selection<'a>>,
     /// Its byte offset.
     pub at: u32,
 }
 
-/// A value, and where it begins.
+/// A value and its position.
 #[derive(Debug)]
 pub struct Value<'a> {
     /// Its byte offset.

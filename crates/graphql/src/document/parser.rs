@@ -1,4 +1,4 @@
-//! Tokens to syntax tree: the grammar, a function a production.
+//! Parses tokens into a syntax tree: one function for each production of the grammar.
 
 use super::lexer::{Lexer, Token};
 use super::{
@@ -9,13 +9,13 @@ use crate::error::{DocumentLimits, Limit, ParseError, offset_of};
 
 pub(crate) type Parsed<T> = Result<T, ParseError>;
 
-/// Reads an executable document.
+/// Parses an executable document.
 ///
-/// Reading is linear in the text. Empty selection sets are refused, as the edition of September 2025 does; definitions
-/// of types are, too.
+/// Parsing is linear in the text. Empty selection sets are refused, as in the edition of September 2025. Type
+/// definitions are refused, too.
 ///
 /// # Errors
-/// The text breaks the grammar or a limit.
+/// The text violates the grammar or a limit.
 pub fn parse(text: &str, limits: DocumentLimits) -> Result<Document<'_>, ParseError> {
     let mut parser = Parser::new(text, limits)?;
     let mut document = Document { text, operations: Vec::new(), fragments: Vec::new() };
@@ -27,7 +27,7 @@ pub fn parse(text: &str, limits: DocumentLimits) -> Result<Document<'_>, ParseEr
     }
 }
 
-/// Reads one production after another.
+/// Parses the productions one after another.
 pub(crate) struct Parser<'a> {
     lexer: Lexer<'a>,
     limits: DocumentLimits,
@@ -36,7 +36,7 @@ pub(crate) struct Parser<'a> {
     directives: usize,
 }
 
-/// What the definitions of documents and schemas share.
+/// Productions that documents and schemas share.
 impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a str, limits: DocumentLimits) -> Parsed<Self> {
         Ok(Self { lexer: Lexer::new(text, limits)?, limits, nesting: 0, aliases: 0, directives: 0 })
@@ -60,7 +60,7 @@ impl<'a> Parser<'a> {
         self.token() == Token::Punctuator(punctuator)
     }
 
-    /// Passes the punctuator, if it is the token.
+    /// Skips the punctuator if it is the current token.
     pub(crate) fn take(&mut self, punctuator: u8) -> Parsed<bool> {
         let found = self.is(punctuator);
         if found {
@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
         if self.take(punctuator)? { Ok(()) } else { self.unexpected(&format!("`{}`", char::from(punctuator))) }
     }
 
-    /// Passes the keyword, if it is the token.
+    /// Skips the keyword if it is the current token.
     pub(crate) fn take_word(&mut self, word: &str) -> Parsed<bool> {
         let found = self.word() == Some(word);
         if found {
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         read
     }
 
-    /// What stands until the closing punctuator, perhaps nothing.
+    /// The items up to the closing punctuator; may be empty.
     fn until<T>(&mut self, close: u8, mut read: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         let mut all = Vec::new();
         while !self.take(close)? {
@@ -120,7 +120,7 @@ impl<'a> Parser<'a> {
         Ok(all)
     }
 
-    /// What stands between two punctuators, at least one; nothing if the opening one is missing.
+    /// The items between two punctuators, at least one; none if the opening one is missing.
     pub(crate) fn optional<T>(
         &mut self,
         open: u8,
@@ -137,7 +137,7 @@ impl<'a> Parser<'a> {
         Ok(all)
     }
 
-    /// Passes a description.
+    /// Skips a description.
     pub(crate) fn description(&mut self) -> Parsed<bool> {
         let found = matches!(self.token(), Token::String | Token::BlockString);
         if found {
@@ -182,7 +182,7 @@ impl<'a> Parser<'a> {
         Ok(Argument { name, value: self.value(is_constant)? })
     }
 
-    /// A value; a constant holds no variables.
+    /// A value. A constant contains no variables.
     pub(crate) fn value(&mut self, is_constant: bool) -> Parsed<Value<'a>> {
         let at = self.at();
         let lexeme = self.lexer.lexeme();

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// The character of an escape and the escape's length; `escape` begins with the backslash.
+/// The character of an escape and the escape's length. `escape` begins with the backslash.
 ///
-/// `None` if the escape is unknown, or stands for no character.
+/// `None` if the escape is unknown or not a character.
 pub(super) fn escaped(escape: &str) -> Option<(char, usize)> {
     let simple = match escape.as_bytes().get(1)? {
         b'"' => '"',
@@ -21,7 +21,7 @@ pub(super) fn escaped(escape: &str) -> Option<(char, usize)> {
     Some((simple, 2))
 }
 
-/// The character of an escape whose `\u` is cut off, and the length of the rest.
+/// The character of an escape without its `\u`, and the length of the rest.
 fn unicode(text: &str) -> Option<(char, usize)> {
     if let Some(braced) = text.strip_prefix('{') {
         let length = braced.bytes().take_while(u8::is_ascii_hexdigit).count();
@@ -29,7 +29,7 @@ fn unicode(text: &str) -> Option<(char, usize)> {
             return None;
         }
         let digits = braced[..length].trim_start_matches('0');
-        // A number of more digits is no character.
+        // A number with more digits is not a character.
         let code = if digits.is_empty() && length > 0 { 0 } else { hexadecimal(digits.get(..digits.len().min(7))?)? };
         return Some((char::from_u32(code)?, length + 2));
     }
@@ -47,7 +47,7 @@ fn hexadecimal(digits: &str) -> Option<u32> {
     digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// The value of a string; `raw` is what stands between its quotes. The lexer has checked the escapes.
+/// The value of a string. `raw` is the text between its quotes. The lexer has checked the escapes.
 pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
     let Some(first) = raw.find('\\') else { return Cow::Borrowed(raw) };
     let mut value = String::with_capacity(raw.len());
@@ -106,12 +106,12 @@ pub(super) fn dedent(raw: &str) -> Cow<'_, str> {
 
 const ESCAPED_QUOTES: &str = "\\\"\"\"";
 
-/// How many spaces and tabs a line begins with.
+/// The number of spaces and tabs at the start of a line.
 fn indentation(line: &str) -> usize {
     line.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
-/// The lines of a text, which `\n`, `\r\n` and `\r` end.
+/// The lines of a text. `\n`, `\r\n` and `\r` end a line.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
     let mut next = Some(0);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_of_no_character_are_refused() {
+    fn invalid_escapes_are_refused() {
         let cases = [
             r"\x",
             r"\",

@@ -26,7 +26,7 @@ pub(super) fn caches(bytes: u64) -> (Documents, Plans) {
     (documents, Cache::with_weighter(DOCUMENTS_EXPECTED, bytes / 2, Weight))
 }
 
-/// What a request needs of a valid document without parsing it again.
+/// The parts of a valid document that a request needs, so that it is not parsed again.
 pub(super) struct CachedDocument {
     pub(super) number: u64,
     pub(super) operations: Vec<CachedOperation>,
@@ -51,8 +51,8 @@ pub(super) struct CachedPlan {
     pub(super) plan: Plan,
     /// The operation's cost, unless it depends on variables.
     pub(super) cost: Option<Cost>,
-    /// The length of its last response.
-    pub(super) answer_bytes: AtomicUsize,
+    /// The size of its last response.
+    pub(super) response_bytes: AtomicUsize,
 }
 
 impl CachedDocument {
@@ -93,7 +93,7 @@ impl CachedDocument {
 #[derive(Clone)]
 pub(super) struct Weight;
 
-/// Bytes of an entry beside its key and value: reference counts, and the cache's own.
+/// Size of an entry besides its key and value: reference counts, and the cache's own data.
 const ENTRY_BYTES: u64 = 128;
 
 impl Weighter<Arc<str>, Arc<CachedDocument>> for Weight {

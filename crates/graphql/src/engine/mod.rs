@@ -1,4 +1,4 @@
-//! From the text of a request to its answer.
+//! Executes requests, from the text to the response.
 
 mod cache;
 mod prepared;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use serde_json::Value as Json;
 
 use self::cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
-pub use self::prepared::{Prepared, SharingKey};
+pub use self::prepared::{PreparedOperation, SharingKey};
 use crate::describe::{Describe, Description, Introspection};
 use crate::document::{Document, parse};
 use crate::error::{DocumentLimits, LimitExceeded, ParseError, SourcePosition};
@@ -66,30 +66,30 @@ pub struct Request<'a> {
 pub enum EngineRefusal {
     /// The document does not parse.
     Parse(ParseError),
-    /// The document is not valid.
+    /// The document is invalid.
     Invalid(Invalid),
     /// A limit is exceeded.
     Limit(LimitExceeded),
-    /// There is no operation of this name, or there are several and no name.
+    /// No operation has this name, or there are several and no name was given.
     Operation(&'static str),
-    /// Variables do not fit their types.
+    /// Variables have invalid values.
     Variables(Vec<InputError>),
     /// The cost of the operation with its variables is too high.
     TooComplex {
-        /// Which cost.
+        /// The limit.
         limit: CostLimit,
         /// The cost.
         found: u64,
-        /// The highest that is allowed.
+        /// The maximum.
         max: u64,
     },
-    /// Introspection is off, and this selects it.
+    /// Introspection is off, and the operation selects it.
     Introspection(SourcePosition),
-    /// The response is larger than so many bytes.
+    /// The response is larger than this number of bytes.
     TooLarge(usize),
 }
 
-/// What is bounded of an operation with its variables.
+/// A limit on the cost of an operation with its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CostLimit {
     /// [`Cost::depth`].
@@ -120,7 +120,7 @@ impl CostLimit {
 
 /// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct EngineResponse {
     /// `{"data":...}`, with `errors` if there are some.
     pub json: Vec<u8>,
     /// The errors.
@@ -128,9 +128,9 @@ pub struct Answer {
 }
 
 /// The expected size of a plan's first response.
-const ANSWER_BYTES: usize = 1_024;
+const RESPONSE_BYTES: usize = 1_024;
 
-/// Bytes that a response begins with, at most; it grows as it needs.
+/// Maximum size of the buffer that is allocated for a response at first.
 const CAPACITY_MAX: usize = 256 << 10;
 
 impl Engine {
@@ -146,7 +146,7 @@ impl Engine {
         }
         let introspector = settings.introspection.then(|| Introspector::new(Box::new(introspection)));
         let schema = builder.build()?;
-        // Whoever may not read the schema is told no names of it.
+        // If introspection is off, messages must not suggest names.
         let schema = if settings.introspection { schema.with_suggestions() } else { schema };
         Ok(Self::new(schema, description, introspector, settings))
     }
@@ -180,15 +180,19 @@ impl Engine {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, EngineRefusal> {
+    pub fn prepare(&self, request: &Request<'_>) -> Result<PreparedOperation, EngineRefusal> {
         self.prepare_noting(request, |_| {})
     }
 
-    /// The same. `note` is told whether the document was in the cache, also if the request is refused.
+    /// The same. `note` is called with whether the document was in the cache, even if the request is refused.
     ///
     /// # Errors
     /// The request is refused.
-    pub fn prepare_noting(&self, request: &Request<'_>, note: impl FnOnce(bool)) -> Result<Prepared, EngineRefusal> {
+    pub fn prepare_noting(
+        &self,
+        request: &Request<'_>,
+        note: impl FnOnce(bool),
+    ) -> Result<PreparedOperation, EngineRefusal> {
         let mut parsed = None;
         let known = self.documents.get(request.query);
         note(known.is_some());
@@ -196,8 +200,8 @@ impl Engine {
             Some(cached) => cached,
             None => self.cache(parsed.insert(self.parse(request.query)?))?,
         };
-        let place = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
-        let operation = &cached.operations[place];
+        let index = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
+        let operation = &cached.operations[index];
         self.check_inputs(request.variables)?;
         let variables = coerce_variable_types(&self.schema, &operation.variables, request.variables);
         let variables = variables.map_err(EngineRefusal::Variables)?;
@@ -205,7 +209,7 @@ impl Engine {
             let (path, message) = (format!("variables.{name}"), "must not be null".to_owned());
             EngineRefusal::Variables(vec![InputError { path, message }])
         })?;
-        let key = PlanKey { document: cached.number, operation: place, truths };
+        let key = PlanKey { document: cached.number, operation: index, truths };
         let plan = match self.plans.get(&key) {
             Some(plan) => plan,
             None => {
@@ -216,7 +220,7 @@ impl Engine {
             }
         };
         let cost = plan.cost.unwrap_or_else(|| plan.plan.cost(&variables, self.settings.pages));
-        let prepared = Prepared { plan, variables, cost, name: operation.name.clone() };
+        let prepared = PreparedOperation { plan, variables, cost, name: operation.name.clone() };
         self.check_cost(&prepared)?;
         Ok(prepared)
     }
@@ -227,34 +231,34 @@ impl Engine {
     /// The response is larger.
     pub async fn execute(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         context: &Context,
         bytes_max: usize,
-    ) -> Result<Answer, EngineRefusal> {
-        self.run(prepared, context).await.answer(bytes_max)
+    ) -> Result<EngineResponse, EngineRefusal> {
+        self.run(prepared, context).await.response(bytes_max)
     }
 
-    /// The same without an answer yet.
-    pub async fn run<'p>(&self, prepared: &'p Prepared, context: &Context) -> Executed<'p> {
+    /// The same, before the response is written.
+    pub async fn run<'p>(&self, prepared: &'p PreparedOperation, context: &Context) -> ExecutedOperation<'p> {
         let root = run(&self.execution(prepared, context), &prepared.plan.plan).await;
-        Executed { prepared, root }
+        ExecutedOperation { prepared, root }
     }
 
     /// Executes a subscription for several events at once: the rows of its root type. Each response has at most
     /// `bytes_max` bytes.
     pub async fn execute_events(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         events: Rows,
         context: &Context,
         bytes_max: usize,
-    ) -> Vec<Result<Answer, EngineRefusal>> {
+    ) -> Vec<Result<EngineResponse, EngineRefusal>> {
         let len = events.len();
         let root = run_events(&self.execution(prepared, context), &prepared.plan.plan, events).await;
-        (0..len).map(|at| answer(prepared, &root, at, bytes_max)).collect()
+        (0..len).map(|at| write_response(prepared, &root, at, bytes_max)).collect()
     }
 
-    fn execution<'a>(&'a self, prepared: &'a Prepared, context: &'a Context) -> Execution<'a> {
+    fn execution<'a>(&'a self, prepared: &'a PreparedOperation, context: &'a Context) -> Execution<'a> {
         let introspector = self.introspector.as_ref();
         Execution { schema: &self.schema, context, variables: &prepared.variables, introspector }
     }
@@ -290,10 +294,10 @@ impl Engine {
         }
         let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(CachedPlan { number, plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
+        Ok(CachedPlan { number, plan, cost, response_bytes: AtomicUsize::new(RESPONSE_BYTES) })
     }
 
-    /// Checks the lists and objects of variables, as the parser checks those of literals.
+    /// Checks the lists and objects of variables with the parser's limits for literals.
     fn check_inputs(&self, variables: &Inputs) -> Result<(), EngineRefusal> {
         let limits = &self.settings.limits;
         let mut open: Vec<&Json> = variables.values().collect();
@@ -313,12 +317,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds the cost of an operation to that of the operations before it in a batch: together they may have as many
-    /// values as one.
+    /// Adds the cost of an operation to that of the previous ones in a batch. Together they may have as many values
+    /// as one operation.
     ///
     /// # Errors
-    /// They have more.
-    pub fn add_cost(&self, total: &mut Cost, prepared: &Prepared) -> Result<(), EngineRefusal> {
+    /// They have more values.
+    pub fn add_cost(&self, total: &mut Cost, prepared: &PreparedOperation) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let values = total.values.saturating_add(cost.values);
         let introspection = total.introspection.saturating_add(cost.introspection);
@@ -328,7 +332,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_cost(&self, prepared: &Prepared) -> Result<(), EngineRefusal> {
+    fn check_cost(&self, prepared: &PreparedOperation) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let input_values = self.settings.limits.input_values;
         CostLimit::Depth.check(cost.depth, max.depth)?;
@@ -347,54 +351,60 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// Writes the answer for one object of the root.
-fn answer(prepared: &Prepared, root: &ResponseObjects, at: usize, bytes_max: usize) -> Result<Answer, EngineRefusal> {
-    let Prepared { plan: cached, .. } = prepared;
-    let expected = cached.answer_bytes.load(Ordering::Relaxed);
-    // One large response does not make all later ones take as much memory.
+/// Writes the response for one object of the root.
+fn write_response(
+    prepared: &PreparedOperation,
+    root: &ResponseObjects,
+    at: usize,
+    bytes_max: usize,
+) -> Result<EngineResponse, EngineRefusal> {
+    let PreparedOperation { plan: cached, .. } = prepared;
+    let expected = cached.response_bytes.load(Ordering::Relaxed);
+    // A large response must not make all later ones allocate as much memory.
     let capacity = (expected + expected / 8).min(CAPACITY_MAX).min(bytes_max);
     let response = write(&cached.plan, (root, at), capacity, bytes_max);
     let Response { json, errors } = response.map_err(|_| EngineRefusal::TooLarge(bytes_max))?;
-    cached.answer_bytes.store(json.len(), Ordering::Relaxed);
-    Ok(Answer { json, errors })
+    cached.response_bytes.store(json.len(), Ordering::Relaxed);
+    Ok(EngineResponse { json, errors })
 }
 
 /// A query or a mutation that was executed.
-pub struct Executed<'p> {
-    prepared: &'p Prepared,
+pub struct ExecutedOperation<'p> {
+    prepared: &'p PreparedOperation,
     root: ResponseObjects,
 }
 
-impl Executed<'_> {
-    /// The answer, of at most `bytes_max` bytes.
+impl ExecutedOperation<'_> {
+    /// The response, of at most `bytes_max` bytes.
     ///
     /// # Errors
     /// It is larger.
-    pub fn answer(&self, bytes_max: usize) -> Result<Answer, EngineRefusal> {
-        answer(self.prepared, &self.root, 0, bytes_max)
+    pub fn response(&self, bytes_max: usize) -> Result<EngineResponse, EngineRefusal> {
+        write_response(self.prepared, &self.root, 0, bytes_max)
     }
 
-    /// The answer of a mutation that is larger than `bytes_max` bytes: what there is no room for is null, with this error.
-    pub fn shortened(&self, bytes_max: usize, error: &FieldError) -> Answer {
+    /// The response of a mutation that is larger than `bytes_max` bytes. Fields without room are null, with this
+    /// error.
+    pub fn shortened(&self, bytes_max: usize, error: &FieldError) -> EngineResponse {
         match write_shortened(&self.prepared.plan.plan, &self.root, bytes_max, error) {
-            Ok(Response { json, errors }) => Answer { json, errors },
-            Err(_) => Answer::failed(self.prepared, error),
+            Ok(Response { json, errors }) => EngineResponse { json, errors },
+            Err(_) => EngineResponse::failed(self.prepared, error),
         }
     }
 }
 
-impl std::fmt::Debug for Executed<'_> {
+impl std::fmt::Debug for ExecutedOperation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Executed").field("prepared", &self.prepared).finish_non_exhaustive()
     }
 }
 
-impl Answer {
-    /// The answer of an operation whose data is left out for this reason: each field of the root has this error.
+impl EngineResponse {
+    /// A response without data: each field of the root has this error.
     #[must_use]
-    pub fn failed(prepared: &Prepared, error: &FieldError) -> Self {
+    pub fn failed(prepared: &PreparedOperation, error: &FieldError) -> Self {
         let plan = &prepared.plan.plan;
-        match write(plan, (&failed(plan, error), 0), ANSWER_BYTES, usize::MAX) {
+        match write(plan, (&failed(plan, error), 0), RESPONSE_BYTES, usize::MAX) {
             Ok(Response { json, errors }) => Self { json, errors },
             Err(_) => Self { json: Vec::new(), errors: Vec::new() },
         }

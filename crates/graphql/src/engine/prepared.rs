@@ -1,4 +1,4 @@
-//! Operations that are ready to be executed.
+//! Operations that are ready for execution.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use crate::execution::FieldError;
 use crate::input::{Inputs, Literal};
 use crate::plan::{ArgumentPlan, Cost, PlanField, ValueSource};
 
-/// An operation that is ready to be executed, with its variables.
+/// An operation that is ready for execution, with its variables.
 #[derive(Clone)]
-pub struct Prepared {
+pub struct PreparedOperation {
     pub(super) plan: Arc<CachedPlan>,
     pub(super) variables: Inputs,
     pub(super) cost: Cost,
     pub(super) name: Option<Arc<str>>,
 }
 
-/// What tells apart the executions of a subscription: operations with the same key have the same results for an event,
-/// but for the viewer.
+/// Identifies executions of a subscription that can be shared: operations with the same key have the same results for
+/// an event, apart from the viewer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SharingKey {
     plan: u64,
-    /// As JSON, without the variable that only says where to begin.
+    /// As JSON, without the variable of the cursor.
     variables: Arc<str>,
 }
 
-impl Prepared {
+impl PreparedOperation {
     /// The kind of the operation.
     pub fn kind(&self) -> OperationKind {
         self.plan.plan.kind
@@ -48,7 +48,7 @@ impl Prepared {
         self.cost
     }
 
-    /// Bytes that the operation takes as long as it is kept, about.
+    /// The approximate size of the operation in memory, in bytes.
     pub fn bytes(&self) -> u64 {
         (size_of::<Self>() + self.plan.plan.bytes) as u64 + crate::input::inputs_bytes(&self.variables)
     }
@@ -63,7 +63,7 @@ impl Prepared {
         self.only_root_field().map_or("", |field| crate::execution::field_name(&field.coordinate))
     }
 
-    /// The key of a subscription's execution. The root field's argument `cursor` says only where to begin.
+    /// The key of a subscription's execution. It does not include the root field's argument `cursor`.
     pub fn sharing_key(&self, cursor: &str) -> SharingKey {
         let mut variables = self.variables.clone();
         if let Some(name) = self.only_use_of(cursor) {
@@ -99,18 +99,21 @@ impl Engine {
     /// The arguments of a subscription's root field, which are of type `A`.
     ///
     /// # Errors
-    /// A value is not usable.
-    pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &Prepared) -> Result<Arc<A>, FieldError> {
-        let mistaken = || FieldError::internal("The root field has other arguments.");
-        let field = prepared.only_root_field().ok_or_else(mistaken)?;
-        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(mistaken()) };
+    /// A value is invalid.
+    pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &PreparedOperation) -> Result<Arc<A>, FieldError> {
+        let unexpected = || FieldError::internal("The root field has other arguments.");
+        let field = prepared.only_root_field().ok_or_else(unexpected)?;
+        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(unexpected()) };
         let read = arguments.read(&self.schema, &prepared.variables, *reader)?;
-        read.downcast().map_err(|_| mistaken())
+        read.downcast().map_err(|_| unexpected())
     }
 }
 
-impl std::fmt::Debug for Prepared {
+impl std::fmt::Debug for PreparedOperation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("kind", &self.kind()).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("PreparedOperation")
+            .field("kind", &self.kind())
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,11 @@
-//! Batches: look-ups by key from requests that run at the same time share one statement.
+//! Batches: look-ups by key from concurrent requests share one statement.
 //!
-//! No batch waits for a timer when there is nothing else to do: it starts when all callers that are ready have joined. Two
-//! statements of a kind run at the same time. While they do, the keys of other requests gather for the next one, which
-//! waits for two milliseconds at most. So 32 requests for an object by its id become a few statements under load, and the
+//! A batch starts when all ready callers have joined; it does not wait for a timer if there is nothing else to do.
+//! Two statements of a kind run concurrently. Meanwhile the keys of other requests form the next batch, which waits
+//! for two milliseconds at most. So 32 requests for an object by its id need a few statements under load, and the
 //! number of statements of one request does not depend on the machine.
 //!
-//! If the caller that reads goes away, another one of the batch reads the same keys.
+//! If the caller that reads is cancelled, another caller of the batch reads the same keys.
 
 mod found;
 
@@ -23,21 +23,21 @@ use self::found::FoundBatch;
 pub use self::found::{FoundRows, SharedRows};
 use crate::describe::Columns;
 
-/// The number of statements of one kind that run at the same time. Keys that come meanwhile wait for the next one: the
-/// higher the load, the larger the batches.
+/// Maximum number of concurrent statements of one kind. Keys that come meanwhile wait for the next one: the higher
+/// the load, the larger the batches.
 const RUNNING_MAX: usize = 2;
 
 /// How long a statement waits for others of its kind.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// Keys of one statement.
+/// Maximum number of keys in a statement.
 const KEYS_MAX: usize = 50_000;
 
-/// The number of kinds of statements before idle ones are removed.
+/// Maximum number of kinds of statements before idle ones are removed.
 const GROUPS_MAX: usize = 1_000;
 
-/// Gathers keys into batches. `E` is why a batch fails, for all its callers: what it tells a client is for each to say.
-/// `S` identifies a statement with everything that its result depends on, such as the viewer.
+/// Collects keys into batches. `E` is the error of a batch for all its callers; each caller chooses its message for
+/// clients. `S` identifies a statement with everything that its result depends on, such as the viewer.
 pub struct Batches<S, E> {
     groups: Mutex<BatchGroups<S, E>>,
 }
@@ -62,7 +62,7 @@ impl<E> Default for OpenBatch<E> {
     }
 }
 
-/// Which rows, and which columns of them.
+/// The rows and columns of a look-up.
 #[derive(Clone, Default)]
 struct RowRequest {
     keys: Vec<i32>,
@@ -70,13 +70,13 @@ struct RowRequest {
 }
 
 impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
-    /// Without statements.
+    /// Creates it without statements.
     #[must_use]
     pub fn new() -> Self {
         Self { groups: Mutex::default() }
     }
 
-    /// The result of `read` for `keys`, and for the keys of other callers of the same statement.
+    /// The result of `read` for `keys` and for the keys of other callers of the same statement.
     ///
     /// # Errors
     /// The error of `read`, which all callers of the batch get.
@@ -88,10 +88,10 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         self.read_columns((statement, None), keys, 0, |keys, _| read(keys)).await
     }
 
-    /// The same for rows: `read` finds all columns that anybody wants. They may be those of `shared` rows.
+    /// The same for rows: `read` returns all columns that any caller wants. They may come from `shared` rows.
     ///
     /// # Errors
-    /// What `read` fails with.
+    /// The error of `read`.
     #[expect(clippy::expect_used, reason = "a group has values of one type")]
     pub async fn read_columns<V, R>(
         &self,
@@ -115,7 +115,7 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         let group = self.group(TypeId::of::<V>(), statement);
         let gathering = {
             let mut open = lock(&group.open);
-            // Full, or all who asked are gone: nobody wants their keys any more.
+            // Full, or all callers are gone and nobody needs the keys.
             let is_over = |gathering: &mut Arc<OpenBatch<E>>| {
                 Arc::strong_count(gathering) == 1 || lock(&gathering.wanted).keys.len() + keys.len() > KEYS_MAX
             };
@@ -130,11 +130,11 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
             Arc::clone(gathering)
         };
         let start = async || {
-            // Callers at the same level of the response join before the first goes on.
+            // Callers at the same level of the response join before the first continues.
             tokio::task::yield_now().await;
             let _running = match group.running.try_acquire() {
                 Ok(running) => Some(running),
-                // Slow ones do not hold up others for longer. Nobody closes it.
+                // Slow statements delay others no longer than this. The semaphore is never closed.
                 Err(_) => timeout(PATIENCE, group.running.acquire()).await.ok().and_then(Result::ok),
             };
             {
@@ -143,12 +143,12 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
                     *open = None;
                 }
             }
-            // A copy: if this caller is cancelled, another reads the same keys.
+            // A copy: if this caller is cancelled, another one reads the same keys.
             let RowRequest { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();
-            let (of, begun) = (keys.as_slice().into(), Instant::now());
-            read(keys, columns).await.map(|found| FoundBatch { keys: of, columns, begun, values: Arc::new(found) })
+            let (of, started) = (keys.as_slice().into(), Instant::now());
+            read(keys, columns).await.map(|found| FoundBatch { keys: of, columns, started, values: Arc::new(found) })
         };
         let found = gathering.found.get_or_init(start).await.clone()?;
         if let Some(SharedRows { rows, .. }) = shared {

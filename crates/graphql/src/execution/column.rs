@@ -1,4 +1,4 @@
-//! Rows and columns: the objects at one place of the response, and the values of a field for all of them.
+//! Rows and columns: the objects at one position of the response, and the values of a field for all of them.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use super::error::FieldError;
 use super::leaf::{Leaf, Out};
 use crate::describe::TypeName;
 
-/// The objects at one place of the response: rows of a table of type `Vec<T>`, in order.
+/// The objects at one position of the response: rows of a table of type `Vec<T>`, in order.
 #[derive(Clone)]
 pub struct Rows {
     table: Arc<dyn Any + Send + Sync>,
-    /// The rows of the table; none means all.
+    /// The rows of the table; `None` means all.
     picked: Option<Arc<[u32]>>,
     len: usize,
     attached: Option<Arc<dyn Any + Send + Sync>>,
@@ -32,20 +32,20 @@ impl Rows {
     /// Some rows of a shared table.
     ///
     /// # Panics
-    /// When a row is read that the table does not have.
+    /// When a missing row is read.
     pub fn picked<T: Send + Sync + 'static>(table: Arc<Vec<T>>, picked: Vec<u32>) -> Self {
         let len = picked.len();
         Self { table, picked: Some(picked.into()), len, attached: None }
     }
 
-    /// The rows with data for the resolvers of their fields.
+    /// Attaches data for the resolvers of the rows' fields.
     #[must_use]
     pub fn with_attached(mut self, data: Arc<dyn Any + Send + Sync>) -> Self {
         self.attached = Some(data);
         self
     }
 
-    /// The data that was attached to the rows, if it is of this type.
+    /// The attached data, if it has this type.
     pub fn attached<D: Any>(&self) -> Option<&D> {
         self.attached.as_ref()?.downcast_ref()
     }
@@ -60,9 +60,9 @@ impl Rows {
         self.len == 0
     }
 
-    /// The objects at these places.
-    pub(crate) fn at(&self, places: &[usize]) -> Self {
-        let picked: Arc<[u32]> = places.iter().map(|place| index(self.row(*place))).collect();
+    /// The objects at these positions.
+    pub(crate) fn at(&self, positions: &[usize]) -> Self {
+        let picked: Arc<[u32]> = positions.iter().map(|position| index(self.row(*position))).collect();
         Self {
             table: Arc::clone(&self.table),
             len: picked.len(),
@@ -74,19 +74,19 @@ impl Rows {
     /// The rows.
     ///
     /// # Panics
-    /// If they are of another type. The builder's types rule that out.
+    /// If they have another type. The builder's types rule that out.
     pub fn iter<T: Send + Sync + 'static>(&self) -> impl ExactSizeIterator<Item = &T> + Clone {
         let table = table::<T>(&*self.table);
-        (0..self.len).map(move |place| &table[self.row(place)])
+        (0..self.len).map(move |position| &table[self.row(position)])
     }
 
-    /// The table, and the row of each place.
+    /// The table, and the row of each position.
     pub(crate) fn table(&self) -> &(dyn Any + Send + Sync) {
         &*self.table
     }
 
-    pub(crate) fn row(&self, place: usize) -> usize {
-        self.picked.as_ref().map_or(place, |picked| picked[place] as usize)
+    pub(crate) fn row(&self, position: usize) -> usize {
+        self.picked.as_ref().map_or(position, |picked| picked[position] as usize)
     }
 }
 
@@ -96,13 +96,13 @@ impl std::fmt::Debug for Rows {
     }
 }
 
-/// The rows of a table as their type.
+/// The rows of a table with their type.
 #[expect(clippy::expect_used, reason = "the builder gives a field to rows of its own type only")]
 pub(crate) fn table<T: 'static>(table: &(dyn Any + Send + Sync)) -> &Vec<T> {
     table.downcast_ref().expect("rows of the field's type")
 }
 
-/// The values of a field for all objects at a place.
+/// The values of a field for all objects at one position.
 pub enum Column {
     /// A leaf for each object, in order.
     Leaves(Box<dyn Leaves>),
@@ -150,12 +150,12 @@ impl<E: Into<FieldError>> From<Result<Self, E>> for Column {
 /// Values of leaves.
 pub trait Leaves: Send + Sync {
     /// Writes the value at this index as JSON.
-    fn write(&self, place: usize, out: &mut Out);
+    fn write(&self, position: usize, out: &mut Out);
 }
 
 impl<V: Leaf + Sync> Leaves for Vec<V> {
-    fn write(&self, place: usize, out: &mut Out) {
-        self[place].write(out);
+    fn write(&self, position: usize, out: &mut Out) {
+        self[position].write(out);
     }
 }
 
@@ -194,7 +194,7 @@ pub enum Cell {
 /// Objects, lists, nulls and errors.
 #[derive(Default)]
 pub struct Cells {
-    /// A cell for each object of the place, in order.
+    /// A cell for each object, in order.
     pub cells: Vec<Cell>,
     /// The items of lists.
     pub items: Vec<Cell>,
@@ -227,7 +227,7 @@ pub struct Part {
     pub rows: Rows,
 }
 
-/// An index of a row or cell. Responses are limited far below the highest.
-pub fn index(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
+/// An index of a row or cell. Responses are limited far below the maximum.
+pub fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }

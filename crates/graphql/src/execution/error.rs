@@ -25,7 +25,7 @@ impl FieldError {
         Self { message: message.into(), extensions: Arc::default() }
     }
 
-    /// A fault of the server, not of the request.
+    /// A bug of the server, not an error of the request.
     pub fn internal(message: impl Into<Arc<str>>) -> Self {
         Self::new("INTERNAL", message)
     }

@@ -1,4 +1,4 @@
-//! Answers of `__schema` and `__type`, which are the same for the same selections.
+//! Executes `__schema` and `__type`, whose values are the same for the same selections.
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -9,13 +9,13 @@ use crate::describe::Introspect;
 use crate::input::Inputs;
 use crate::plan::IntrospectionField;
 
-/// Bytes of answers that are kept: tools ask the same again and again.
+/// Bytes of cached values: tools send the same queries again and again.
 const KEPT_BYTES: u64 = 4 << 20;
 
-/// Answers and keeps them.
+/// Executes introspection and caches the values.
 pub(crate) struct Introspector {
     introspect: Box<dyn Introspect>,
-    answers: Cache<String, Out, Bytes>,
+    values: Cache<String, Out, Bytes>,
 }
 
 #[derive(Clone)]
@@ -29,17 +29,17 @@ impl Weighter<String, Out> for Bytes {
 
 impl Introspector {
     pub(crate) fn new(introspect: Box<dyn Introspect>) -> Self {
-        Self { introspect, answers: Cache::with_weighter(16, KEPT_BYTES, Bytes) }
+        Self { introspect, values: Cache::with_weighter(16, KEPT_BYTES, Bytes) }
     }
 
     /// The field's value as JSON.
-    pub(crate) async fn answer(&self, field: &IntrospectionField, variables: &Inputs) -> Result<Out, FieldError> {
+    pub(crate) async fn value(&self, field: &IntrospectionField, variables: &Inputs) -> Result<Out, FieldError> {
         let document = field.document(variables);
-        if let Some(json) = self.answers.get(&document) {
+        if let Some(json) = self.values.get(&document) {
             return Ok(json);
         }
         let json = field.json(&self.introspect.introspect(document.clone()).await?);
-        self.answers.insert(document, json.clone());
+        self.values.insert(document, json.clone());
         Ok(json)
     }
 }

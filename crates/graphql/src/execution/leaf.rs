@@ -13,7 +13,7 @@ pub trait Leaf: Send + 'static {
     /// Whether null is a value.
     const NULLABLE: bool = false;
 
-    /// The type as a schema writes it, without an exclamation mark at its end. Registers a type that is not built in.
+    /// The type as a schema writes it, without a final exclamation mark. Registers a type that is not built in.
     fn describe(registry: &mut Registry) -> String;
 
     /// Writes the value as JSON.
@@ -107,7 +107,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     8 * words + rest
 }
 
-/// Whether any of eight bytes is a quote, a backslash or below 0x20.
+/// Whether one of eight bytes is a quote, a backslash or below 0x20.
 const fn needs_escape(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -141,22 +141,22 @@ pub fn write_int(out: &mut Out, number: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Writes a number, or null if it is not finite: JSON has no such number.
+/// Writes a number, or null if it is not finite: JSON has no such numbers.
 pub fn write_float(out: &mut Out, number: f64) {
     if serde_json::to_writer(&mut *out, &number).is_err() {
         out.extend_from_slice(b"null");
     }
 }
 
-/// Writes what prints itself without quotes, backslashes and control characters, as a JSON string.
+/// Writes a value as a JSON string if its text has no quotes, backslashes and control characters.
 pub fn write_plain(out: &mut Out, value: &impl std::fmt::Display) {
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = std::io::Write::write_fmt(out, format_args!("\"{value}\""));
 }
 
 /// Writes any JSON.
 pub fn write_json(out: &mut Out, value: &serde_json::Value) {
-    // Writing to memory does not fail, and maps of JSON have texts as keys.
+    // Writing to memory cannot fail, and maps of JSON have strings as keys.
     let _ = serde_json::to_writer(&mut *out, value);
 }
 
@@ -214,9 +214,9 @@ mod tests {
         }
     }
 
-    /// Each character at each place of a word, with bytes on both sides that are like it but for one bit.
+    /// Each character at each position of a word, between bytes that differ from it in one bit.
     #[test]
-    fn escapes_are_found_at_every_place() {
+    fn escapes_are_found_at_every_position() {
         for character in (0..0x300).chain([0x2028, 0xFFFD, 0x1F3AC]).filter_map(char::from_u32) {
             for before in 0..9 {
                 let text = format!("{}{character}{}", "!".repeat(before), "\u{7f}]#Ё \u{1f}".repeat(2));

@@ -1,5 +1,5 @@
-//! Executes plans breadth-first: each field is resolved once for all objects at its place of the response. Then the
-//! response is written in one pass.
+//! Executes plans breadth-first: each field is resolved once for all objects at its position of the response. Then
+//! the response is written in one pass.
 //!
 //! `run` resolves fields to [`mod@column`]s; `write` writes them, with nulls and errors by section 6.4.4.
 
@@ -81,7 +81,7 @@ impl<'a> FieldSelection<'a> {
         self.field.selected.iter().fold(0, |all, (_, set)| all | set.columns)
     }
 
-    /// The fields that are selected of objects of this type, which the field has by itself or through connections.
+    /// The fields that are selected of objects of this type, directly or through connections.
     pub fn fields_of(&self, type_name: &str) -> Vec<Self> {
         let mut found = Vec::new();
         self.collect_fields(type_name, &mut found);
@@ -99,7 +99,7 @@ impl<'a> FieldSelection<'a> {
         }
     }
 
-    /// The data that the field was described with.
+    /// The extension data of the field.
     pub fn extension<D: Any>(&self) -> Option<&'a D> {
         self.field.extension.as_ref()?.downcast_ref()
     }

@@ -13,18 +13,18 @@ use crate::input::Inputs;
 use crate::plan::{Plan, PlanField, PlanSelection, ValueSource};
 use crate::schema::Schema;
 
-/// The objects at one place of the response, with the values of their fields.
+/// The objects at one position of the response, with the values of their fields.
 pub(crate) struct ResponseObjects {
     pub(crate) rows: Rows,
     /// The values of the fields that have resolvers, in order.
     pub(crate) values: Vec<FieldValues>,
 }
 
-/// The values of a field for all objects at its place.
+/// The values of a field for all objects at its position.
 pub(crate) enum FieldValues {
     Column {
         column: Column,
-        /// The objects of each part; none if the field's type has no such objects.
+        /// The objects of each part; `None` if the field's type has no such objects.
         below: Vec<Option<Below>>,
     },
     /// JSON: introspection belongs to the root, which is one object.
@@ -35,7 +35,7 @@ pub(crate) enum FieldValues {
 pub(crate) struct Below {
     /// The index of their set in [`PlanField::selected`].
     pub(crate) set: usize,
-    pub(crate) place: ResponseObjects,
+    pub(crate) objects: ResponseObjects,
 }
 
 /// The inputs of an execution.
@@ -53,13 +53,13 @@ pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> ResponseObjec
         execution.levels(vec![(&plan.root, &mut root)]).await;
         return root;
     }
-    // In order: each sees the changes of those before it.
+    // In order: each mutation sees the changes of earlier ones.
     for field in plan.root.resolved_fields() {
         let mut values = execution.field(field, &root.rows).await;
         execution.levels(below(field, &mut values).collect()).await;
         let is_last = field.of.is_non_null() && makes_null(plan, field, &values);
         root.values.push(values);
-        // The data is null already: what follows must not change anything unseen.
+        // The data is already null: later mutations must not run unseen.
         if is_last {
             break;
         }
@@ -84,17 +84,18 @@ pub(crate) fn failed(plan: &Plan, error: &FieldError) -> ResponseObjects {
 type PendingSelection<'p> = (&'p PlanSelection, &'p mut ResponseObjects);
 
 impl Execution<'_> {
-    /// Resolves these sets, then what is selected of their objects, and so on: all fields of a level at the same time,
-    /// so that look-ups of one kind share a statement wherever they stand.
+    /// Resolves these sets, then the selections of their objects, and so on. All fields of a level are resolved
+    /// concurrently, so that look-ups of one kind share a statement wherever they occur.
     async fn levels<'p>(&self, mut level: Vec<PendingSelection<'p>>) {
         while !level.is_empty() {
-            let fields =
-                level.iter().flat_map(|(set, place)| set.resolved_fields().map(|field| self.field(field, &place.rows)));
+            let fields = level
+                .iter()
+                .flat_map(|(set, objects)| set.resolved_fields().map(|field| self.field(field, &objects.rows)));
             let mut values = join_all(fields).await.into_iter();
             let mut next = Vec::new();
-            for (set, place) in level {
-                place.values = values.by_ref().take(set.resolved).collect();
-                let fields = set.resolved_fields().zip(&mut place.values);
+            for (set, objects) in level {
+                objects.values = values.by_ref().take(set.resolved).collect();
+                let fields = set.resolved_fields().zip(&mut objects.values);
                 next.extend(fields.flat_map(|(field, values)| below(field, values)));
             }
             level = next;
@@ -113,7 +114,7 @@ impl Execution<'_> {
                 }
             }
             ValueSource::Introspect(selection) => match self.introspector {
-                Some(introspector) => match introspector.answer(selection, self.variables).await {
+                Some(introspector) => match introspector.value(selection, self.variables).await {
                     Ok(json) => return FieldValues::Introspection(json),
                     Err(error) => Column::Failed(error),
                 },
@@ -129,21 +130,21 @@ impl Execution<'_> {
     }
 }
 
-/// The objects of a part, whose fields are not resolved yet; none if the field's type has no such objects.
+/// The objects of a part, whose fields are not resolved yet; `None` if the field's type has no such objects.
 fn objects(field: &PlanField, part: &Part) -> Option<Below> {
     let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
-    Some(Below { set, place: ResponseObjects { rows: part.rows.clone(), values: Vec::new() } })
+    Some(Below { set, objects: ResponseObjects { rows: part.rows.clone(), values: Vec::new() } })
 }
 
-/// What is selected of a field's objects and has to be resolved.
+/// The selections of a field's objects that must be resolved.
 fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator<Item = PendingSelection<'p>> {
     let below = match values {
         FieldValues::Column { below, .. } => below.as_mut_slice(),
         FieldValues::Introspection(_) => &mut [],
     };
-    below.iter_mut().flatten().filter_map(|Below { set, place }| {
+    below.iter_mut().flatten().filter_map(|Below { set, objects }| {
         let set = &field.selected[*set].1;
-        (set.resolved > 0 && !place.rows.is_empty()).then_some((set, place))
+        (set.resolved > 0 && !objects.rows.is_empty()).then_some((set, objects))
     })
 }
 

@@ -34,11 +34,11 @@ pub(crate) fn write(
     finish(ResponseWriter::new(plan, out, bytes_max), (root, at))
 }
 
-/// Writes the values of a mutation's fields as JSON. Fields of the root and of payloads for which there is no room in
+/// Writes the values of a mutation's fields as JSON. Fields of the root and of payloads that do not fit in
 /// `bytes_max` bytes are null, with this error.
 ///
 /// # Errors
-/// The response is larger all the same.
+/// The response is still larger.
 pub(crate) fn write_shortened(
     plan: &Plan,
     root: &ResponseObjects,
@@ -60,7 +60,7 @@ fn finish(mut writer: ResponseWriter<'_>, (root, at): (&ResponseObjects, usize))
         }
         Err(WriteStop::TooLarge) => return Err(TooLarge),
     }
-    // Objects that become null are not measured, but their errors stay.
+    // Objects that become null do not count, but their errors stay.
     if writer.is_too_large() {
         return Err(TooLarge);
     }
@@ -80,7 +80,7 @@ pub(crate) fn makes_null(plan: &Plan, field: &PlanField, values: &FieldValues) -
     writer.values(field, values, 0, &ResponsePath::Root) == Err(WriteStop::Null)
 }
 
-/// Why writing a value stops.
+/// Why writing a value stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WriteStop {
     /// A non-null value is null, so the value around it becomes null.
@@ -96,7 +96,7 @@ enum ResponsePath<'a> {
 }
 
 impl ResponsePath<'_> {
-    /// Whether it leads to a field of the root, or of an object that such a field has.
+    /// Whether it is the path of a field of the root, or of the object of such a field.
     const fn is_of_payload(&self) -> bool {
         matches!(self, Self::Name(Self::Root | Self::Name(Self::Root, _), _))
     }
@@ -132,9 +132,9 @@ struct ResponseWriter<'a> {
     errors: Out,
     failed: Vec<FieldError>,
     bytes_max: usize,
-    /// The error of fields for which there is no room, if the others are written.
+    /// The error of fields that do not fit, if the other fields are written.
     too_large: Option<&'a FieldError>,
-    /// Bytes of these errors.
+    /// The size of these errors.
     uncounted: usize,
 }
 
@@ -146,12 +146,12 @@ impl<'a> ResponseWriter<'a> {
     fn object(
         &mut self,
         set: &PlanSelection,
-        place: &ResponseObjects,
+        objects: &ResponseObjects,
         at: usize,
         path: &ResponsePath<'_>,
     ) -> Result<(), WriteStop> {
-        let (table, row) = (place.rows.table(), place.rows.row(at));
-        let mut values = place.values.iter();
+        let (table, row) = (objects.rows.table(), objects.rows.row(at));
+        let mut values = objects.values.iter();
         self.out.push(b'{');
         for field in &set.fields {
             self.out.extend_from_slice(&field.key);
@@ -179,7 +179,8 @@ impl<'a> ResponseWriter<'a> {
         self.out.len() + self.errors.len() - self.uncounted > self.bytes_max
     }
 
-    /// Writes null for a value that has no room, which began at `start`, if it is a field of the root or of a payload.
+    /// Writes null for a value that does not fit, which began at `start`, if it is a field of the root or of a
+    /// payload.
     fn shorten(
         &mut self,
         written: Result<(), WriteStop>,
@@ -193,7 +194,7 @@ impl<'a> ResponseWriter<'a> {
                 self.out.extend_from_slice(b"null");
                 let errors = self.errors.len();
                 self.fail(field, error, path);
-                // They come in place of what is larger.
+                // They replace something larger.
                 self.uncounted += self.errors.len() - errors + 1;
                 Ok(())
             }
@@ -226,7 +227,7 @@ impl<'a> ResponseWriter<'a> {
         }
     }
 
-    /// Writes a leaf. Rust types rule out null at non-null places, but not for all implementations of [`Leaves`].
+    /// Writes a leaf. Rust types rule out null at non-null positions, but not for all implementations of [`Leaves`].
     fn leaf(
         &mut self,
         field: &PlanField,
@@ -290,7 +291,7 @@ impl<'a> ResponseWriter<'a> {
     ) -> Result<(), WriteStop> {
         let item = match of.nullable() {
             TypeRef::List(item) => &**item,
-            // The resolver made a list where the schema has none.
+            // The resolver returned a list for a type that is not a list.
             other => other,
         };
         self.out.push(b'[');
@@ -306,8 +307,8 @@ impl<'a> ResponseWriter<'a> {
 
     fn part(&mut self, values: &FieldCells<'_>, part: u32, row: u32, path: &ResponsePath<'_>) -> Result<(), WriteStop> {
         let FieldCells { field, cells, below } = values;
-        if let Some(Some(Below { set, place })) = below.get(part as usize) {
-            return self.object(&field.selected[*set].1, place, row as usize, path);
+        if let Some(Some(Below { set, objects })) = below.get(part as usize) {
+            return self.object(&field.selected[*set].1, objects, row as usize, path);
         }
         let name = cells.parts.get(part as usize).map_or("?", |part| &part.of);
         let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);

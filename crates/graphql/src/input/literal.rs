@@ -1,4 +1,4 @@
-//! Literals as JSON.
+//! Converts literals to JSON.
 
 use serde_json::{Number, Value as Json};
 
@@ -6,7 +6,7 @@ use super::Inputs;
 use crate::document::{Argument, Value, ValueKind};
 use crate::schema::{Check, Scalar, Schema, TypeKind, TypeRef};
 
-/// What a custom scalar says against a literal without variables.
+/// Checks a literal without variables as a custom scalar.
 pub(crate) fn check_literal(check: &Check, value: &Value<'_>) -> Result<(), String> {
     if has_variables(value) { Ok(()) } else { check.check(&constant(value)) }
 }
@@ -25,7 +25,7 @@ pub(crate) fn constant(value: &Value<'_>) -> Json {
     literal(value, None, &Inputs::new()).unwrap_or(Json::Null)
 }
 
-/// A literal as JSON, not coerced yet. `None` if it is an absent variable.
+/// A literal as JSON, not coerced yet. `None` for an absent variable.
 pub(super) fn literal(value: &Value<'_>, of: Option<(&Schema, &TypeRef)>, variables: &Inputs) -> Option<Json> {
     let of = of.map(|(schema, of)| (schema, of.nullable()));
     if let (Some((schema, TypeRef::List(item))), false) = (of, matches!(value.kind, ValueKind::List(_))) {
@@ -37,7 +37,7 @@ pub(super) fn literal(value: &Value<'_>, of: Option<(&Schema, &TypeRef)>, variab
     };
     Some(match &value.kind {
         ValueKind::Variable(name) => return variables.get(*name).cloned(),
-        // An ID keeps the digits, however many.
+        // An ID keeps all its digits.
         ValueKind::Int(text) if matches!(kind, Some((_, TypeKind::Scalar(Scalar::Id)))) => Json::from(*text),
         ValueKind::Int(text) | ValueKind::Float(text) => number(text),
         ValueKind::String(text) => Json::from(text.as_ref()),
@@ -69,6 +69,6 @@ pub(super) fn literal(value: &Value<'_>, of: Option<(&Schema, &TypeRef)>, variab
 fn number(text: &str) -> Json {
     let whole = text.parse::<i64>().ok().map(Number::from).or_else(|| text.parse::<u64>().ok().map(Number::from));
     let number = whole.or_else(|| text.parse().ok().and_then(Number::from_f64));
-    // What no JSON number holds stays as written, for a custom scalar to judge.
+    // A number that JSON cannot represent stays as written, and the custom scalar checks it.
     number.map_or_else(|| Json::from(text), Json::Number)
 }

@@ -1,8 +1,8 @@
 //! Coercion of inputs: variables from JSON, arguments from literals and variables.
 //!
-//! The result is JSON in the shape that the schema says: lists where it says lists, defaults filled in, absent values
-//! absent. Sections 3.10, 6.1.2 and 6.4.1 of the specification. Documents must be valid: literals are converted here,
-//! `validation` has judged them.
+//! The result is JSON in the shape of the schema: lists where it has lists, with defaults, and without absent values.
+//! Sections 3.10, 6.1.2 and 6.4.1 of the specification. Documents must be valid: `validation` has checked the
+//! literals that are converted here.
 
 mod literal;
 mod owned;
@@ -20,23 +20,23 @@ pub(crate) use owned::{Literal, fill_all};
 /// Inputs by name.
 pub type Inputs = Map<String, Json>;
 
-/// The most errors that one coercion reports.
+/// Maximum number of errors that one coercion reports.
 const ERRORS_MAX: usize = 100;
 
-/// The deepest that defaults may nest in one another.
+/// Maximum nesting of defaults.
 const DEPTH_MAX: usize = 200;
 
-/// An input does not fit its type.
+/// An input has an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` {message}.")]
 pub struct InputError {
-    /// Where, such as `variables.filter.year.from`.
+    /// Its path, such as `variables.filter.year.from`.
     pub path: String,
-    /// What the input must be, to follow the path in a sentence.
+    /// The requirement, as the rest of a sentence that begins with the path.
     pub message: String,
 }
 
-/// Where an input is. Made into text only for an error.
+/// The path of an input. It becomes text only for an error.
 #[derive(Clone, Copy)]
 enum InputPath<'p> {
     Root(&'static str),
@@ -54,15 +54,15 @@ impl fmt::Display for InputPath<'_> {
     }
 }
 
-/// Bytes of a text that count as one more value.
+/// Bytes of a text that count as one value.
 const BYTES_PER_VALUE: u64 = 256;
 
-/// As how many values a text counts where values are bounded.
+/// The number of values that a text counts as.
 pub const fn values_of_text(text: &str) -> u64 {
     1 + text.len() as u64 / BYTES_PER_VALUE
 }
 
-/// The path of an input with points before indexes too: `ids.0` for `ids[0]`.
+/// The path of an input with dots before indexes: `ids.0` for `ids[0]`.
 pub fn dotted(path: &str) -> String {
     path.replace('[', ".").replace(']', "")
 }
@@ -87,14 +87,14 @@ impl VariableType {
         operation.variables.iter().filter_map(variable).collect()
     }
 
-    /// Bytes that it takes, about.
+    /// The approximate size in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let default = self.default.as_ref().map_or(0, json_bytes);
         (size_of::<Self>() + self.name.len() + default) as u64
     }
 }
 
-/// Bytes that inputs take, about.
+/// The approximate size of inputs in bytes.
 pub(crate) fn inputs_bytes(inputs: &Inputs) -> u64 {
     fields_bytes(inputs) as u64
 }
@@ -103,7 +103,7 @@ fn fields_bytes(fields: &Inputs) -> usize {
     fields.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + json_bytes(value)).sum()
 }
 
-/// Bytes that a value takes, about.
+/// The approximate size of a value in bytes.
 fn json_bytes(value: &Json) -> usize {
     let inner = match value {
         Json::String(text) => text.len(),
@@ -114,15 +114,15 @@ fn json_bytes(value: &Json) -> usize {
     size_of::<Json>() + inner
 }
 
-/// The variables of an operation from those of a request. Unknown ones are ignored.
+/// Coerces the variables of a request for an operation. Unknown ones are ignored.
 ///
 /// # Errors
-/// Variables that are missing or do not fit their types.
+/// Variables that are missing or have invalid values.
 pub fn coerce_variables(schema: &Schema, operation: &Operation<'_>, given: &Inputs) -> Result<Inputs, Vec<InputError>> {
     coerce_variable_types(schema, &VariableType::all(schema, operation), given)
 }
 
-/// The same by the types of the variables.
+/// The same for the types of the variables.
 pub(crate) fn coerce_variable_types(
     schema: &Schema,
     variables: &[VariableType],
@@ -148,7 +148,7 @@ pub(crate) fn coerce_variable_types(
 /// The arguments of a field or directive. An argument whose variable is absent is absent, or has its default.
 ///
 /// # Errors
-/// A variable is null where the argument must not be, or a custom scalar refuses a value.
+/// A variable is null but the argument must not be, or a custom scalar refuses a value.
 pub fn coerce_arguments(
     schema: &Schema,
     known: &NameIndex<InputValue>,
@@ -179,7 +179,7 @@ pub(crate) fn coerce_literals(
     coercion.finish(inputs)
 }
 
-/// The default of an input, coerced. `None` if it has none.
+/// The coerced default of an input. `None` if it has none.
 pub(crate) fn coerce_default(schema: &Schema, input: &InputValue) -> Result<Option<Json>, String> {
     let Some(default) = &input.default else { return Ok(None) };
     let mut coercion = Coercion::new(schema);
@@ -264,7 +264,7 @@ impl<'s> Coercion<'s> {
         }
     }
 
-    /// The fields of an input object, or arguments: what is given, else the default.
+    /// The fields of an input object, or arguments: the given values, otherwise the defaults.
     fn fields(&mut self, given: &Inputs, known: &NameIndex<InputValue>, parent: &InputPath<'_>) -> Inputs {
         let mut inputs = Inputs::new();
         for input in known {
@@ -309,9 +309,9 @@ const fn expectation(scalar: &Scalar) -> &'static str {
     }
 }
 
-/// A whole number, however JSON spells it.
+/// An integer in any JSON notation.
 fn whole(given: &Json) -> Option<i64> {
-    // Above 2^53 the numbers that JSON spells as fractions are not exact.
+    // Above 2^53, fractions in JSON are not exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     given.as_i64().or_else(|| {
         let number = given.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= EXACT)?;

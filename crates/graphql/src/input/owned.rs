@@ -7,7 +7,7 @@ use super::literal::{has_variables, literal};
 use crate::document::{Argument, Value, ValueKind};
 use crate::schema::{Schema, TypeKind, TypeRef};
 
-/// A literal whose constant parts are JSON already.
+/// A literal whose constant parts are already JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Literal {
     Constant(Json),
@@ -17,7 +17,7 @@ pub(crate) enum Literal {
 }
 
 impl Literal {
-    /// The literal at a place of this type.
+    /// The literal for this type.
     pub(crate) fn new(value: &Value<'_>, of: Option<(&Schema, &TypeRef)>) -> Self {
         if !has_variables(value) {
             return Self::Constant(literal(value, of, &Inputs::new()).unwrap_or(Json::Null));
@@ -51,12 +51,12 @@ impl Literal {
         }
     }
 
-    /// Whether a variable stands in it.
+    /// Whether it contains no variables.
     pub(crate) const fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))
     }
 
-    /// The literal with the values of variables. `None` if it is a variable that is absent.
+    /// The literal with the values of variables. `None` for an absent variable.
     pub(crate) fn fill(&self, variables: &Inputs) -> Option<Json> {
         Some(match self {
             Self::Constant(value) => value.clone(),
@@ -67,7 +67,7 @@ impl Literal {
     }
 }
 
-/// Named literals with the values of variables; those whose variables are absent are absent.
+/// Named literals with the values of variables. Those with absent variables are omitted.
 pub(crate) fn fill_all(literals: &[(String, Literal)], variables: &Inputs) -> Inputs {
     literals.iter().filter_map(|(name, literal)| Some((name.clone(), literal.fill(variables)?))).collect()
 }

@@ -1,4 +1,4 @@
-//! Coercion, as tables.
+//! Tables of coercions.
 
 use serde_json::{Value as Json, json};
 
@@ -20,7 +20,7 @@ fn object(json: Json) -> Inputs {
     }
 }
 
-/// The coerced variables, or the errors a line each.
+/// The coerced variables, or the errors, one per line.
 fn variables(types: &str, given: Json) -> Result<Json, String> {
     let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
     let text = format!("query ({types}) {{ a }}");

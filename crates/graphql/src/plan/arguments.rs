@@ -8,7 +8,7 @@ use crate::schema::{FieldDefinition, InputValue, NameIndex, Schema, TypeId};
 
 /// The arguments of a field.
 pub(crate) enum ArgumentPlan {
-    /// They are the same for every request.
+    /// The same for every request.
     Ready(Result<ArgumentValues, FieldError>),
     /// They contain variables, and are read for each request.
     Late {
@@ -36,7 +36,7 @@ impl ArgumentPlan {
     /// The arguments with the values of variables.
     ///
     /// # Errors
-    /// A value does not fit.
+    /// A value is invalid.
     pub(crate) fn read(
         &self,
         schema: &Schema,

@@ -1,7 +1,8 @@
 //! Compiles operations of valid documents to plans.
 //!
-//! A plan may be much larger than its document: fragments are repeated wherever they are spread, and a place of an
-//! abstract type has a set for each object type. [`DocumentLimits::plan_fields`] bounds the fields, and the work that gives none.
+//! A plan may be much larger than its document: fragments are repeated wherever they are spread, and an abstract
+//! type has a set for each object type. [`DocumentLimits::plan_fields`] limits the fields, and the work that adds
+//! none.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,17 +22,18 @@ use crate::schema::{self, Schema, TypeId, TypeRef};
 /// Estimated bytes of a field in a plan, without the text of its names.
 const FIELD_BYTES: usize = size_of::<PlanField>() + 128;
 
-/// One step is to look at one selection for one object type. A field takes about as long as this many steps, so that
-/// many are allowed for each field of [`DocumentLimits::plan_fields`].
+/// A step looks at one selection for one object type. A field takes about as long as this number of steps, so each
+/// field of [`DocumentLimits::plan_fields`] allows as many.
 const STEPS_PER_FIELD: usize = 16;
 
-/// Bytes of arguments that are read in one step.
+/// Size of arguments that are read in one step, in bytes.
 const STEP_BYTES: usize = 64;
 
 /// Compiles an operation of a valid document.
 ///
 /// # Errors
-/// [`DocumentLimits::plan_fields`] or [`DocumentLimits::nesting`] is exceeded: fragments can nest deeper than the text does.
+/// [`DocumentLimits::plan_fields`] or [`DocumentLimits::nesting`] is exceeded: fragments can nest deeper than the
+/// text.
 pub(crate) fn compile(
     (schema, description): (&Schema, &Description),
     document: &Document<'_>,
@@ -82,11 +84,11 @@ struct Compiler<'d> {
     is_personal: bool,
     inputs: InputValues,
     bytes: usize,
-    /// Fields that may still be added.
+    /// The number of fields that may still be added.
     fields_left: usize,
-    /// Steps that may still be taken.
+    /// The number of steps that may still be taken.
     steps_left: usize,
-    /// Levels that may still be entered.
+    /// The number of levels that may still be entered.
     levels_left: usize,
     /// The arguments of fields by byte offset and parent type. A field of a fragment occurs in a plan many times.
     arguments: HashMap<u32, Vec<(TypeId, FieldArguments)>>,
@@ -96,7 +98,7 @@ struct Compiler<'d> {
 type FieldArguments = (Arc<ArgumentPlan>, ListSize, Arc<InputValues>);
 
 impl<'d> Compiler<'d> {
-    /// Compiles what is selected of objects of one type.
+    /// Compiles the selections of objects of one type.
     fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<PlanSelection, Limit> {
         let groups = self.groups(of, selections)?;
         self.enter()?;
@@ -203,7 +205,7 @@ impl<'d> Compiler<'d> {
             ValueSource::Resolve { .. } => self.selected(*known.of.name(), group)?,
             _ => Vec::new(),
         };
-        // What is made of others' rows needs what is selected of these.
+        // Objects without their own rows need the columns of their selections.
         let columns = match object {
             Some(object) if object.is_transparent => selected.iter().map(|(_, set)| set.columns).fold(0, |a, b| a | b),
             _ => entry.map_or(0, |entry| entry.columns),
@@ -225,7 +227,7 @@ impl<'d> Compiler<'d> {
         Ok((planned, columns))
     }
 
-    /// How a field gets its value, and the length of its list.
+    /// The source of a field's value, and the length of its list.
     fn kind(
         &mut self,
         (parent, known): (TypeId, &'d schema::FieldDefinition),
@@ -251,7 +253,8 @@ impl<'d> Compiler<'d> {
         Ok((kind, ListSize::Unknown))
     }
 
-    /// The arguments of a field, read once for each parent type. Further types take steps: an argument may be large.
+    /// The arguments of a field, read once for each parent type. Further types take steps, since an argument may be
+    /// large.
     fn arguments(
         &mut self,
         (parent, known): (TypeId, &'d schema::FieldDefinition),
@@ -275,7 +278,7 @@ impl<'d> Compiler<'d> {
         Ok(planned)
     }
 
-    /// Compiles what is selected of a field's objects, by type.
+    /// Compiles the selections of a field's objects, by type.
     fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Result<Vec<(TypeName, PlanSelection)>, Limit> {
         let schema = self.schema;
         if !schema.is_composite(of) {

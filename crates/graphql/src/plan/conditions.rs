@@ -28,7 +28,7 @@ impl Conditions {
         self.0.iter().map(|name| (size_of::<String>() + name.len()) as u64).sum()
     }
 
-    /// The conditions of each of a document's operations, with those in its fragments.
+    /// The conditions of each operation of a document, including those in its fragments.
     pub(crate) fn of_operations(document: &Document<'_>) -> Vec<Self> {
         let fragments = document.fragments.iter().map(|fragment| (fragment.name.text, fragment)).collect();
         let operations = document.operations.iter();
@@ -56,7 +56,7 @@ impl Conditions {
         for name in &self.0 {
             match variables.get(name) {
                 Some(Json::Bool(truth)) => truths.push(*truth),
-                // Only one with a default may be null where a Boolean must stand.
+                // Only a variable with a default may be null where a Boolean is required.
                 _ => return Err(name),
             }
         }
@@ -76,7 +76,7 @@ impl Conditions {
         match value {
             ValueKind::Boolean(truth) => *truth,
             ValueKind::Variable(name) => {
-                self.0.binary_search_by(|other| other.as_str().cmp(name)).is_ok_and(|place| truths.0[place])
+                self.0.binary_search_by(|other| other.as_str().cmp(name)).is_ok_and(|position| truths.0[position])
             }
             _ => false,
         }
@@ -91,7 +91,7 @@ type Fragments<'d> = HashMap<&'d str, &'d Fragment<'d>>;
 
 struct Walk<'d> {
     visited: HashSet<&'d str>,
-    /// Fragments that are still to be visited.
+    /// Fragments to visit.
     next: Vec<&'d str>,
     names: BTreeSet<&'d str>,
 }

@@ -1,7 +1,7 @@
-//! The cost of a plan, known before anything is read.
+//! The cost of a plan, computed before anything is read.
 //!
-//! Each field costs 1, or what its description says. Fields inside a list are multiplied by its length: the page size,
-//! or the number of keys.
+//! Each field costs 1, or the cost in its description. Fields inside a list are multiplied by its length: the page
+//! size, or the number of keys.
 
 use serde_json::Value as Json;
 
@@ -14,7 +14,7 @@ use crate::schema::{FieldDefinition, TypeRef};
 pub struct PageSizes {
     /// The size if neither the request nor the schema has one.
     pub default: u64,
-    /// The highest size. Resolvers refuse larger pages, so a larger page does not cost more.
+    /// The maximum size. Resolvers refuse larger pages, so a larger page does not cost more.
     pub max: u64,
 }
 
@@ -27,9 +27,9 @@ pub struct Cost {
     pub root_fields: u64,
     /// Fields of the plan, for all object types.
     pub fields: u64,
-    /// The highest number of values in the response.
+    /// The maximum number of values in the response.
     pub values: u64,
-    /// The number of values of introspection, estimated. They are not among [`Self::values`].
+    /// The estimated number of values of introspection. They are not part of [`Self::values`].
     pub introspection: u64,
     /// Levels of lists that lead from a type to others: each multiplies the response.
     pub introspection_levels: u64,
@@ -54,7 +54,7 @@ pub(crate) enum ListSize {
     Keys(Lengths),
 }
 
-/// The lengths in arguments: the greatest constant, and the variables.
+/// The lengths in arguments: the largest constant, and the variables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lengths {
     constant: Option<u64>,
@@ -89,7 +89,7 @@ impl Lengths {
         lengths
     }
 
-    /// The greatest length.
+    /// The largest length.
     fn greatest(&self, variables: &Inputs, length: Length) -> Option<u64> {
         let given = self.variables.iter().filter_map(|name| length(variables.get(name)?)).max();
         given.max(self.constant)
@@ -133,7 +133,7 @@ impl ListSize {
     }
 }
 
-/// The values of a set: those that count once in a page, and those that count for each row.
+/// The values of a set: those that count once per page, and those that count per row.
 #[derive(Clone, Copy, Default)]
 struct SelectionCost {
     once: u64,
@@ -182,7 +182,7 @@ fn set_values(set: &PlanSelection, variables: &Inputs, pages: PageSizes, fields:
     let mut sum = SelectionCost::default();
     for field in &set.fields {
         *fields += 1;
-        // An object has one type: the dearest.
+        // An object has one type: use the most expensive one.
         let mut inner = SelectionCost::default();
         for (_, set) in &field.selected {
             let of = set_values(set, variables, pages, fields);
@@ -194,7 +194,7 @@ fn set_values(set: &PlanSelection, variables: &Inputs, pages: PageSizes, fields:
         }
         let all = inner.once.saturating_add(inner.per_item);
         let (once, per_item) = match (field.cost.size.items(variables, pages), field.cost.is_list) {
-            // A list whose length is asked for.
+            // A list whose length is requested.
             (Some(items), true) => (items.saturating_mul(all.saturating_add(1)), 0),
             // A connection: its lists have that length.
             (Some(items), false) => (inner.once.saturating_add(items.saturating_mul(inner.per_item)), 0),

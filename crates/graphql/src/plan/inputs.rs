@@ -1,6 +1,6 @@
-//! The number of values in an operation's arguments, with variables in their places.
+//! The number of values in an operation's arguments, with variables replaced.
 //!
-//! Arguments are coerced for each field of the plan: a large variable that stands in many places would be costly.
+//! Arguments are coerced for each field of the plan, so a large variable with many uses would be expensive.
 
 use serde_json::Value as Json;
 
@@ -62,7 +62,7 @@ impl InputValues {
     }
 }
 
-/// A list and an object count as one, beside what they hold.
+/// A list and an object count as one, besides their contents.
 fn count(value: &Json) -> u64 {
     match value {
         Json::String(text) => values_of_text(text),

@@ -1,4 +1,4 @@
-//! Selections of `__schema` and `__type`. async-graphql executes them, as documents of their own.
+//! Selections of `__schema` and `__type`. async-graphql executes them as separate documents.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ pub(crate) struct IntrospectionField {
     pub(crate) name: String,
     pub(crate) arguments: Vec<(String, Literal)>,
     pub(crate) is_composite: bool,
-    /// The length of the field's list, estimated; 1 if it is none.
+    /// The estimated length of the field's list; 1 if it is not a list.
     pub(crate) items: u64,
     pub(crate) selected: Vec<Self>,
 }
@@ -40,7 +40,7 @@ impl IntrospectionField {
         out
     }
 
-    /// Writes a value; of an object, the selected fields.
+    /// Writes a value; for an object, the selected fields.
     fn write_value(&self, value: &Value, out: &mut Out) {
         match value {
             Value::List(items) => {
@@ -87,7 +87,7 @@ impl IntrospectionField {
     }
 
     fn write(&self, variables: &Inputs, text: &mut String) {
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let _ = write!(text, "{}:{}", self.response_name, self.name);
         let given: Vec<_> = self
             .arguments
@@ -103,7 +103,7 @@ impl IntrospectionField {
                 field.write(variables, text);
                 text.push(' ');
             }
-            // Nothing is left of a set whose fields are skipped; async-graphql does not answer an empty set.
+            // All fields of the set may be skipped; async-graphql does not accept an empty set.
             if self.selected.is_empty() {
                 text.push_str("__typename");
             }

@@ -1,7 +1,7 @@
 //! Plans: operations compiled for execution, once for each combination of `@skip` and `@include`.
 //!
-//! A plan does not borrow from its document. Fragments are resolved, fields of one response name are merged in the order
-//! of the selections (sections 6.3.2 and 6.4.3), and skipped fields are gone.
+//! A plan does not borrow from its document. Fragments are resolved, fields of one response name are merged in the
+//! order of the selections (sections 6.3.2 and 6.4.3), and skipped fields are gone.
 
 mod arguments;
 mod compile;
@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     pub(crate) bytes: usize,
 }
 
-/// What is selected of objects of one type.
+/// The selections of objects of one type.
 #[derive(Default)]
 pub(crate) struct PlanSelection {
     pub(crate) fields: Vec<PlanField>,
@@ -49,7 +49,7 @@ pub(crate) struct PlanSelection {
     pub(crate) columns: Columns,
     /// The number of fields that have resolvers.
     pub(crate) resolved: usize,
-    /// Whether the objects are made of others' rows, as connections are.
+    /// Whether the objects have no rows of their own, such as connections.
     pub(crate) is_transparent: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) enum ValueSource {
     TypeName(Box<[u8]>),
     /// Written from the object's row.
     Leaf(WriteLeaf),
-    /// Resolved for all objects at once.
+    /// Resolved for all objects together.
     Resolve { reader: ReadArguments, resolve: ResolveAll, arguments: Arc<ArgumentPlan> },
     /// `__schema` or `__type`.
     Introspect(IntrospectionField),

@@ -1,4 +1,4 @@
-//! Plans as text: what is resolved where, in which order, and with what.
+//! Plans as text: which fields are resolved, in which order, and with which arguments.
 
 mod costs;
 
@@ -26,7 +26,7 @@ const SDL: &str = "
         nodes(ids: [ID!]!): [Node]!
         thing: Thing
         viewer: Person
-        dear: Int
+        costly: Int
         lost: Int
     }
     input Range { from: Int! to: Int = 9 }
@@ -43,9 +43,9 @@ const SDL: &str = "
 
 struct Nothing;
 
-struct Given(Inputs);
+struct TestArguments(Inputs);
 
-impl Arguments for Given {
+impl Arguments for TestArguments {
     fn describe(_: &mut async_graphql::registry::Registry) -> ArgumentTypes {
         ArgumentTypes::new()
     }
@@ -56,13 +56,13 @@ impl Arguments for Given {
 }
 
 impl Resolve<Root> for Nothing {
-    type Arguments = Given;
+    type Arguments = TestArguments;
 
     fn type_name(_: &mut async_graphql::registry::Registry) -> String {
         String::new()
     }
 
-    async fn resolve(_: Call<'_, Root, Given>) -> Column {
+    async fn resolve(_: Call<'_, Root, TestArguments>) -> Column {
         Column::Failed(FieldError::plain("nothing is there"))
     }
 }
@@ -86,7 +86,7 @@ fn description(schema: &Schema) -> Description {
             if name.starts_with("viewer") {
                 object = object.personal();
             }
-            if name == "dear" {
+            if name == "costly" {
                 object = object.costs(7);
             }
         }
@@ -102,14 +102,14 @@ fn object(json: Json) -> Inputs {
     }
 }
 
-/// What was compiled, with what it was compiled for.
-struct Compiled {
+/// A compiled plan and its inputs.
+struct CompiledPlan {
     schema: Schema,
     variables: Inputs,
     plan: Plan,
 }
 
-fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<Compiled, String> {
+fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<CompiledPlan, String> {
     let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
     let document: Document<'_> = parse(text, DocumentLimits::NONE).map_err(|error| error.to_string())?;
     if let Err(invalid) = crate::validate(&schema, &document, &DocumentLimits::NONE) {
@@ -122,11 +122,11 @@ fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<Comp
     let types = (&schema, &description(&schema));
     let plan = compile(types, &document, operation, (&conditions, &truths), limits);
     let plan = plan.map_err(|exceeded| format!("{:?}", exceeded.limit))?;
-    Ok(Compiled { schema, variables, plan })
+    Ok(CompiledPlan { schema, variables, plan })
 }
 
-/// `alias:field{…}`, with the type before the braces where there are several, and arguments that wait for variables as
-/// `(late)`.
+/// `alias:field{…}`, with the type before the braces if there are several. `(late)` stands for arguments with
+/// variables.
 fn show(set: &PlanSelection, out: &mut String) {
     for (i, field) in set.fields.iter().enumerate() {
         let (_, name) = field.coordinate.split_once('.').unwrap_or_default();
@@ -162,21 +162,21 @@ fn shown(text: &str, variables: Json) -> String {
 }
 
 #[test]
-fn fields_of_one_name_are_merged_where_the_first_stands() {
+fn fields_of_one_name_are_merged_at_the_first() {
     let cases = [
-        ("{ all { id } dear }", "all{id} dear"),
-        ("{ dear all { id } dear }", "dear all{id}"),
-        ("{ all { id } dear all { title id } }", "all{id title} dear"),
-        ("{ all { id } ...F } fragment F on Query { dear all { title } }", "all{id title} dear"),
-        ("{ ...F all { id } } fragment F on Query { dear all { title } }", "dear all{title id}"),
+        ("{ all { id } costly }", "all{id} costly"),
+        ("{ costly all { id } costly }", "costly all{id}"),
+        ("{ all { id } costly all { title id } }", "all{id title} costly"),
+        ("{ all { id } ...F } fragment F on Query { costly all { title } }", "all{id title} costly"),
+        ("{ ...F all { id } } fragment F on Query { costly all { title } }", "costly all{title id}"),
         ("{ ... { all { id } } ... on Query { all { year } } }", "all{id year}"),
         ("{ all { director { id } } all { title director { name } } }", "all{director{id name} title}"),
         ("{ all { ...F } all { ...F } } fragment F on Movie { id }", "all{id}"),
         ("{ a: all { id } b: all { id } a: all { title } }", "a:all{id title} b:all{id}"),
-        ("{ all { title: year } dear: lost }", "all{title:year} dear:lost(unresolvable)"),
+        ("{ all { title: year } costly: lost }", "all{title:year} costly:lost(unresolvable)"),
         (
-            "{ ...F } fragment F on Query { ...G } fragment G on Query { ...H dear } fragment H on Query { a: dear }",
-            "a:dear dear",
+            "{ ...F } fragment F on Query { ...G } fragment G on Query { ...H costly } fragment H on Query { a: costly }",
+            "a:costly costly",
         ),
         ("{ __typename t: __typename all { __typename } }", "__typename t:__typename all{__typename}"),
     ];
@@ -215,24 +215,24 @@ fn each_type_has_the_fields_that_are_selected_of_it() {
 #[test]
 fn conditions_are_decided() {
     let both =
-        "query ($a: Boolean!, $b: Boolean = true) { x: dear @include(if: $a) @skip(if: $b) dear @include(if: $b) }";
+        "query ($a: Boolean!, $b: Boolean = true) { x: costly @include(if: $a) @skip(if: $b) costly @include(if: $b) }";
     let cases = [
-        ("{ dear @skip(if: true) all { id } }", json!({}), "all{id}"),
-        ("{ dear @include(if: false) all { id } }", json!({}), "all{id}"),
-        ("{ dear @include(if: true) all { id @skip(if: true) } }", json!({}), "dear all{}"),
-        (both, json!({"a": true}), "dear"),
-        (both, json!({"a": true, "b": false}), "x:dear"),
+        ("{ costly @skip(if: true) all { id } }", json!({}), "all{id}"),
+        ("{ costly @include(if: false) all { id } }", json!({}), "all{id}"),
+        ("{ costly @include(if: true) all { id @skip(if: true) } }", json!({}), "costly all{}"),
+        (both, json!({"a": true}), "costly"),
+        (both, json!({"a": true, "b": false}), "x:costly"),
         (both, json!({"a": false, "b": false}), ""),
         (both, json!({"a": true, "b": null}), "b is null"),
-        ("query ($a: Boolean!) { dear @skip(if: $a) x: dear dear }", json!({"a": true}), "x:dear dear"),
-        ("query ($a: Boolean!) { dear @skip(if: $a) x: dear dear }", json!({"a": false}), "dear x:dear"),
+        ("query ($a: Boolean!) { costly @skip(if: $a) x: costly costly }", json!({"a": true}), "x:costly costly"),
+        ("query ($a: Boolean!) { costly @skip(if: $a) x: costly costly }", json!({"a": false}), "costly x:costly"),
         (
-            "query ($a: Boolean!) { ...F @skip(if: $a) ...F } fragment F on Query { dear ...G } fragment G on Query { lost @include(if: $a) }",
+            "query ($a: Boolean!) { ...F @skip(if: $a) ...F } fragment F on Query { costly ...G } fragment G on Query { lost @include(if: $a) }",
             json!({"a": true}),
-            "dear lost(unresolvable)",
+            "costly lost(unresolvable)",
         ),
         ("query ($a: Boolean!) { all { id } ... @include(if: $a) { all { title } } }", json!({"a": false}), "all{id}"),
-        ("query ($a: Boolean!) { dear @include(if: $a) @skip(if: $a) }", json!({"a": true}), ""),
+        ("query ($a: Boolean!) { costly @include(if: $a) @skip(if: $a) }", json!({"a": true}), ""),
     ];
     for (text, variables, wanted) in cases {
         assert_eq!(shown(text, variables.clone()), wanted, "{text} {variables}");
@@ -263,9 +263,9 @@ fn rows_need_the_columns_of_what_is_selected() {
 #[test]
 fn a_plan_is_personal_if_a_planned_field_is() {
     let cases = [
-        ("{ dear }", false),
+        ("{ costly }", false),
         ("{ viewer { name } }", true),
-        ("{ viewer @skip(if: true) { name } dear }", false),
+        ("{ viewer @skip(if: true) { name } costly }", false),
         ("{ node(id: 1) { ... on Person { viewerMark } } }", true),
         ("{ all { ... on Node { ... on Person { viewerMark } } } }", false),
     ];
@@ -276,7 +276,7 @@ fn a_plan_is_personal_if_a_planned_field_is() {
 }
 
 #[test]
-fn arguments_are_read_once_unless_variables_stand_in_them() {
+fn arguments_without_variables_are_read_once() {
     let cases = [
         ("{ movie { id } }", json!({}), "ready", r#"{"id":"1"}"#),
         ("{ movie(id: 5, tags: \"a\") { id } }", json!({}), "ready", r#"{"id":"5","tags":["a"]}"#),
@@ -307,7 +307,7 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
         ("query ($a: [String!]) { movie(tags: $a) { id } }", json!({}), "late", r#"{"id":"1"}"#),
     ];
     for (text, variables, wanted, arguments) in cases {
-        let Ok(Compiled { schema, variables, plan }) = compiled(text, variables, &DocumentLimits::NONE) else {
+        let Ok(CompiledPlan { schema, variables, plan }) = compiled(text, variables, &DocumentLimits::NONE) else {
             panic!("{text}")
         };
         let ValueSource::Resolve { reader, arguments: planned, .. } = &plan.root.fields[0].kind else {
@@ -316,7 +316,8 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
         let when = if matches!(**planned, super::ArgumentPlan::Ready(_)) { "ready" } else { "late" };
         assert_eq!(when, wanted, "{text}");
         let read = planned.read(&schema, &variables, *reader).map_err(|error| error.message.to_string());
-        let read = read.map(|read| read.downcast::<Given>().map(|given| Json::Object(given.0.clone()).to_string()));
+        let read =
+            read.map(|read| read.downcast::<TestArguments>().map(|given| Json::Object(given.0.clone()).to_string()));
         let read = match read {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => panic!("{text}"),
@@ -330,11 +331,11 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
 fn plans_have_limits() {
     let limits = DocumentLimits { plan_fields: 6, nesting: 4, ..DocumentLimits::NONE };
     let cases = [
-        ("{ a: dear b: dear c: dear }", None),
-        ("{ a: dear b: dear c: dear d: dear e: dear f: dear g: dear }", Some(Limit::PlanFields)),
-        ("{ thing { ... on Node { id } ... on Movie { title year } } dear }", None),
+        ("{ a: costly b: costly c: costly }", None),
+        ("{ a: costly b: costly c: costly d: costly e: costly f: costly g: costly }", Some(Limit::PlanFields)),
+        ("{ thing { ... on Node { id } ... on Movie { title year } } costly }", None),
         (
-            "{ thing { ... on Node { id } ... on Movie { title year } ... on Person { name viewerMark } } dear }",
+            "{ thing { ... on Node { id } ... on Movie { title year } ... on Person { name viewerMark } } costly }",
             Some(Limit::PlanFields),
         ),
         ("{ movie { director { favourite { id } } } }", None),
@@ -346,11 +347,11 @@ fn plans_have_limits() {
     }
 }
 
-/// A field that many types have is planned for each, and its arguments are read once for each.
+/// A field of many types is planned for each, and its arguments are read once for each.
 #[test]
 fn arguments_are_shared() {
     let text = "{ a: all { ...F } b: all { ...F } } fragment F on Movie { related(first: 1) { totalCount } }";
-    let Ok(Compiled { plan, .. }) = compiled(text, json!({}), &DocumentLimits::NONE) else { panic!("{text}") };
+    let Ok(CompiledPlan { plan, .. }) = compiled(text, json!({}), &DocumentLimits::NONE) else { panic!("{text}") };
     let arguments: Vec<_> = plan.root.fields.iter().map(|field| &field.selected[0].1.fields[0].kind).collect();
     let [ValueSource::Resolve { arguments: a, .. }, ValueSource::Resolve { arguments: b, .. }] = arguments[..] else {
         panic!()

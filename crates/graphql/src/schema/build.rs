@@ -1,4 +1,4 @@
-//! From descriptions to a schema: names become numbers, defaults are checked.
+//! Builds a schema from descriptions: replaces names by numbers, and checks defaults.
 
 use super::{
     DirectiveDefinition, FieldDefinition, InputValue, NameIndex, Scalar, Schema, Type, TypeId, TypeKind, TypeRef, sdl,
@@ -9,25 +9,25 @@ use crate::input::coerce_default;
 /// Scalars, directives and types that every schema has.
 const PRELUDE: &str = include_str!("prelude.graphql");
 
-/// A description of types is wrong.
+/// An error in a description of types.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
-    /// A type is named that nobody describes.
+    /// A type is used but not described.
     #[error("The type `{0}` is unknown.")]
     UnknownType(String),
-    /// A default does not fit its type.
+    /// A default has an invalid value.
     #[error("The default of `{0}` is invalid: {1}")]
     InvalidDefault(String, String),
     /// The schema has no query root.
     #[error("The schema has no query root.")]
     NoQuery,
-    /// The text is not a schema.
+    /// The text is not a valid schema.
     #[error("{0} ({at})", at = .0.position())]
     Syntax(#[from] ParseError),
 }
 
 impl Type<String> {
-    /// A scalar that takes every value.
+    /// A scalar that accepts every value.
     pub fn scalar(name: &str) -> Self {
         Self { name: name.to_owned(), kind: TypeKind::Scalar(Scalar::Custom(super::Check::default())) }
     }
@@ -43,7 +43,7 @@ impl Type<String> {
         Self { name: name.to_owned(), kind: TypeKind::Input { fields, is_one_of: false } }
     }
 
-    /// An input object of which exactly one field must be given.
+    /// An input object with exactly one field.
     pub fn one_of(name: &str, fields: impl IntoIterator<Item = InputValue<String>>) -> Self {
         let fields = fields.into_iter().collect();
         Self { name: name.to_owned(), kind: TypeKind::Input { fields, is_one_of: true } }
@@ -66,7 +66,7 @@ impl Type<String> {
         Self { name: name.to_owned(), kind: TypeKind::Union(members.into_iter().map(str::to_owned).collect()) }
     }
 
-    /// The object or interface, which implements these interfaces. Other types stay as they are.
+    /// Declares that the object or interface implements these interfaces. Has no effect on other types.
     #[must_use]
     pub fn implements<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         if let TypeKind::Object { interfaces, .. } | TypeKind::Interface { interfaces, .. } = &mut self.kind {
@@ -75,7 +75,7 @@ impl Type<String> {
         self
     }
 
-    /// The scalar with a check of its values. Other types stay as they are.
+    /// Adds a check of the scalar's values. Has no effect on other types.
     #[must_use]
     pub fn checked(mut self, check: super::Check) -> Self {
         if let TypeKind::Scalar(scalar) = &mut self.kind {
@@ -85,7 +85,7 @@ impl Type<String> {
     }
 }
 
-/// Gathers descriptions of types.
+/// Collects descriptions of types.
 ///
 /// The roots are the types `Query`, `Mutation` and `Subscription`.
 #[derive(Debug, Default)]
@@ -112,14 +112,14 @@ impl SchemaBuilder {
         Ok(builder)
     }
 
-    /// Judges the values of a scalar that is known.
+    /// Sets the check of an existing scalar.
     pub fn check(&mut self, name: &str, check: super::Check) {
         if self.types.get(name).is_some() {
             self.types.insert(Type::scalar(name).checked(check));
         }
     }
 
-    /// Adds a type, or replaces the one of its name.
+    /// Adds a type, or replaces the one with its name.
     #[must_use]
     pub fn with_type(mut self, of: Type<String>) -> Self {
         self.types.insert(of);
@@ -129,7 +129,7 @@ impl SchemaBuilder {
     /// The schema.
     ///
     /// # Errors
-    /// A type is unknown, a default does not fit, or there is no query root.
+    /// A type is unknown, a default is invalid, or the query root is missing.
     pub fn build(self) -> Result<Schema, SchemaError> {
         let mut all = Self { roots: self.roots, ..Self::default() };
         sdl::read(PRELUDE, &mut all)?;
@@ -208,13 +208,13 @@ fn possible(types: &NameIndex<Type>) -> Vec<Vec<TypeId>> {
     possible
 }
 
-/// Turns names of types into numbers.
+/// Replaces names of types by numbers.
 struct TypeIds<'t>(&'t NameIndex<Type<String>>);
 
 impl TypeIds<'_> {
     fn id(&self, name: &str) -> Result<TypeId, SchemaError> {
-        let place = self.0.position(name).and_then(|i| u32::try_from(i).ok());
-        place.map(TypeId).ok_or_else(|| SchemaError::UnknownType(name.to_owned()))
+        let position = self.0.position(name).and_then(|i| u32::try_from(i).ok());
+        position.map(TypeId).ok_or_else(|| SchemaError::UnknownType(name.to_owned()))
     }
 
     fn ids(&self, names: &[String]) -> Result<Vec<TypeId>, SchemaError> {
@@ -272,7 +272,7 @@ impl TypeIds<'_> {
     }
 }
 
-/// Refuses defaults that do not fit their types.
+/// Refuses invalid defaults.
 fn check_defaults(schema: &Schema) -> Result<(), SchemaError> {
     let check = |owner: &str, inputs: &NameIndex<InputValue>| {
         inputs.iter().try_for_each(|input| match coerce_default(schema, input) {

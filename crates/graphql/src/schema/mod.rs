@@ -1,6 +1,6 @@
-//! The type system, as rules and coercion need it.
+//! The type system for validation and coercion.
 //!
-//! A [`SchemaBuilder`] makes it from descriptions that name types by text; the schema itself numbers its types.
+//! A [`SchemaBuilder`] builds it from descriptions that refer to types by name. The schema itself numbers its types.
 
 mod build;
 mod sdl;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 pub use build::{SchemaBuilder, SchemaError};
-pub use table::{NameIndex, Named};
+pub use table::{HasName, NameIndex};
 
 use crate::document::{BaseType, OperationKind, TypeExpression};
 
@@ -50,7 +50,7 @@ impl<N> TypeRef<N> {
         Self::NonNull(Box::new(self))
     }
 
-    /// Whether null is no value of it.
+    /// Whether null is not allowed.
     pub const fn is_non_null(&self) -> bool {
         matches!(self, Self::NonNull(_))
     }
@@ -129,29 +129,29 @@ impl FieldDefinition<String> {
     }
 }
 
-/// Says what is wrong with a value of a custom scalar.
+/// A check of a custom scalar's values.
 #[derive(Clone)]
 pub struct Check(Arc<Judge>);
 
 type Judge = dyn Fn(&Json) -> Result<(), String> + Send + Sync;
 
 impl Check {
-    /// Refuses a value with a text that follows its place: `must be a date`.
+    /// A check that refuses a value with the rest of a sentence that begins with its path: `must be a date`.
     pub fn new(check: impl Fn(&Json) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(check))
     }
 
-    /// Says what is wrong with a value.
+    /// Checks a value.
     ///
     /// # Errors
-    /// The scalar has no such value.
+    /// The value is invalid.
     pub fn check(&self, value: &Json) -> Result<(), String> {
         (self.0)(value)
     }
 }
 
 impl Default for Check {
-    /// Every value is right.
+    /// Accepts every value.
     fn default() -> Self {
         Self::new(|_| Ok(()))
     }
@@ -163,7 +163,7 @@ impl std::fmt::Debug for Check {
     }
 }
 
-/// What a scalar takes.
+/// The values of a scalar.
 #[derive(Clone, Debug)]
 pub enum Scalar {
     /// A 32-bit integer.
@@ -176,7 +176,7 @@ pub enum Scalar {
     Boolean,
     /// Text, or an integer that becomes text.
     Id,
-    /// What the check lets through.
+    /// Values that pass the check.
     Custom(Check),
 }
 
@@ -185,7 +185,7 @@ pub enum Scalar {
 pub struct Type<N = TypeId> {
     /// Its name.
     pub name: String,
-    /// Its kind and what that has.
+    /// Its kind, with the contents.
     pub kind: TypeKind<N>,
 }
 
@@ -194,9 +194,9 @@ pub struct Type<N = TypeId> {
 pub enum TypeKind<N = TypeId> {
     /// A leaf.
     Scalar(Scalar),
-    /// A leaf of a few names.
+    /// A leaf with a fixed set of names.
     Enum(Vec<String>),
-    /// An input of several values.
+    /// An input with several fields.
     Input {
         /// Its fields.
         fields: NameIndex<InputValue<N>>,
@@ -210,7 +210,7 @@ pub enum TypeKind<N = TypeId> {
         /// The interfaces that it implements.
         interfaces: Vec<N>,
     },
-    /// What several objects have.
+    /// Common fields of several objects.
     Interface {
         /// Its fields.
         fields: NameIndex<FieldDefinition<N>>,
@@ -222,18 +222,18 @@ pub enum TypeKind<N = TypeId> {
 }
 
 impl<N> TypeKind<N> {
-    /// Whether it has a selection: an object, interface or union.
+    /// Whether it requires a selection: an object, interface or union.
     pub const fn is_composite(&self) -> bool {
         matches!(self, Self::Object { .. } | Self::Interface { .. } | Self::Union(_))
     }
 
-    /// Whether arguments and variables may have it.
+    /// Whether it is valid for arguments and variables.
     pub const fn is_input(&self) -> bool {
         matches!(self, Self::Scalar(_) | Self::Enum(_) | Self::Input { .. })
     }
 }
 
-/// The places of a document where a directive may stand. Places in schemas are not told apart.
+/// The locations of directives in a document. Locations in schemas are not distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
     /// On a query.
@@ -256,20 +256,20 @@ pub enum Location {
     TypeSystem,
 }
 
-/// A directive that the schema knows.
+/// A directive of the schema.
 #[derive(Clone, Debug)]
 pub struct DirectiveDefinition<N = TypeId> {
     /// Its name.
     pub name: String,
     /// Its arguments.
     pub arguments: NameIndex<InputValue<N>>,
-    /// Where it may stand.
+    /// The allowed locations.
     pub locations: Vec<Location>,
-    /// Whether it may stand there twice.
+    /// Whether it may be repeated at one location.
     pub is_repeatable: bool,
 }
 
-/// The type system that documents are judged against.
+/// The type system for validating documents.
 #[derive(Debug)]
 pub struct Schema {
     types: NameIndex<Type>,
@@ -299,7 +299,7 @@ impl Schema {
         self.types.position(name).and_then(|i| u32::try_from(i).ok()).map(TypeId)
     }
 
-    /// The schema, which validation suggests names of where a document has unknown ones.
+    /// Makes validation suggest names of this schema in place of unknown ones.
     #[must_use]
     pub fn with_suggestions(mut self) -> Self {
         self.suggests_names = true;
@@ -330,12 +330,12 @@ impl Schema {
         self.directives.get(name)
     }
 
-    /// The root of a kind of operations.
+    /// The root for a kind of operation.
     pub const fn root(&self, kind: OperationKind) -> Option<TypeId> {
         self.roots[kind as usize]
     }
 
-    /// A field of a type; `__typename`, and `__schema` and `__type` of the query root, are fields too.
+    /// A field of a type. `__typename`, and `__schema` and `__type` of the query root, are fields, too.
     pub fn field(&self, parent: TypeId, name: &str) -> Option<&FieldDefinition> {
         let kind = &self.get(parent).kind;
         if name.starts_with("__") {
@@ -353,7 +353,7 @@ impl Schema {
         }
     }
 
-    /// Whether a type has a selection.
+    /// Whether a type requires a selection.
     pub fn is_composite(&self, id: TypeId) -> bool {
         self.get(id).kind.is_composite()
     }
@@ -370,7 +370,7 @@ impl Schema {
         &self.possible[id.0 as usize]
     }
 
-    /// The average length of a list of introspection, rounded up; 1 for fields that are no long lists.
+    /// The average length of a list of introspection, rounded up; 1 for fields that are not long lists.
     pub(crate) fn introspection_items(&self, field: &str) -> u64 {
         let fields = || {
             self.types.iter().filter_map(|of| match &of.kind {
@@ -415,7 +415,7 @@ impl Schema {
 }
 
 impl Schema {
-    /// The type that a document writes, if the schema knows it.
+    /// The type in a document, if the schema has it.
     pub fn resolve(&self, of: &TypeExpression<'_>) -> Option<TypeRef> {
         let base = match &of.base {
             BaseType::Named(name) => TypeRef::Named(self.find(name.text)?),

@@ -1,4 +1,4 @@
-//! The schema definition language, read by the parser of documents. Extensions of types are not read.
+//! The schema definition language, parsed with the document parser. Type extensions are not supported.
 
 use super::{
     DirectiveDefinition, FieldDefinition, InputValue, Location, NameIndex, Scalar, SchemaBuilder, SchemaError, Type,
@@ -8,7 +8,7 @@ use crate::document::{BaseType, Directive as Applied, Parsed, Parser, Token, Typ
 use crate::error::DocumentLimits;
 use crate::input::constant;
 
-/// Adds what a text defines to a builder.
+/// Adds the definitions of a text to a builder.
 pub(super) fn read(text: &str, builder: &mut SchemaBuilder) -> Result<(), SchemaError> {
     let mut parser = Parser::new(text, DocumentLimits::NONE)?;
     while parser.token() != Token::End {
@@ -82,9 +82,9 @@ impl Parser<'_> {
             Ok((operation, parser.name()?.text.to_owned()))
         })?;
         for (operation, name) in roots {
-            let place = ["query", "mutation", "subscription"].iter().position(|known| *known == operation);
-            if let Some(place) = place {
-                builder.roots[place] = Some(name);
+            let position = ["query", "mutation", "subscription"].iter().position(|known| *known == operation);
+            if let Some(position) = position {
+                builder.roots[position] = Some(name);
             }
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Parser<'_> {
         Ok(DirectiveDefinition { name, arguments, locations, is_repeatable })
     }
 
-    /// Names between separators; the first may have one before it.
+    /// Names with separators; one may precede the first.
     fn names(&mut self, separator: u8) -> Parsed<Vec<String>> {
         self.take(separator)?;
         let mut names = vec![self.name()?.text.to_owned()];
@@ -112,7 +112,7 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    fn table<T: super::Named>(
+    fn table<T: super::HasName>(
         &mut self,
         open: u8,
         close: u8,

@@ -1,18 +1,18 @@
-//! Lists whose items have names.
+//! Lists of named items.
 
 use std::collections::HashMap;
 
 use super::{DirectiveDefinition, FieldDefinition, InputValue, Type};
 
-/// What has a name.
-pub trait Named {
+/// Something with a name.
+pub trait HasName {
     /// The name.
     fn name(&self) -> &str;
 }
 
 macro_rules! named {
     ($($of:ident),*) => {
-        $(impl<N> Named for $of<N> {
+        $(impl<N> HasName for $of<N> {
             fn name(&self) -> &str {
                 &self.name
             }
@@ -22,7 +22,7 @@ macro_rules! named {
 
 named!(DirectiveDefinition, FieldDefinition, InputValue, Type);
 
-/// Items in their order, found by name.
+/// Items in order, with an index by name.
 #[derive(Clone, Debug)]
 pub struct NameIndex<T> {
     items: Vec<T>,
@@ -35,8 +35,8 @@ impl<T> Default for NameIndex<T> {
     }
 }
 
-impl<T: Named> NameIndex<T> {
-    /// Adds an item, or replaces the one of its name.
+impl<T: HasName> NameIndex<T> {
+    /// Adds an item, or replaces the one with its name.
     pub fn insert(&mut self, item: T) {
         if let Some(i) = self.position(item.name()) {
             self.items[i] = item;
@@ -46,27 +46,27 @@ impl<T: Named> NameIndex<T> {
         }
     }
 
-    /// The place of the item of a name.
+    /// The position of the item with a name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.index.get(name).copied()
     }
 
-    /// The item of a name.
+    /// The item with a name.
     pub fn get(&self, name: &str) -> Option<&T> {
         self.position(name).map(|i| &self.items[i])
     }
 
-    /// The items in their order.
+    /// The items in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
     }
 
-    pub(super) fn at(&self, place: usize) -> &T {
-        &self.items[place]
+    pub(super) fn at(&self, position: usize) -> &T {
+        &self.items[position]
     }
 }
 
-impl<T: Named> FromIterator<T> for NameIndex<T> {
+impl<T: HasName> FromIterator<T> for NameIndex<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut table = Self::default();
         items.into_iter().for_each(|item| table.insert(item));
@@ -74,7 +74,7 @@ impl<T: Named> FromIterator<T> for NameIndex<T> {
     }
 }
 
-impl<'t, T: Named> IntoIterator for &'t NameIndex<T> {
+impl<'t, T: HasName> IntoIterator for &'t NameIndex<T> {
     type Item = &'t T;
     type IntoIter = std::slice::Iter<'t, T>;
 

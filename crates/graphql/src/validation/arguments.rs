@@ -32,7 +32,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// Judges the arguments of `owner`, a field or a directive. `known` are those of the schema, if it has the owner.
+    /// Checks the arguments of `owner`, a field or a directive. `known` are those of the schema, if it has the owner.
     pub(super) fn arguments(
         &mut self,
         given: &'d [Argument<'d>],

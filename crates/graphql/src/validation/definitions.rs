@@ -83,7 +83,7 @@ impl<'d> Validator<'d> {
         self.fail(ValidationRule::KnownTypeNames, &[at], format_args!("The type `{name}` is unknown.{meant}"));
     }
 
-    /// A subscription selects one field of its root, and says so before variables are known.
+    /// A subscription selects exactly one field of its root, without conditions.
     fn single_field(&mut self, operation: &'d Operation<'d>) {
         let mut open = vec![operation.selections.as_slice()];
         let (mut names, mut spread) = (Vec::new(), NameSet::default());
@@ -133,7 +133,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// The type of a fragment's condition, if a fragment may be on it.
+    /// The type of a fragment's condition, if it is valid.
     pub(super) fn condition(&mut self, on: Name<'d>) -> Option<TypeId> {
         let Some(id) = self.schema.find(on.text) else {
             self.unknown_type(on.text, on.at);

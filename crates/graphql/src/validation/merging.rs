@@ -1,12 +1,12 @@
-//! Fields that meet in the answer must be the same: `FieldsInSetCanMerge` of the specification.
+//! Fields with the same name in the response must be the same: `FieldsInSetCanMerge` of the specification.
 //!
-//! The specification compares every two fields, which is quadratic and worse. Here the selection sets that meet at a
-//! place of the answer are looked at together: fields are grouped by their name in the answer, and each group is
-//! compared with its first field. The selection sets of a group meet one level below. A group that has been seen is
-//! not looked at again, so that fragments cost once, however often they are spread. What is left to grow, sets of
-//! fragments that meet in ever new combinations, ends with the budget of steps.
+//! The specification compares every two fields, which is quadratic or worse. Here all selection sets of one
+//! position in the response are checked together: fields are grouped by their name in the response, and each group
+//! is compared with its first field. The selection sets of a group are checked together one level below. A group is
+//! checked once, so that a fragment costs once, however often it is spread. Only sets of fragments that combine in
+//! ever new ways can still grow; the budget of steps limits them.
 //!
-//! Fields of different objects never meet in one answer; they must only have the same shape.
+//! Fields of different objects are never in one response; they only need the same shape.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,32 +14,32 @@ use super::{ValidationRule, Validator};
 use crate::document::{Argument, Field, Selection, Value, ValueKind};
 use crate::schema::{self, TypeId, TypeKind, TypeRef};
 
-/// How alike the fields of a group must be.
+/// How similar the fields of a group must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Likeness {
+enum Similarity {
     /// One field with the same arguments.
-    Be,
+    SameField,
     /// The same kind of value.
-    LookAlike,
+    SameShape,
 }
 
-/// A selection set and its type, if that is known.
+/// A selection set and its type, if it is known.
 type TypedSelections<'d> = (&'d [Selection<'d>], Option<TypeId>);
 
-/// A field, and the type that it is selected of.
+/// A field and its parent type.
 #[derive(Clone, Copy)]
 struct FieldWithParent<'d> {
     field: &'d Field<'d>,
     parent: Option<TypeId>,
 }
 
-/// Sets that still have to be looked at, and groups that have been: each by the offsets of its fields.
+/// Sets to check, and groups that were checked, each by the offsets of its fields.
 #[derive(Default)]
 struct MergeQueue<'d> {
-    open: Vec<(Vec<TypedSelections<'d>>, Likeness)>,
+    open: Vec<(Vec<TypedSelections<'d>>, Similarity)>,
     /// The fragments that some set spreads.
     spread: HashSet<&'d str>,
-    seen: HashSet<(Likeness, Box<[u32]>)>,
+    seen: HashSet<(Similarity, Box<[u32]>)>,
 }
 
 impl<'d> Validator<'d> {
@@ -47,14 +47,14 @@ impl<'d> Validator<'d> {
         let document = self.document;
         let mut work = MergeQueue::default();
         for operation in document.operations.iter().rev() {
-            work.open.push((vec![(&operation.selections, self.root(operation.kind))], Likeness::Be));
+            work.open.push((vec![(&operation.selections, self.root(operation.kind))], Similarity::SameField));
         }
         self.merge_open(&mut work);
-        // What an operation spreads has met more there than it meets alone.
+        // Fragments that an operation spreads were checked there, with more fields.
         for fragment in &document.fragments {
             if work.spread.insert(fragment.name.text) {
                 let on = self.schema.find(fragment.on.text);
-                work.open.push((vec![(&fragment.selections, on)], Likeness::Be));
+                work.open.push((vec![(&fragment.selections, on)], Similarity::SameField));
                 self.merge_open(&mut work);
             }
         }
@@ -71,7 +71,8 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// The fields of all sets by their names in the answer, in the document's order. `None` if the steps are spent.
+    /// The fields of all sets by their names in the response, in the document's order. `None` if the steps are used
+    /// up.
     fn groups(
         &mut self,
         sets: Vec<TypedSelections<'d>>,
@@ -114,20 +115,20 @@ impl<'d> Validator<'d> {
         Some(groups)
     }
 
-    fn group(&mut self, group: &[FieldWithParent<'d>], must: Likeness, work: &mut MergeQueue<'d>) {
+    fn group(&mut self, group: &[FieldWithParent<'d>], must: Similarity, work: &mut MergeQueue<'d>) {
         let key = group.iter().map(|member| member.field.name.at).collect();
-        if !work.seen.insert((must, key)) || !self.look_alike(group) {
+        if !work.seen.insert((must, key)) || !self.check_same_shape(group) {
             return;
         }
         let objects = self.objects(group);
-        if must == Likeness::LookAlike || objects.len() > 1 {
-            self.open_below(group, Likeness::LookAlike, work);
+        if must == Similarity::SameShape || objects.len() > 1 {
+            self.open_below(group, Similarity::SameShape, work);
         }
-        if must == Likeness::LookAlike {
+        if must == Similarity::SameShape {
             return;
         }
         if objects.len() < 2 {
-            self.be_one(group, work);
+            self.check_same_field(group, work);
             return;
         }
         for object in objects {
@@ -136,11 +137,11 @@ impl<'d> Validator<'d> {
             }
             let meets = |member: &&FieldWithParent<'d>| !self.is_object(member.parent) || member.parent == Some(object);
             let part: Vec<FieldWithParent<'d>> = group.iter().filter(meets).copied().collect();
-            self.be_one(&part, work);
+            self.check_same_field(&part, work);
         }
     }
 
-    /// The objects that fields of a group are selected of.
+    /// The parent types of a group's fields.
     fn objects(&self, group: &[FieldWithParent<'d>]) -> Vec<TypeId> {
         let parents = group.iter().map(|member| member.parent);
         let mut objects: Vec<TypeId> = parents.filter(|parent| self.is_object(*parent)).flatten().collect();
@@ -153,13 +154,13 @@ impl<'d> Validator<'d> {
         parent.is_some_and(|parent| matches!(self.schema.get(parent).kind, TypeKind::Object { .. }))
     }
 
-    /// What a member is in the schema, if it is there.
+    /// The definition of a member, if the schema has it.
     fn definition(&self, member: &FieldWithParent<'d>) -> Option<&'d schema::FieldDefinition> {
         self.schema.field(member.parent?, member.field.name.text)
     }
 
-    /// The selection sets of a group meet one level below.
-    fn open_below(&self, group: &[FieldWithParent<'d>], must: Likeness, work: &mut MergeQueue<'d>) {
+    /// Queues the selection sets of a group, one level below.
+    fn open_below(&self, group: &[FieldWithParent<'d>], must: Similarity, work: &mut MergeQueue<'d>) {
         let with_selections = group.iter().filter(|member| !member.field.selections.is_empty());
         let below = |member: &FieldWithParent<'d>| {
             let of = self.definition(member).map(|definition| *definition.of.name());
@@ -171,8 +172,8 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// Whether the types of a group look alike; reports the first that does not.
-    fn look_alike(&mut self, group: &[FieldWithParent<'d>]) -> bool {
+    /// Whether the types of a group have the same shape; reports the first that does not.
+    fn check_same_shape(&mut self, group: &[FieldWithParent<'d>]) -> bool {
         let schema = self.schema;
         let mut first = None;
         for member in group {
@@ -191,7 +192,7 @@ impl<'d> Validator<'d> {
     }
 
     /// The fields of a group must be one field with the same arguments.
-    fn be_one(&mut self, group: &[FieldWithParent<'d>], work: &mut MergeQueue<'d>) {
+    fn check_same_field(&mut self, group: &[FieldWithParent<'d>], work: &mut MergeQueue<'d>) {
         let Some(FieldWithParent { field: first, .. }) = group.first().copied() else { return };
         let name = first.response_name().text;
         for member in &group[1..] {
@@ -205,7 +206,7 @@ impl<'d> Validator<'d> {
                 return self.conflict(first, member.field, message);
             }
         }
-        self.open_below(group, Likeness::Be, work);
+        self.open_below(group, Similarity::SameField, work);
     }
 
     fn conflict(&mut self, a: &Field<'d>, b: &Field<'d>, message: std::fmt::Arguments<'_>) {
@@ -265,7 +266,7 @@ mod tests {
         type Cat implements Pet { name: String! mate: Pet size: String toys(first: Int): [Toy!] tag: String! }
         type Toy { id: ID! name: String }";
 
-    /// Nothing, or the messages that the document is refused with.
+    /// Empty, or the messages for an invalid document.
     fn judged(text: &str, limits: &DocumentLimits) -> String {
         let Ok(schema) = Schema::from_sdl(SDL) else { return "schema".to_owned() };
         let Ok(document) = parse(text, DocumentLimits::NONE) else { return "syntax".to_owned() };
@@ -332,7 +333,7 @@ mod tests {
 
     #[test]
     fn steps_are_limited() {
-        // The root's one field, and the field inside.
+        // The field of the root, and the field inside.
         let text = "{ dog { name } }";
         assert_eq!(judged(text, &DocumentLimits { validation_steps: 2, ..DocumentLimits::NONE }), "");
         let refused = judged(text, &DocumentLimits { validation_steps: 1, ..DocumentLimits::NONE });

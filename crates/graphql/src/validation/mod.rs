@@ -1,9 +1,9 @@
-//! The rules of the specification's section 5, a file a group of rules.
+//! The rules of the specification's section 5, one file per group of rules.
 //!
-//! One walk over the document judges what stands alone (`selections`, `arguments`, `values`, `definitions`) and notes
-//! which fragments and variables each definition uses; `usage` follows them from the operations. `merging` compares
-//! the fields that meet in the answer. All is linear in the document, except for `usage` and `merging`: they take
-//! their steps from one budget, [`DocumentLimits::validation_steps`].
+//! One walk over the document checks everything local (`selections`, `arguments`, `values`, `definitions`) and
+//! records which fragments and variables each definition uses; `usage` follows them from the operations. `merging`
+//! compares fields with the same name in the response. Everything is linear in the document except `usage` and
+//! `merging`, which share one budget of steps, [`DocumentLimits::validation_steps`].
 
 mod arguments;
 mod definitions;
@@ -23,13 +23,13 @@ use crate::document::{Document, Fragment, Name, OperationKind, Variable};
 use crate::error::{DocumentLimits, Limit, LimitExceeded, positions};
 use crate::schema::{Location, Schema, TypeId, TypeRef};
 
-/// The most violations that one validation reports.
+/// Maximum number of violations that one validation reports.
 const VIOLATIONS_MAX: usize = 100;
 
-/// Judges a document by every rule.
+/// Checks a document by every rule.
 ///
 /// # Errors
-/// The rules that it breaks, at most 100 times; or the limit, if judging it takes too many steps.
+/// The violations, at most 100; or the limit, if validation takes too many steps.
 pub fn validate(schema: &Schema, document: &Document<'_>, limits: &DocumentLimits) -> Result<(), Invalid> {
     let resolve = |variable: &Variable<'_>| schema.resolve(&variable.of);
     let types: Vec<Vec<Option<TypeRef>>> =
@@ -41,18 +41,18 @@ pub fn validate(schema: &Schema, document: &Document<'_>, limits: &DocumentLimit
     validator.finish(limits)
 }
 
-/// A variable in a value, and the place that it stands in.
+/// A variable in a value, and its position.
 struct VariableUse<'d> {
     name: &'d str,
     at: u32,
-    /// The type of the place, if it is known.
+    /// The type of the position, if it is known.
     of: Option<&'d TypeRef>,
     has_default: bool,
-    /// The input object of which exactly one field must be given, if the place is a field of one.
+    /// The input object with exactly one field, if the position is a field of one.
     one_of: Option<TypeId>,
 }
 
-/// What a definition uses.
+/// The fragments and variables of a definition.
 #[derive(Default)]
 struct Scope<'d> {
     variables: Vec<VariableUse<'d>>,
@@ -60,8 +60,8 @@ struct Scope<'d> {
     spreads: Vec<Name<'d>>,
 }
 
-/// A rule broken, before offsets become positions.
-struct Broken {
+/// A violation, before offsets become positions.
+struct RawViolation {
     rule: ValidationRule,
     message: String,
     at: Vec<u32>,
@@ -81,11 +81,11 @@ struct Validator<'d> {
     /// The types of the variables of each operation, if the schema knows them.
     types: &'d [Vec<Option<TypeRef>>],
     fragments: HashMap<&'d str, usize>,
-    /// What the definition under the walk uses.
+    /// The fragments and variables of the current definition.
     scope: Scope<'d>,
-    /// The way to the argument or the input field under the walk.
+    /// The path to the current argument or input field.
     inputs: Vec<PathSegment<'d>>,
-    broken: Vec<Broken>,
+    broken: Vec<RawViolation>,
     steps_left: usize,
     is_out_of_steps: bool,
 }
@@ -114,11 +114,11 @@ impl<'d> Validator<'d> {
     fn fail(&mut self, rule: ValidationRule, at: &[u32], message: fmt::Arguments<'_>) {
         if self.broken.len() < VIOLATIONS_MAX {
             let input = if rule == ValidationRule::ValuesOfCorrectType { self.input_path() } else { None };
-            self.broken.push(Broken { rule, message: message.to_string(), at: at.to_vec(), input });
+            self.broken.push(RawViolation { rule, message: message.to_string(), at: at.to_vec(), input });
         }
     }
 
-    /// Takes steps from the budget; false if they are not there.
+    /// Takes steps from the budget; false if there are not enough.
     fn spend(&mut self, steps: usize) -> bool {
         match self.steps_left.checked_sub(steps) {
             Some(left) => self.steps_left = left,
@@ -136,7 +136,7 @@ impl<'d> Validator<'d> {
         self.schema.root(kind)
     }
 
-    /// Names that stand in a list before.
+    /// Names that occur earlier in the list, too.
     fn duplicates(names: impl Iterator<Item = Name<'d>>) -> Vec<Name<'d>> {
         let mut seen = NameSet::default();
         names.filter(|name| !seen.insert(name.text)).collect()
@@ -154,7 +154,7 @@ impl<'d> Validator<'d> {
         }
         let offsets: Vec<u32> = self.broken.iter().flat_map(|broken| broken.at.iter().copied()).collect();
         let mut found = positions(text, &offsets).into_iter();
-        let violation = |broken: Broken| Violation {
+        let violation = |broken: RawViolation| Violation {
             rule: broken.rule,
             positions: found.by_ref().take(broken.at.len()).collect(),
             message: broken.message,
@@ -164,7 +164,7 @@ impl<'d> Validator<'d> {
     }
 }
 
-/// A set of names, which allocates only if there are many.
+/// A set of names. It allocates only if there are many.
 #[derive(Default)]
 struct NameSet<'n> {
     few: Vec<&'n str>,
@@ -172,7 +172,7 @@ struct NameSet<'n> {
 }
 
 impl<'n> NameSet<'n> {
-    /// Adds a name; false if it is there.
+    /// Adds a name; false if it exists.
     fn insert(&mut self, name: &'n str) -> bool {
         const FEW: usize = 8;
         if self.contains(name) {
@@ -191,7 +191,7 @@ impl<'n> NameSet<'n> {
     }
 }
 
-/// Where directives of an operation stand.
+/// The location of an operation's directives.
 const fn location(kind: OperationKind) -> Location {
     match kind {
         OperationKind::Query => Location::Query,

@@ -1,4 +1,4 @@
-//! The names of the rules, and what breaking them is reported as.
+//! The names of the rules, and violations.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::error::{LimitExceeded, SourcePosition};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident,)*) => {
-        /// A rule of the specification, by the name that graphql-js gives it.
+        /// A rule of the specification, with its name in graphql-js.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ValidationRule {
             $($(#[$doc])* $rule,)*
@@ -58,9 +58,9 @@ rules! {
     NoUndefinedVariables,
     /// Variables that are defined are used.
     NoUnusedVariables,
-    /// Directives exist and may stand where they do.
+    /// Directives exist and are allowed at their locations.
     KnownDirectives,
-    /// A directive stands once at a place.
+    /// A directive occurs once at a location.
     UniqueDirectivesPerLocation,
     /// Arguments exist.
     KnownArgumentNames,
@@ -70,24 +70,24 @@ rules! {
     ValuesOfCorrectType,
     /// Required arguments are given.
     ProvidedRequiredArguments,
-    /// The types of variables fit the places that they stand in.
+    /// The types of variables fit their positions.
     VariablesInAllowedPosition,
-    /// Fields that meet in the answer are the same.
+    /// Fields with the same name in the response are the same.
     OverlappingFieldsCanBeMerged,
     /// A field of an input object is given once.
     UniqueInputFieldNames,
 }
 
-/// A rule that a document breaks.
+/// A rule that a document violates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule.
     pub rule: ValidationRule,
     /// One sentence.
     pub message: String,
-    /// Where; several places if they contradict each other.
+    /// The position; several if they contradict each other.
     pub positions: Vec<SourcePosition>,
-    /// The path of the argument or input field whose value does not fit, such as `filter.year.from`.
+    /// The path of the argument or input field with the invalid value, such as `filter.year.from`.
     pub input: Option<String>,
 }
 
@@ -97,13 +97,13 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A document is not valid.
+/// A document is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// It breaks rules.
+    /// It violates rules.
     #[error("{}", .0.first().map_or("", |violation| &violation.message))]
     Rules(Vec<Violation>),
-    /// It takes too many steps to judge.
+    /// It takes too many steps to validate.
     #[error("{0}")]
     Limit(LimitExceeded),
 }

@@ -5,7 +5,7 @@ use crate::document::{Field, FragmentSpread, InlineFragment, Name, Selection};
 use crate::schema::{Location, TypeId};
 
 impl<'d> Validator<'d> {
-    /// Walks a selection set. `parent` is its type, if that is known.
+    /// Walks a selection set. `parent` is its type, if it is known.
     pub(super) fn selections(&mut self, selections: &'d [Selection<'d>], parent: Option<TypeId>) {
         for selection in selections {
             match selection {
@@ -70,7 +70,7 @@ impl<'d> Validator<'d> {
         self.selections(&inline.selections, inner);
     }
 
-    /// A fragment must be able to apply to some object of its parent.
+    /// A fragment must be possible for some object of its parent.
     fn possible(&mut self, parent: Option<TypeId>, on: Option<TypeId>, at: u32) {
         let (Some(parent), Some(on)) = (parent, on) else { return };
         let schema = self.schema;

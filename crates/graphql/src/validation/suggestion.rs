@@ -2,10 +2,10 @@
 
 use super::Validator;
 
-/// Names that one message suggests.
+/// Maximum number of names in one suggestion.
 const NAMES_MAX: usize = 3;
 
-/// Violations whose messages suggest names: each compares with all that are known.
+/// Maximum number of violations with suggestions: each compares with all known names.
 const VIOLATIONS_MAX: usize = 10;
 
 /// The longest name that is compared, in bytes.
@@ -18,7 +18,7 @@ impl Validator<'_> {
             return String::new();
         }
         let lower = given.to_lowercase();
-        // As far as graphql-js goes.
+        // The same distance as in graphql-js.
         let distance_max = given.len() * 2 / 5 + 1;
         let near = known.filter_map(|name| {
             let distance = strsim::osa_distance(&lower, &name.to_lowercase());

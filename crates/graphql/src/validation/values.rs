@@ -1,11 +1,11 @@
-//! Rules about literals: each fits the type of its place.
+//! Rules about literals: each must fit the type of its position.
 
 use super::{NameSet, PathSegment, ValidationRule, Validator, VariableUse};
 use crate::document::{Argument, Value, ValueKind};
 use crate::input::check_literal;
 use crate::schema::{InputValue, NameIndex, Scalar, Schema, TypeId, TypeKind, TypeRef};
 
-/// The place that a value stands in.
+/// The position of a value.
 #[derive(Clone, Copy)]
 struct InputPosition<'d> {
     of: Option<&'d TypeRef>,
@@ -22,7 +22,7 @@ impl<'d> InputPosition<'d> {
 }
 
 impl<'d> Validator<'d> {
-    /// Judges the value of an argument or an input field.
+    /// Checks the value of an argument or an input field.
     pub(super) fn input(
         &mut self,
         name: &'d str,
@@ -36,21 +36,21 @@ impl<'d> Validator<'d> {
         self.inputs.pop();
     }
 
-    /// Judges the default of a variable, in which no variable stands.
+    /// Checks the default of a variable, which contains no variables.
     pub(super) fn default_value(&mut self, value: &'d Value<'d>, of: Option<&'d TypeRef>) {
         self.value(value, InputPosition::item(of));
     }
 
-    fn value(&mut self, value: &'d Value<'d>, place: InputPosition<'d>) {
+    fn value(&mut self, value: &'d Value<'d>, position: InputPosition<'d>) {
         let schema = self.schema;
-        let plain = place.of.map(TypeRef::nullable);
+        let plain = position.of.map(TypeRef::nullable);
         match (&value.kind, plain) {
             (ValueKind::Variable(name), _) => {
-                let InputPosition { of, has_default, one_of } = place;
+                let InputPosition { of, has_default, one_of } = position;
                 self.scope.variables.push(VariableUse { name, at: value.at, of, has_default, one_of });
             }
             (ValueKind::Null, _) => {
-                if let Some(of) = place.of.filter(|of| of.is_non_null()) {
+                if let Some(of) = position.of.filter(|of| of.is_non_null()) {
                     self.wrong(
                         value.at,
                         format_args!("Expected a value of type `{}`, found null.", schema.display(of)),
@@ -74,7 +74,7 @@ impl<'d> Validator<'d> {
         self.fail(ValidationRule::ValuesOfCorrectType, &[at], message);
     }
 
-    /// The path of the value under the walk; none outside of arguments.
+    /// The path of the current value; `None` outside of arguments.
     pub(super) fn input_path(&self) -> Option<String> {
         let steps = self.inputs.iter().map(|step| match step {
             PathSegment::Name(name) => (*name).to_owned(),
@@ -89,7 +89,7 @@ impl<'d> Validator<'d> {
         self.wrong(at, format_args!("Expected a value of type `{name}`, found {found}."));
     }
 
-    /// What stands where no type is known: variables are noted, and no field is given twice.
+    /// Walks a value of unknown type: records variables, and finds fields that are given twice.
     fn untyped(&mut self, value: &'d Value<'d>) {
         match &value.kind {
             ValueKind::List(values) => values.iter().for_each(|value| self.value(value, InputPosition::UNKNOWN)),
@@ -163,7 +163,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// Judges the fields of an object, and returns their names.
+    /// Checks the fields of an object, and returns their names.
     fn object_fields(
         &mut self,
         fields: &'d [Argument<'d>],

@@ -1,4 +1,4 @@
-//! What hostile documents cost. The bounds are wide: they catch growth beyond the text's size, not slowness.
+//! The cost of hostile documents. The limits are wide: they detect growth beyond the text's size, not slowness.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -24,14 +24,14 @@ fn schema() -> Schema {
     Schema::from_sdl(&sdl()).unwrap()
 }
 
-/// A line of what the system says about the process, in bytes.
+/// A memory statistic of the process, in bytes.
 fn memory(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// Says whether the test runs in a process of its own, whose memory nothing else takes; else runs it in one.
+/// Whether the test runs in its own process, which measures its memory; otherwise runs it in one.
 fn is_alone(test: &str) -> bool {
     const VARIABLE: &str = "HOSTILE_ALONE";
     if std::env::var(VARIABLE).is_ok_and(|alone| alone == test) {
@@ -47,7 +47,7 @@ fn is_alone(test: &str) -> bool {
 
 /// A text of `repeated` between a beginning and an end.
 fn filled(begin: &str, repeated: &str, end: &str, bytes: usize) -> String {
-    // Built in place: what is freed before would hide what reading takes.
+    // Allocated at once: memory that is freed earlier would hide what parsing takes.
     let mut text = String::with_capacity(begin.len() + bytes + end.len());
     text.push_str(begin);
     for _ in 0..bytes / repeated.len() {
@@ -76,10 +76,10 @@ const TEXTS: [(&str, (&str, &str, &str)); 13] = [
 
 const SIZE: usize = 8 * MEGABYTE;
 
-/// Names the text that a process of its own is to read.
+/// The variable that names the text for a child process.
 const TEXT_VARIABLE: &str = "HOSTILE_TEXT";
 
-/// Each text is read in a process of its own, whose highest memory is that of reading.
+/// Each text is parsed in its own process, whose peak memory is that of parsing.
 #[test]
 fn reading_until_a_limit_is_linear_in_the_text() {
     if let Ok(name) = std::env::var(TEXT_VARIABLE) {
@@ -107,7 +107,7 @@ fn read(name: &str) {
     assert!(more < 2 * text.len(), "{more} bytes");
 }
 
-/// Fragments, each of which has the text that `body` makes of its number and the next one's.
+/// Fragments. `body` makes the text of each from its number and the next one's.
 fn fragments(root: &str, on: &str, count: usize, body: impl Fn(usize, usize) -> String) -> String {
     let mut text = root.to_owned();
     for i in 0..count {
@@ -125,8 +125,8 @@ fn numbered(begin: &str, count: usize, each: impl Fn(usize) -> String, end: &str
     text + end
 }
 
-/// Sets of fragments that meet in exponentially many combinations: of the words of `a` and `b`, those whose letter
-/// `depth` from the end is `a`.
+/// Sets of fragments in exponentially many combinations: of the words of `a` and `b`, those whose letter `depth` from
+/// the end is `a`.
 fn combinations(depth: usize) -> String {
     let mut text = "{comment(id:\"1\"){...S0}}".to_owned();
     for i in 0..2 * depth {
@@ -149,7 +149,7 @@ fn combinations(depth: usize) -> String {
 }
 
 #[test]
-fn judging_ends_within_its_steps() {
+fn validation_ends_within_its_steps() {
     let schema = schema();
     let limits = DocumentLimits { tokens: 15_000, validation_steps: 100_000, ..DocumentLimits::NONE };
     let comment = "{comment(id:\"1\"){...F0}}";
@@ -204,7 +204,7 @@ fn judging_ends_within_its_steps() {
     }
 }
 
-/// The deepest documents that `Limits::NONE` lets through do not exhaust the stack of a worker thread.
+/// The deepest documents that `Limits::NONE` allows do not exhaust the stack of a worker thread.
 #[test]
 fn nesting_is_refused_before_the_stack_ends() {
     let schema = schema();
@@ -231,7 +231,7 @@ fn nesting_is_refused_before_the_stack_ends() {
     }
 }
 
-/// A page of movies with their lists, as the benchmarks read it.
+/// A page of movies with their lists, as in the benchmarks.
 #[test]
 fn an_honest_document_is_judged() {
     const TIMES: u32 = 200;

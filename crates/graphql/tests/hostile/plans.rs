@@ -1,4 +1,4 @@
-//! What hostile operations cost before they are refused or executed.
+//! The cost of hostile operations before they are refused or executed.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn prepare(engine: &Engine, query: &str, variables: &Inputs) -> Result<(), Engin
     engine.prepare(&Request { query, operation_name: None, variables }).map(drop)
 }
 
-/// `count` fragments, each of which goes on by two ways over places of abstract types.
+/// `count` fragments, each of which continues in two ways through abstract types.
 fn abstract_places(count: usize) -> String {
     let mut text = "{node(id:\"1\"){...F0}}".to_owned();
     for i in 0..count {
@@ -45,14 +45,14 @@ fn abstract_places(count: usize) -> String {
     text
 }
 
-/// An argument of so many bytes that a fragment asks of many types.
+/// An argument of this size in a fragment on many types.
 fn literal_of_types(open: &str, repeated: &str, close: &str, bytes: usize) -> String {
     let long = filled(open, repeated, close, bytes);
     let many = numbered("{", 50, |i| format!("a{i}:movie(id:\"1\"){{...F}} "), "}");
     format!("{many} fragment F on Movie{{comments(after:{long}){{totalCount}}}}")
 }
 
-/// Texts, and the limit that refuses their plan, if one does.
+/// Texts, and the limit that refuses their plan, if there is one.
 fn texts() -> Vec<(&'static str, String, Option<Limit>)> {
     let comment = "{comment(id:\"1\"){...F0}}";
     let doubling = |i: usize, next: usize| format!("a{i}:parent{{...F{next}}} b{i}:parent{{...F{next}}}");
@@ -128,11 +128,11 @@ fn plans_are_linear_in_their_documents_or_refused() {
     }
 }
 
-/// Conditions make many plans of one document; those that are used least are dropped.
+/// Conditions make many plans of one document. The least used ones are dropped.
 #[test]
-fn plans_of_all_truths_keep_within_the_cache() {
+fn plans_of_all_conditions_stay_within_the_cache() {
     const CACHE: u64 = 4 << 20;
-    if !is_alone("plans::plans_of_all_truths_keep_within_the_cache") {
+    if !is_alone("plans::plans_of_all_conditions_stay_within_the_cache") {
         return;
     }
     let names = 0..40;
@@ -157,11 +157,11 @@ fn plans_of_all_truths_keep_within_the_cache() {
     assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
 }
 
-/// So do documents that come once.
+/// Documents that are used once do not exceed the cache either.
 #[test]
-fn documents_keep_within_the_cache() {
+fn documents_stay_within_the_cache() {
     const CACHE: u64 = 4 << 20;
-    if !is_alone("plans::documents_keep_within_the_cache") {
+    if !is_alone("plans::documents_stay_within_the_cache") {
         return;
     }
     let engine = engine(EngineSettings { cache_bytes: CACHE, ..plan_limits() });
@@ -178,7 +178,7 @@ fn documents_keep_within_the_cache() {
     assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
 }
 
-/// A variable in many places is refused before it is coerced for each of them.
+/// A variable with many uses is refused before it is coerced for each of them.
 #[test]
 fn variables_in_many_places_are_counted() {
     let settings =
@@ -207,9 +207,9 @@ fn variables_in_many_places_are_counted() {
     }
 }
 
-/// Rows that become null leave errors, which are bounded like data.
+/// Rows that become null leave errors, which are limited like data.
 #[test]
-fn answers_keep_within_their_bytes() {
+fn responses_stay_within_their_bytes() {
     const BYTES: usize = 10_000;
     let sdl = "type Query { rows: [Row] sure: [Row!] } type Row { id: Int! text: String }";
     let text = "x".repeat(100);
@@ -232,9 +232,9 @@ fn answers_keep_within_their_bytes() {
     }
 }
 
-/// A mutation is done, whatever its answer takes.
+/// A mutation is executed however large its response is.
 #[test]
-fn an_answer_of_a_mutation_keeps_what_there_is_room_for() {
+fn a_response_of_a_mutation_keeps_the_fields_that_fit() {
     let sdl = "type Query { a: Int } type Mutation { first: Payload second: Payload third: Payload }
         type Payload { token: String wide: [Row] rows: [Row]! } type Row { text: String! }";
     let rows: Json = (0..100).map(|_| json!({"text": "x".repeat(100)})).collect();
@@ -245,7 +245,7 @@ fn an_answer_of_a_mutation_keeps_what_there_is_room_for() {
     let prepared = engine.prepare(&Request { query, operation_name: None, variables: &Inputs::new() }).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let executed = runtime.block_on(engine.run(&prepared, &context));
-    assert!(matches!(executed.answer(1_000), Err(EngineRefusal::TooLarge(1_000))));
+    assert!(matches!(executed.response(1_000), Err(EngineRefusal::TooLarge(1_000))));
     let answer = executed.shortened(1_000, &FieldError::plain("too large"));
     let answer: Json = serde_json::from_slice(&answer.json).unwrap();
     let data = json!({"first": {"token": "t"}, "second": {"token": "u", "wide": null}, "third": null, "again": {"token": "t"}});

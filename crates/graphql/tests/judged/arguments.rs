@@ -1,4 +1,4 @@
-//! Random valid arguments of `echo`: literals, variables in all places of literals, and defaults.
+//! Random valid arguments of `echo`: literals, variables at all positions of literals, and defaults.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value as Json, json};
 
-/// The deepest that input objects nest in one another.
+/// Maximum nesting of input objects.
 const DEPTH: usize = 3;
 
 /// `count` operations with their variables, as the judge reads them.
@@ -37,7 +37,7 @@ struct Writer<'s> {
     count: usize,
 }
 
-/// What may stand at a place, beside values of its type.
+/// What is allowed at a position, besides values of its type.
 #[derive(Clone, Copy)]
 struct Place {
     variables: bool,
@@ -81,7 +81,7 @@ impl Writer<'_> {
         match of {
             TypeRef::NonNull(of) => self.literal(of, Place { null: false, variables: false, ..place }),
             _ if place.null && self.chance(8) => "null".to_owned(),
-            // One value for a list; a variable must be a list.
+            // A single value for a list; a variable must be a list.
             TypeRef::List(item) if self.chance(4) => {
                 self.literal(item, Place { null: false, variables: false, ..place })
             }
@@ -124,7 +124,7 @@ impl Writer<'_> {
     fn variable(&mut self, of: &TypeRef) -> String {
         let name = format!("v{}", self.count);
         self.count += 1;
-        // A variable may be stricter than its place.
+        // A variable may be stricter than its position.
         let of = if self.chance(4) && !of.is_non_null() { of.clone().non_null() } else { of.clone() };
         write!(self.declared, "${name}: {}", self.schema.display(&of)).unwrap();
         let has_default = self.chance(3);

@@ -1,4 +1,4 @@
-//! A small schema of every kind of types, described for the engine.
+//! A small schema with every kind of type, described for the engine.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Where we differ from graphql-js, and why.
+//! Differences from graphql-js, and the reasons.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ const TYPES: &str = "definitions of types break the grammar of executable docume
 const STRINGS: &str = "graphql-js compares strings as written, and a block string is written otherwise";
 const INFINITE: &str = "graphql-js takes a literal Float beyond the greatest for infinity; a Float is finite";
 
-/// Cases whose verdict differs, each with the reason.
+/// Cases with a different verdict, each with the reason.
 pub const CASES: &[(&str, &str)] = &[
     ("syntax/documents/an empty selection", EMPTY),
     ("syntax/documents/an empty selection without spaces", EMPTY),
@@ -53,19 +53,19 @@ pub fn of_execution(name: &str) -> Option<&'static str> {
     EXECUTIONS.iter().find(|(case, _)| *case == name).map(|(_, reason)| *reason)
 }
 
-/// Whether an error is that an argument is null. graphql-js points at the argument, we at the field, in other words.
+/// Whether an error says that an argument is null. graphql-js names the argument, we name the field.
 pub fn is_null_argument(message: &str) -> bool {
     let is_theirs = message.starts_with("Argument \"") && message.ends_with("not to be null.");
     let is_ours = message.starts_with('`') && message.ends_with("` must not be null.");
     is_theirs || is_ours
 }
 
-/// Whether a rule's places are not compared.
+/// Whether a rule's positions are not compared.
 pub fn of_place(rule: &str, is_theirs: bool) -> bool {
     match rule {
         // We report the field or the named type, graphql-js the selection or the list around it.
         "ScalarLeafs" | "VariablesAreInputTypes" => true,
-        // We report one field too many, graphql-js all.
+        // We report one superfluous field, graphql-js all.
         "SingleFieldSubscriptions" => true,
         // We report the first conflict of a name, graphql-js all.
         "OverlappingFieldsCanBeMerged" => is_theirs,
@@ -80,7 +80,7 @@ pub fn of_case(name: &str) -> Option<&'static str> {
     CASES.iter().find(|(case, _)| *case == name).map(|(_, reason)| *reason)
 }
 
-/// Whether the verdict of a mutated document differs for one of the same reasons.
+/// Whether the verdict of a mutated document differs for one of these reasons.
 pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
     let text = verdict["document"].as_str().unwrap();
     match (ours, theirs(verdict)) {
@@ -89,7 +89,7 @@ pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
             let word: String = rest.chars().take_while(|c| *c == '_' || c.is_ascii_alphanumeric()).collect();
             let is_empty = rest.starts_with('}') && is_behind_brace(text, offset(text, at));
             let is_type = TYPE_KEYWORDS.contains(&word.as_str()) && theirs != Judgement::Valid;
-            // graphql-js reads one token further, which may be wrong, too.
+            // graphql-js reads one token further, which may also be wrong.
             let is_variable = rest.starts_with('$') && matches!(theirs, Judgement::Syntax(_));
             // We report the wrong word, graphql-js the description before it.
             let is_described = matches!(theirs, Judgement::Syntax(at) if text[offset(text, &at)..].starts_with('"'));
@@ -107,18 +107,18 @@ pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
     }
 }
 
-/// Whether one side alone may say that a document breaks a rule.
+/// Whether one side alone may report that a document breaks a rule.
 fn may_differ(text: &str, rule: &str, rules: &BTreeSet<String>) -> bool {
     match rule {
         // Since September 2026 directives have `isDeprecated` and `deprecationReason`.
         "FieldsOnCorrectType" => text.contains("directives {") && text.contains("eprecat"),
-        // INFINITE; and of a field given twice graphql-js judges the last value, we judge each.
+        // INFINITE; and for a field that is given twice, graphql-js checks the last value, we check each.
         "ValuesOfCorrectType" => is_infinite(text) || rules.contains("UniqueInputFieldNames"),
         // STRINGS; and graphql-js does not know the type of `__typename` here.
         "OverlappingFieldsCanBeMerged" => text.contains("\"\"\"") || text.contains("__typename"),
-        // Of the fields of one name graphql-js looks at the first.
+        // Of fields with one name, graphql-js looks at the first.
         "SingleFieldSubscriptions" => rules.contains("OverlappingFieldsCanBeMerged"),
-        // graphql-js follows each fragment of a name, we follow the last.
+        // Of fragments with one name, graphql-js follows each, we follow the last.
         "NoFragmentCycles" => rules.contains("UniqueFragmentNames"),
         _ => false,
     }
@@ -127,7 +127,7 @@ fn may_differ(text: &str, rule: &str, rules: &BTreeSet<String>) -> bool {
 const TYPE_KEYWORDS: &[&str] =
     &["schema", "scalar", "type", "interface", "union", "enum", "input", "directive", "extend"];
 
-/// Whether a number of the text is beyond the greatest.
+/// Whether the text has a number beyond the largest.
 fn is_infinite(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.parse().is_ok_and(f64::is_infinite))
 }

@@ -1,4 +1,4 @@
-//! Operations, executed by both sides over the same graph.
+//! Operations that both sides execute over the same graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +12,21 @@ use super::operations;
 use super::world::{World, execute, settings};
 use super::{arguments, exceptions};
 
-/// One side's answer: what it says of an error in order to compare it.
+/// One side's response, in comparable form.
 struct Answer {
-    /// The data as text; none if the operation was refused.
+    /// The data as text; `None` if the operation was refused.
     data: Option<String>,
     errors: Vec<Json>,
 }
 
-/// An answer's JSON, whose data stays as it was written.
+/// Parses a response. The data stays as it was written.
 fn answer(text: &str) -> Answer {
     let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap();
     let errors = parts.get("errors").map(|errors| serde_json::from_str(errors.get()).unwrap());
     Answer { data: parts.get("data").map(|data| data.get().to_owned()), errors: errors.unwrap_or_default() }
 }
 
-/// Where the data has null because of this error.
+/// The path of the null that this error makes.
 fn null_place(data: &Json, error: &Json) -> Vec<String> {
     let mut here = data;
     let mut place = Vec::new();
@@ -44,7 +44,7 @@ fn null_place(data: &Json, error: &Json) -> Vec<String> {
     place
 }
 
-/// Where an error is, and what it says. Of the places in the document ours names the first.
+/// The position and message of an error. Ours has the first of the positions in the document.
 fn claim(error: &Json) -> String {
     let message = error["message"].as_str().unwrap();
     match exceptions::is_null_argument(message) {
@@ -53,7 +53,7 @@ fn claim(error: &Json) -> String {
     }
 }
 
-/// Errors by the null that they make. How many are found below one null is not specified.
+/// Errors by the null that they make. The number of errors below one null is not specified.
 fn by_null(answer: &Answer) -> BTreeMap<Vec<String>, BTreeSet<String>> {
     let data: Json = serde_json::from_str(answer.data.as_ref().unwrap()).unwrap();
     let mut found: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
@@ -71,7 +71,7 @@ fn same_errors(ours: &Answer, theirs: &Answer) -> bool {
         })
 }
 
-/// `echo` answers with JSON, whose keys and numbers may be written in several ways.
+/// `echo` returns JSON, whose keys and numbers may be written in several ways.
 fn same_echoes(ours: &str, theirs: &str) -> bool {
     let (ours, theirs): (Json, Json) = (serde_json::from_str(ours).unwrap(), serde_json::from_str(theirs).unwrap());
     let (Some(ours), Some(theirs)) = (ours.as_object(), theirs.as_object()) else { return ours == theirs };
@@ -83,7 +83,7 @@ fn same_echoes(ours: &str, theirs: &str) -> bool {
         })
 }
 
-/// What differs, in words.
+/// A description of the difference.
 fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, EngineRefusal>) -> Option<String> {
     let theirs = answer(theirs);
     let ours = match (ours, &theirs.data) {
@@ -107,7 +107,7 @@ fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, EngineRefusa
     (!is_same).then(|| format!("our errors   {:#?}\n  their errors {:#?}", ours.errors, theirs.errors))
 }
 
-/// What differs of the answers to a line of the judge's, in words.
+/// A description of the difference in the responses to a line of the judge.
 fn compare((engine, context): (&Engine, &Context), line: &str) -> Option<String> {
     let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(line).unwrap();
     let verdict: Verdict = serde_json::from_str(line).unwrap();
@@ -121,7 +121,7 @@ fn compare((engine, context): (&Engine, &Context), line: &str) -> Option<String>
         );
         return None;
     }
-    // Twice: the second time the plan is known.
+    // Twice: the second time the plan is cached.
     let difference = (0..2).find_map(|_| difference(&verdict, parts["answer"].get(), run()))?;
     Some(format!("{case}\n  {document}\n  {}\n  {difference}", verdict["variables"]))
 }
@@ -151,7 +151,7 @@ fn operations_over_the_catalogue_are_answered_as_graphql_js_does() {
     compare_all("catalogue", "schema.graphql", &lines);
 }
 
-/// Compares operations that `of` makes of the schema, a seed and their number.
+/// Compares operations that `of` makes from the schema, a seed and their number.
 fn compare_random(of: impl Fn(&Schema, u64, usize) -> String) -> Vec<String> {
     let seed = std::env::var("KINOTEKA_OPERATION_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     let count = std::env::var("KINOTEKA_OPERATIONS").map_or(300, |count| count.parse().expect("a number"));

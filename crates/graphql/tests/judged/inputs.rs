@@ -1,4 +1,4 @@
-//! Variables and arguments, coerced by both sides.
+//! Variables and arguments that both sides coerce.
 
 use graphql::document::{Document, Field, OperationKind, Selection};
 use graphql::input::{Inputs, coerce_arguments, coerce_variables};
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::judge::{Verdict, ask, schema};
 
-/// Whether two values are the same but for the spelling of numbers.
+/// Whether two values are the same except for the notation of numbers.
 pub fn same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
@@ -60,7 +60,7 @@ fn documents_that_are_executed_are_valid() {
     }
 }
 
-/// `echo` answers with its arguments, or the answer has an error in its place.
+/// `echo` returns its arguments, or the response has an error.
 #[test]
 fn arguments_are_coerced_as_graphql_js_does() {
     let schema = schema("tests/documents/execution/theatre.graphql");

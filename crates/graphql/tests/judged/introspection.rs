@@ -1,4 +1,4 @@
-//! Introspection of a described schema, compared with graphql-js's of the same schema as it is printed.
+//! Introspection of a described schema, compared with that of graphql-js for the printed schema.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::cinema;
 use super::judge::ask_lines;
 use super::world::execute;
 
-/// What tools ask.
+/// The query of common tools.
 const STANDARD: &str = "query IntrospectionQuery { __schema {
     queryType { name kind } mutationType { name kind } subscriptionType { name kind } types { ...FullType }
     directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } }";
@@ -27,7 +27,7 @@ const FRAGMENTS: &str = "
     fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType {
         kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } }";
 
-/// graphql-js's data for each document with its variables, as it writes it.
+/// The data of graphql-js for each document with its variables, as it writes it.
 fn theirs(sdl: &str, cases: &[(String, Json)]) -> Vec<String> {
     let line = |(document, variables): &(String, Json)| {
         let root = json!({"count": 2, "all": [{"__typename": "Film", "title": "Solaris"}, {"__typename": "Hall", "seats": 5}, null]});
@@ -54,7 +54,7 @@ fn compare(cases: &[(String, Json)]) {
     let mut wrong = Vec::new();
     for ((document, variables), theirs) in cases.iter().zip(theirs) {
         let ours = ours(document, variables);
-        // Interfaces implement none here; async-graphql says that none is known.
+        // Interfaces implement none here; async-graphql returns null.
         let theirs = match document.contains("\"Named\"") {
             true => theirs.replace("\"interfaces\":[]", "\"interfaces\":null"),
             false => theirs,
@@ -133,7 +133,7 @@ fn introspection_beside_data_is_answered_as_graphql_js_does() {
     compare(&cases);
 }
 
-/// What a schema describes itself, by name: the order of types, and those that each server brings, differ.
+/// The schema's own types by name. The order of types differs, and so do those that each server adds.
 fn described(data: &str) -> Json {
     let mut data: Json = serde_json::from_str(data).unwrap();
     let schema = &mut data["__schema"];
@@ -145,7 +145,7 @@ fn described(data: &str) -> Json {
         types.into_iter().filter(|(name, _)| !name.starts_with("__") && !built_in.contains(&&**name)).collect();
     assert!(types.len() > 5, "{types:?}");
     schema["types"] = json!(types);
-    // async-graphql says that none is known, see above.
+    // async-graphql returns null, see above.
     schema["types"]["Named"]["interfaces"] = Json::Null;
     let directives = schema["directives"].as_array().unwrap().iter();
     let mut directives: Vec<String> = directives.map(name).collect();
@@ -184,7 +184,7 @@ fn introspection_that_is_off_is_refused() {
     }
 }
 
-/// Enums, scalars, defaults and arguments of the description reach its resolvers and its answers.
+/// Enums, scalars, defaults and arguments of the description reach its resolvers and responses.
 #[test]
 fn a_described_schema_is_executed() {
     let cases = [

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use graphql::Schema;
 
-/// What the judge says about a case.
+/// The judge's result for a case.
 pub type Verdict = serde_json::Value;
 
 fn root() -> PathBuf {
@@ -23,12 +23,12 @@ pub fn schema(path: &str) -> Schema {
     Schema::from_sdl(&read(path)).unwrap()
 }
 
-/// The verdicts of the judge, which is given the arguments and the standard input.
+/// Runs the judge with these arguments and this standard input, and returns its verdicts.
 pub fn ask(arguments: &[&str], input: &str) -> Vec<Verdict> {
     ask_lines(arguments, input).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The same as the judge writes them.
+/// The same as the lines that the judge writes.
 pub fn ask_lines(arguments: &[&str], input: &str) -> Vec<String> {
     let folder = root().join("tests/documents");
     assert!(

@@ -1,4 +1,4 @@
-//! Documents, variables, arguments and answers as graphql-js judges them. The cases are those of `tests/documents`.
+//! Compares documents, variables, arguments and responses with graphql-js. The cases are in `tests/documents`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
 
@@ -20,13 +20,13 @@ use graphql::validation::Invalid;
 use graphql::{DocumentLimits, Schema, parse, validate};
 use judge::{Verdict, ask, schema};
 
-/// What either side says about a document.
+/// One side's result for a document.
 #[derive(Debug, PartialEq, Eq)]
 enum Judgement {
     Valid,
-    /// The names of the rules that it breaks.
+    /// The names of the broken rules.
     Broken(BTreeSet<String>),
-    /// Where it breaks the grammar.
+    /// The position of the syntax error.
     Syntax(String),
 }
 
@@ -55,7 +55,7 @@ fn theirs(verdict: &Verdict) -> Judgement {
     }
 }
 
-/// The rules that one side breaks at places where the other does not: `rule position`.
+/// The rules that only one side reports at a position: `rule position`.
 fn misplaced(schema: &Schema, verdict: &Verdict) -> Vec<String> {
     let document = parse(verdict["document"].as_str().unwrap(), DocumentLimits::NONE).unwrap();
     let Err(Invalid::Rules(violations)) = validate(schema, &document, &DocumentLimits::NONE) else { return Vec::new() };
@@ -87,7 +87,7 @@ fn misplaced(schema: &Schema, verdict: &Verdict) -> Vec<String> {
     found
 }
 
-/// Compares all verdicts; those for which `is_exception` gives a reason may differ. Returns how many did.
+/// Compares all verdicts. Those with a reason from `is_exception` may differ. Returns how many did.
 fn compare(verdicts: &[Verdict], is_exception: impl Fn(&Verdict, &Judgement) -> bool) -> usize {
     let schema = schema("schema.graphql");
     let mut excepted = 0;

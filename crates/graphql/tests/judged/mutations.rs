@@ -1,4 +1,4 @@
-//! Documents made from the cases by moving, losing and replacing tokens, the same for the same seed.
+//! Documents made from the cases by moving, removing and replacing tokens, the same for the same seed.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ pub fn of(verdicts: &[Verdict], seed: u64, count: usize) -> String {
     let mut lines = String::new();
     while seen.len() < count {
         let i = random.random_range(0..documents.len());
-        // Valid documents break in more ways than wrong ones.
+        // Valid documents break in more ways than invalid ones.
         if verdicts[i]["valid"] != true && random.random_range(0..3) > 0 {
             continue;
         }
@@ -59,7 +59,7 @@ fn mutate<'t>(document: &mut Vec<&'t str>, documents: &[Vec<&'t str>], words: &[
     }
 }
 
-/// The tokens of a text and what stands between them; together they are the text.
+/// The tokens of a text and the text between them; together they are the text.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -84,7 +84,7 @@ fn run(text: &str, belongs: impl Fn(char) -> bool) -> usize {
     text.find(|c| !belongs(c)).unwrap_or(text.len())
 }
 
-/// The length of a string with its quotes; that of the quote alone if it does not end.
+/// The length of a string with its quotes; of the quote alone if the string does not end.
 fn string(text: &str) -> usize {
     let mut is_escaped = false;
     for (i, c) in text.char_indices().skip(1) {

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 /// The variables of conditions.
 const CONDITIONS: [&str; 3] = ["a", "b", "c"];
 
-/// Fields of one operation: each level multiplies what graphql-js does.
+/// Maximum number of fields of an operation: each level multiplies the work of graphql-js.
 const FIELDS_MAX: usize = 60;
 
 /// `count` operations with their variables, as the judge reads them.
@@ -38,7 +38,7 @@ struct Writer<'s> {
     schema: &'s Schema,
     random: ChaCha8Rng,
     fields_left: usize,
-    /// Fragments by name: those that are complete, with their types.
+    /// Complete fragments by name, with their types.
     fragments: BTreeMap<String, (TypeId, String)>,
 }
 
@@ -55,7 +55,7 @@ impl Writer<'_> {
         let declared = if used.is_empty() { String::new() } else { format!("({declared})") };
         let mut variables = json!({});
         for name in used {
-            // Some keep their defaults.
+            // Some variables keep their defaults.
             if self.random.random_ratio(2, 3) {
                 variables[name] = Json::Bool(self.random.random());
             }
@@ -89,7 +89,7 @@ impl Writer<'_> {
             return;
         }
         self.fields_left -= 1;
-        // One response name is one field: what is selected twice merges.
+        // A response name means one field, so repeated selections merge.
         match self.random.random_range(0..4) {
             0 => write!(out, " x_{0}: {0}", field.name).unwrap(),
             1 => write!(out, " y_{0}: {0}", field.name).unwrap(),
@@ -114,7 +114,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A type that objects of this type may have too.
+    /// A type that objects of this type may also have.
     fn overlapping(&mut self, of: TypeId) -> TypeId {
         let schema = self.schema;
         let names = schema.types().map(|of| schema.find(&of.name).unwrap());
@@ -138,7 +138,7 @@ impl Writer<'_> {
         self.selections(on, depth, out);
     }
 
-    /// A fragment: a new one, or one that is complete.
+    /// A new fragment, or a complete one.
     fn spread(&mut self, of: TypeId, depth: usize, out: &mut String) {
         let schema = self.schema;
         let known: Vec<String> = self

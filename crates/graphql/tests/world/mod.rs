@@ -19,7 +19,7 @@ pub struct World {
 }
 
 impl World {
-    /// An engine for a schema, and the context that its operations find the graph in.
+    /// An engine for a schema, and the context with the graph of its operations.
     pub fn engine(sdl: &str, graph: &Json, settings: EngineSettings) -> (Engine, Context) {
         let schema = || Schema::from_sdl(sdl).unwrap();
         let engine = Engine::of_schema(schema(), description(&schema()), settings);
@@ -27,7 +27,7 @@ impl World {
         (engine, Context::new(Arc::new(world)))
     }
 
-    /// What `worlds.mjs` answers for one object.
+    /// The value that `worlds.mjs` returns for one object.
     fn value(&self, source: &Json, (parent, name): (&str, &str), arguments: &Inputs) -> Json {
         if name == "echo" {
             return Json::from(Json::Object(arguments.clone()).to_string());
@@ -63,7 +63,7 @@ impl World {
     }
 }
 
-/// No limits but those of memory.
+/// No limits except memory.
 pub fn settings() -> EngineSettings {
     let most = u64::MAX;
     EngineSettings {
@@ -82,7 +82,7 @@ pub fn settings() -> EngineSettings {
     }
 }
 
-/// Executes an operation whose response has at most `bytes_max` bytes, alone in its thread.
+/// Executes an operation in its own thread. Its response has at most `bytes_max` bytes.
 pub fn execute(
     (engine, context): (&Engine, &Context),
     query: &str,
@@ -95,13 +95,13 @@ pub fn execute(
     Ok(String::from_utf8(answer.json).unwrap())
 }
 
-/// Every object of a schema, each field of which is found in the graph.
+/// Every object of a schema. Each field is read from the graph.
 fn description(schema: &Schema) -> Description {
     let mut description = Description::new();
     for of in schema.types() {
         let TypeKind::Object { fields, .. } = &of.kind else { continue };
         let name = of.name.clone();
-        // Descriptions are made of literals: the few names of a test may stay for ever.
+        // Descriptions use static texts: the few names of a test may leak.
         let fields = fields.iter().map(|field| &*field.name.clone().leak());
         if ["Query", "Mutation"].contains(&&*name) {
             let object = fields.fold(Object::<Root>::new(""), |object, field| object.resolve::<Stored>(field, ""));
@@ -135,7 +135,7 @@ impl Arguments for Given {
     }
 }
 
-/// A field that is found in the graph.
+/// A field that is read from the graph.
 struct Stored;
 
 impl Resolve<Stone> for Stored {
@@ -180,7 +180,7 @@ fn column<'w>(
     table.finish()
 }
 
-/// Makes a column of JSON, as the type of its field says.
+/// Makes a column from JSON, by the type of its field.
 struct Table<'w> {
     world: &'w World,
     cells: Cells,
@@ -234,7 +234,7 @@ impl Table<'_> {
         Cell::Object { part: index(part), row: index(rows.len() - 1) }
     }
 
-    /// Objects of the first part that follow each other are the short form.
+    /// Consecutive objects of the first part have the short form.
     fn list(&mut self, items: Vec<Cell>) -> Cell {
         let len = index(items.len());
         if let Some(Cell::Object { part: 0, row: from }) = items.first().copied() {

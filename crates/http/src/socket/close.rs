@@ -1,18 +1,18 @@
-//! How a WebSocket ends.
+//! Why a WebSocket is closed.
 
 use std::borrow::Cow;
 
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-/// Why a WebSocket ends.
+/// Why a WebSocket is closed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Close {
-    /// We close it, with a code and a reason.
+    /// The server closes it, with a code and a reason.
     Ours(u16, Cow<'static, str>),
     /// The client closed it.
     Client,
-    /// Nothing more can be said: it broke, or the client does not answer or does not read.
+    /// Nothing more can be sent: it broke, or the client does not respond or does not read.
     Lost,
 }
 
@@ -20,7 +20,7 @@ impl Close {
     pub(super) const FORBIDDEN: Self = Self::fixed(4403, "Forbidden");
     pub(super) const INIT_TIMEOUT: Self = Self::fixed(4408, "Connection initialisation timeout");
     pub(super) const LAGGED: Self = Self::fixed(1013, "You read too slowly: connect again and resume");
-    /// After this code and the one before clients connect again by themselves.
+    /// Clients reconnect by themselves after this code and the one before.
     pub(super) const RESTART: Self = Self::fixed(1012, "The server restarts: connect again and resume");
     pub(super) const SECOND_INIT: Self = Self::fixed(4429, "Too many initialisation requests");
     pub(super) const SUBPROTOCOL: Self = Self::fixed(4406, "Subprotocol not acceptable");
@@ -35,12 +35,12 @@ impl Close {
         Self::Ours(4400, reason.into())
     }
 
-    /// There is no room at the moment.
+    /// The server has no capacity now.
     pub(super) fn unavailable(reason: String) -> Self {
         Self::Ours(1013, reason.into())
     }
 
-    /// Whether clients connect again by themselves and ask anew for what is under way.
+    /// Whether clients reconnect by themselves and repeat their running operations.
     pub(super) fn is_for_now(&self) -> bool {
         matches!(self, Self::Ours(1012 | 1013, _))
     }
@@ -49,7 +49,7 @@ impl Close {
         Self::Ours(4409, format!("Subscriber for {id} already exists").into())
     }
 
-    /// After a failure to read or write.
+    /// The reason after a failed read or write.
     pub(super) fn after(error: &Error, message_bytes_max: u64) -> Self {
         match error {
             Error::Capacity(_) => {
@@ -64,7 +64,7 @@ impl Close {
         }
     }
 
-    /// What stands in logs and metrics.
+    /// The label in logs and metrics.
     pub(super) fn label(&self) -> Cow<'static, str> {
         match self {
             Self::Ours(code, _) => code.to_string().into(),
@@ -73,12 +73,12 @@ impl Close {
         }
     }
 
-    /// Whether what the client sends cannot be told apart any more.
+    /// Whether the client's frames can no longer be parsed.
     pub(super) fn is_about_frames(&self) -> bool {
         matches!(self, Self::Ours(1002 | 1007 | 1009, _))
     }
 
-    /// The frame that says it; none if there is nothing to say.
+    /// The close frame. `None` if nothing can be sent.
     pub(super) fn frame(&self) -> Option<CloseFrame> {
         let Self::Ours(code, reason) = self else { return None };
         let mut end = reason.len().min(REASON_BYTES_MAX);
@@ -89,7 +89,7 @@ impl Close {
     }
 }
 
-/// What fits into a control frame besides the code.
+/// The part of a control frame that remains after the code.
 const REASON_BYTES_MAX: usize = 123;
 
 #[cfg(test)]

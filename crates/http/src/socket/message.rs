@@ -1,4 +1,4 @@
-//! The messages of the sub-protocol `graphql-transport-ws`: read from clients, written to them.
+//! The messages of the sub-protocol `graphql-transport-ws`: parsed from clients, written to them.
 
 use axum::body::Bytes;
 use request::error::RequestError;
@@ -13,15 +13,15 @@ use crate::params::{self, OperationParams, Operations};
 use crate::refusal::Refusal;
 use crate::respond::PIECE_BYTES;
 
-/// Bytes of an operation's id at most: it is repeated in each of its messages.
+/// The maximum length of an operation's id in bytes: each of its messages repeats it.
 pub(super) const ID_LENGTH_MAX: usize = 128;
 
-/// What a client says.
+/// A message from a client.
 pub(super) enum ClientMessage<'a> {
     Init(Init<'a>),
     Ping(Option<&'a RawValue>),
     Pong,
-    /// Whose operation may be larger than is allowed, or have values that cannot be used.
+    /// Its operation may exceed a limit or have invalid values.
     Subscribe {
         id: String,
         operation: Result<Box<OperationParams>, Refusal>,
@@ -31,7 +31,7 @@ pub(super) enum ClientMessage<'a> {
     },
 }
 
-/// What `connection_init` may bring. Other members are passed over.
+/// The payload of `connection_init`. Other members are skipped.
 #[derive(Default, Deserialize)]
 pub(super) struct Init<'a> {
     #[serde(rename = "Authorization", borrow)]
@@ -43,10 +43,10 @@ pub(super) struct Init<'a> {
 }
 
 impl Init<'_> {
-    /// The value of the header, if there is one.
+    /// The value of the header, if any.
     ///
     /// # Errors
-    /// It is no string.
+    /// It is not a string.
     pub(super) fn header(&self) -> Result<Option<String>, String> {
         match read_text("Authorization", self.header)? {
             None => read_text("authorization", self.lower_header),
@@ -54,10 +54,10 @@ impl Init<'_> {
         }
     }
 
-    /// The token, if it stands alone.
+    /// The token, if it is sent without a header.
     ///
     /// # Errors
-    /// It is no string.
+    /// It is not a string.
     pub(super) fn token(&self) -> Result<Option<String>, String> {
         read_text("token", self.token)
     }
@@ -78,10 +78,10 @@ struct Envelope<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// Reads a message.
+/// Parses a message.
 ///
 /// # Errors
-/// What is wrong with it, for the reason of close code 4400.
+/// What is wrong, as the reason for close code 4400.
 pub(super) fn read(text: &str, bounds: Bounds) -> Result<ClientMessage<'_>, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text)
         .map_err(|_| "Invalid message: it must be a JSON object with a string \"type\"".to_owned())?;
@@ -141,8 +141,8 @@ pub(super) fn pong(payload: Option<&RawValue>) -> Message {
     }
 }
 
-/// A result, whose bytes are copied once, into their frames: a large one is sent in fragments (RFC 6455, section
-/// 5.4), each of which is made when the client has taken the one before. `id` is a JSON string.
+/// A result, whose bytes are copied once, into their frames. A large one is sent in fragments (RFC 6455, section 5.4),
+/// each of which is created after the client has taken the previous one. `id` is a JSON string.
 pub(super) fn next(id: &str, json: &Bytes) -> impl Iterator<Item = Message> {
     let head = [br#"{"id":"#, id.as_bytes(), br#","type":"next","payload":"#].concat();
     let count = json.len().div_ceil(PIECE_BYTES).max(1);
@@ -156,7 +156,7 @@ pub(super) fn next(id: &str, json: &Bytes) -> impl Iterator<Item = Message> {
 }
 
 pub(super) fn error(id: &str, errors: &[RequestError]) -> Message {
-    // Errors are strings and numbers, which always become JSON.
+    // Errors contain only strings and numbers, which can always be JSON.
     let errors = serde_json::to_vec(errors).unwrap_or_else(|_| br#"[{"message":"internal error"}]"#.to_vec());
     framed(&[br#"{"id":"#, id.as_bytes(), br#","type":"error","payload":"#, &errors, b"}"])
 }
@@ -165,7 +165,7 @@ pub(super) fn complete(id: &str) -> Message {
     framed(&[br#"{"id":"#, id.as_bytes(), br#","type":"complete"}"#])
 }
 
-/// A text message, which is not looked through for UTF-8 again.
+/// A text message, without another check for UTF-8.
 fn framed(parts: &[&[u8]]) -> Message {
     Message::Frame(Frame::message(parts.concat(), OpCode::Data(Data::Text), true))
 }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_message_is_said() {
+    fn invalid_messages_get_their_reason() {
         for (wrong, part) in [
             ("", "a JSON object"),
             ("[]", "a JSON object"),

@@ -1,5 +1,5 @@
-//! GraphQL over WebSocket, by the sub-protocol `graphql-transport-ws`: from the HTTP request for a
-//! socket to its end. [`session`] is what goes on in between, in [`message`]s, until a [`close`].
+//! GraphQL over WebSocket, by the sub-protocol `graphql-transport-ws`: from the HTTP request for a socket to its end.
+//! [`session`] handles its [`message`]s until a [`close`].
 
 mod close;
 mod message;
@@ -17,7 +17,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use request::quota::Share;
 use telemetry::metrics::OpenSocket;
-use telemetry::{self, Streamed};
+use telemetry::{self, StreamSummary};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -35,12 +35,11 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// What is read ahead. A listener hardly says anything, and each socket keeps this much memory. It grows for a message
-/// that is larger.
+/// The read buffer. Listeners send very little, and each socket holds this memory. It grows for a larger message.
 const READ_BUFFER_BYTES: usize = 1 << 10;
-/// Frames are gathered up to this size before they are written.
+/// Frames are collected up to this size before they are written.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
-/// How long a client may take to answer a close frame.
+/// How long a client may take to respond to a close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether the request is for a WebSocket.
@@ -49,19 +48,19 @@ pub(super) fn is_wanted(request: &Request) -> bool {
     request.method() == Method::GET && upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// Opens a socket, which goes on after the answer.
+/// Opens a socket, which continues after the response.
 ///
-/// A client that does not offer the sub-protocol gets a socket too, for the close code that says so.
+/// A client that does not offer the sub-protocol gets a socket too, for the close code with the reason.
 ///
 /// # Errors
-/// The request is no handshake, comes from a page of another site, or there is no place.
+/// The request is not a valid handshake, it comes from a page of another site, or a limit is reached.
 pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Response, Refusal> {
     endpoint.origins.check(request.headers())?;
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let mut response = create_response_with_body(&request, Body::empty)
         .map_err(|error| Refusal::malformed(format!("this is not a valid WebSocket handshake: {error}")))?;
     let link = request.extensions().get::<ConnectionHandle>().cloned().ok_or_else(Refusal::no_link)?;
-    let place = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
+    let slot = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
     let offered = offers_subprotocol(request.headers());
     if offered {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -69,7 +68,7 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
     let opening = Opening {
         upgrade: hyper::upgrade::on(&mut request),
         config: configure(&endpoint.limits),
-        place,
+        slot,
         link: link.clone(),
     };
     let session = Session::new(Arc::clone(endpoint), caller, token.map(Into::into), link.stopping());
@@ -78,18 +77,18 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
     Ok(response)
 }
 
-/// What a socket is until it is there, and what it holds while it is.
+/// The state of a socket before its handshake is complete, and what it holds afterwards.
 struct Opening {
     upgrade: OnUpgrade,
     config: WebSocketConfig,
-    place: Share,
+    slot: Share,
     link: ConnectionHandle,
 }
 
 impl Opening {
     async fn run(self, mut session: Session, offered: bool) {
-        let Self { upgrade, config, place, link } = self;
-        // The client was gone before it had its answer.
+        let Self { upgrade, config, slot, link } = self;
+        // The client left before its response.
         let Ok(upgraded) = upgrade.await else { return };
         let mut open = OpenSocket::begin("websocket");
         let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
@@ -97,13 +96,13 @@ impl Opening {
         open.end = reason.label();
         drop(open);
         if let Some(context) = telemetry::current_request() {
-            context.streamed(Streamed { end: reason.label().into_owned(), ..session.count() });
+            context.end_stream(StreamSummary { end: reason.label().into_owned(), ..session.count() });
         }
-        // Subscriptions end before the client has said goodbye.
+        // Subscriptions end before the close handshake.
         drop(session);
-        // An error says that the client's patience, or ours, is over.
+        // An error means that the client's timeout, or ours, has passed.
         let _ = Box::pin(timeout(CLOSE_PATIENCE, say_goodbye(&mut socket, &reason))).await;
-        drop((place, link));
+        drop((slot, link));
     }
 }
 
@@ -123,18 +122,18 @@ fn configure(limits: &Limits) -> WebSocketConfig {
 
 async fn say_goodbye(socket: &mut Socket, reason: &Close) {
     let Some(frame) = reason.frame() else {
-        // The answer to the client's own goodbye, if there was one.
+        // The reply to the client's close frame, if any.
         let _ = socket.flush().await;
         return;
     };
     if socket.close(Some(frame)).await.is_err() {
         return;
     }
-    // What the client has sent meanwhile is of no interest, up to its goodbye.
+    // Messages of the client are ignored until its close frame.
     while let Some(Ok(_)) = socket.next().await {}
     if reason.is_about_frames() {
-        // Nothing more can be understood. A socket that is dropped with bytes unread is reset, and
-        // the client might not get to see why.
+        // The stream can no longer be parsed. A socket that is dropped with unread bytes is reset, and the client might
+        // not see the close code.
         let stream = socket.get_mut();
         let mut unread = [0; 512];
         let _ = stream.shutdown().await;

@@ -1,9 +1,9 @@
-//! What goes on in a socket: one task reads, starts operations, and writes what they give.
+//! The session of a socket: one task reads, starts operations, and writes their results.
 //!
-//! Nothing is read and no result is taken while the client does not read what was written before. So
-//! what a socket holds is bounded by its write buffer and by the buffers behind its operations. These
-//! go on in tasks of their own, and hold nothing that others wait for, whether or not the client reads. A
-//! client that is too slow is ended by these ([`OperationEvent::Lagged`]) or by the time that writing may take.
+//! Nothing is read and no result is taken while the client does not read what was written before. So the memory of a
+//! socket is bounded by its write buffer and by the buffers of its operations. The operations run in separate tasks and
+//! hold nothing that others wait for, whether or not the client reads. A slow client is disconnected by its operations
+//! ([`OperationEvent::Lagged`]) or by the write timeout.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use futures_util::{FutureExt, poll};
 use request::viewer::{Caller, RequestMutations};
 use serde_json::Value as Json;
 use telemetry::metrics;
-use telemetry::{self, Streamed};
+use telemetry::{self, StreamSummary};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -28,12 +28,12 @@ use super::message::{self, ClientMessage, Init};
 use crate::bounds::Bounds;
 use crate::caller::{self, LOOK_UP_AGAIN};
 use crate::graphql::Endpoint;
-use crate::operation::{Ask, OperationEvent, RunningOperation};
+use crate::operation::{OperationEvent, OperationRequest, RunningOperation};
 use crate::params::{self, KeyParam};
 use crate::refusal::Refusal;
 use crate::size;
 
-/// Results that are gathered before they are sent and the client is heard again.
+/// Results that are collected before they are sent and the client's messages are read again.
 const RESULTS_PER_TURN: usize = 64;
 
 /// One client's socket.
@@ -47,17 +47,17 @@ pub(super) struct Session {
     active: Vec<Active>,
     opened: Instant,
     heard: Instant,
-    /// Since when an answer to our ping is waited for.
+    /// The time of our ping that has no pong yet.
     pinged: Option<Instant>,
     /// When to look up the session.
     look_at: Instant,
-    /// Whether it was told that it may have ended, and nobody has looked since.
-    told: bool,
-    /// Tells that it may have ended.
+    /// Whether the session may have ended and was not looked up since.
+    check_due: bool,
+    /// Notifies when the session may have ended.
     changes: Option<watch::Receiver<()>>,
     begun: u64,
     results: u64,
-    /// The server stops, or sends this client elsewhere.
+    /// The server stops, or closes this socket so that the client reconnects elsewhere.
     finishing: bool,
 }
 
@@ -106,7 +106,7 @@ impl Session {
             heard: now,
             pinged: None,
             look_at,
-            told: false,
+            check_due: false,
             changes: None,
             begun: 0,
             results: 0,
@@ -114,13 +114,12 @@ impl Session {
         }
     }
 
-    /// What the socket was used for.
-    pub(super) fn count(&self) -> Streamed {
-        Streamed { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
+    /// The socket's counts.
+    pub(super) fn count(&self) -> StreamSummary {
+        StreamSummary { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
     }
 
-    /// Goes on until there is a reason to end. What is done now and then is in boxes, so that a socket which listens keeps
-    /// no room for it.
+    /// Runs until there is a reason to close. Rare work is in boxes, so that a listening socket needs no memory for it.
     pub(super) async fn run(&mut self, socket: &mut Socket) -> Close {
         let mut alarm = std::pin::pin!(sleep_until(self.opened + self.endpoint.limits.init_timeout()));
         loop {
@@ -140,7 +139,7 @@ impl Session {
             // An error means that the server is gone.
             _ = self.stopping.changed() => return Err(Close::RESTART),
             () = caller::changed(&mut self.changes), if listens => {
-                self.told = true;
+                self.check_due = true;
                 Box::pin(self.sign_in()).await?;
             }
             () = &mut alarm => {
@@ -162,7 +161,7 @@ impl Session {
             self.pass_on(socket, &id, step).await?;
         }
         // The session could not be looked up.
-        if self.told && self.acknowledged && self.look_at < alarm.deadline() {
+        if self.check_due && self.acknowledged && self.look_at < alarm.deadline() {
             alarm.reset(self.look_at);
         }
         self.write(socket, <Socket as Sink<Message>>::poll_flush).await
@@ -175,7 +174,7 @@ impl Session {
             Message::Text(text) => text,
             Message::Binary(_) => return Err(Close::invalid("Invalid message: it is binary, not text")),
             Message::Close(_) => return Err(Close::Client),
-            // Pings are answered as soon as something is written.
+            // Pongs are sent with the next write.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
         match message::read(&text, Bounds::of(&self.endpoint.limits)).map_err(Close::invalid)? {
@@ -202,28 +201,28 @@ impl Session {
         self.say(socket, message::ack()).await
     }
 
-    /// Whether nothing runs that has an end. One that has, such as `logOut` itself, is answered before the socket is
-    /// closed, if that does not take longer than the next look at the session.
+    /// Whether only subscriptions run. A query or mutation, such as `logOut` itself, is finished before the socket is
+    /// closed, unless that takes longer than the next check of the session.
     fn only_listens(&self) -> bool {
         self.active.iter().all(|active| active.listening)
     }
 
-    /// Whether the session has to be looked up before anything is delivered.
+    /// Whether the session must be looked up before anything is delivered.
     fn is_unsure(&self) -> bool {
         let has_changed = self.changes.as_ref().is_some_and(|changes| changes.has_changed().unwrap_or(false));
         let is_due = self.token.is_some() && Instant::now() >= self.look_at;
         is_due || (has_changed && self.only_listens())
     }
 
-    /// Makes sure that the token is still good.
+    /// Checks that the token is still valid.
     async fn sign_in(&mut self) -> Result<(), Close> {
         if let Some(changes) = &mut self.changes {
-            self.told |= changes.has_changed().unwrap_or(false);
+            self.check_due |= changes.has_changed().unwrap_or(false);
             changes.mark_unchanged();
         }
         let Some(token) = &self.token else { return Ok(()) };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_uncached(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         let viewer = match found {
             Ok(Ok(found)) => found.viewer,
@@ -231,9 +230,9 @@ impl Session {
                 refusal.count();
                 return Err(Close::FORBIDDEN);
             }
-            // Nobody can tell at the moment: who was let in before stays.
+            // The token cannot be checked now: a session that was valid before stays.
             _ if self.acknowledged => {
-                if self.told {
+                if self.check_due {
                     self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
                 }
                 return Ok(());
@@ -241,10 +240,10 @@ impl Session {
             _ => return Err(Close::UNAVAILABLE),
         };
         if self.acknowledged && self.caller.viewer != Some(viewer) {
-            // Subscriptions go by the rights that they began with.
+            // Subscriptions keep the rights with which they began.
             return Err(Close::FORBIDDEN);
         }
-        self.told = false;
+        self.check_due = false;
         self.caller.viewer = Some(viewer);
         if self.changes.is_none() {
             self.changes = Some(self.endpoint.callers.watch(viewer));
@@ -271,7 +270,7 @@ impl Session {
             if self.active.len() as u64 >= max {
                 return Err(Refusal::socket_operations(max));
             }
-            // It may have to wait for its turn.
+            // It may have to wait for its slot.
             let bytes = operation.query.len() as u64 + size::bytes_of(&operation.variables);
             let kept = self.endpoint.kept.take(caller.address, bytes);
             Ok((operation, caller, kept.map_err(Refusal::exhausted)?))
@@ -286,10 +285,19 @@ impl Session {
         self.begun += 1;
         let token = self.token.clone();
         let (operation, kept) = (*operation, Some(kept));
-        let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None, kept };
+        let ask = OperationRequest {
+            operation,
+            caller,
+            token,
+            safe: false,
+            streams: true,
+            waits: true,
+            resume_from: None,
+            kept,
+        };
         let endpoint = Arc::clone(&self.endpoint);
-        // What it holds meanwhile does not depend on whether the client reads what others have given. In a box,
-        // which is gone once a subscription listens.
+        // What it holds meanwhile does not depend on whether the client reads the results of others. The box is freed
+        // once a subscription listens.
         let running = RunningOperation::begin(telemetry::apart(async move { endpoint.begin(ask).await }).boxed());
         let (abort, registration) = AbortHandle::new_pair();
         self.operations.push(Abortable::new(SocketOperation { id: Arc::clone(&key), running }, registration));
@@ -297,18 +305,18 @@ impl Session {
         Ok(())
     }
 
-    /// A socket has no headers for each operation: the key stands in the extensions.
+    /// A socket has no headers for each operation: the key is in the extensions.
     fn caller_of(&self, operation: &params::OperationParams) -> Result<Caller, Refusal> {
         let idempotency_key = match &operation.idempotency_key {
             None => None,
             Some(KeyParam::Text(key)) => Some(caller::check_key(key.as_bytes())?),
             Some(KeyParam::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
         };
-        // That of the handshake would become old.
+        // The position from the handshake would be outdated.
         Ok(Caller { idempotency_key, after: None, mutations: RequestMutations::default(), ..self.caller.clone() })
     }
 
-    /// Ends an operation, of which nothing more is sent.
+    /// Removes an operation. Nothing more is sent for it.
     fn forget(&mut self, id: &str) {
         if let Some(at) = self.active.iter().position(|active| &*active.id == id) {
             self.active.swap_remove(at).abort.abort();
@@ -358,14 +366,13 @@ impl Session {
         }
     }
 
-    /// Lets queries and mutations finish before the socket is closed: a mutation may have been committed
-    /// already.
+    /// Finishes queries and mutations before the socket is closed: a mutation may already be committed.
     async fn finish(&mut self, socket: &mut Socket, close: Close) -> Close {
         self.finishing = true;
         while self.active.iter().any(|active| !active.listening) {
             let Some((id, step)) = self.operations.next().await else { break };
             let said = match step {
-                // The client asks for it again.
+                // The client retries it.
                 OperationEvent::Unavailable(_) | OperationEvent::Stopping | OperationEvent::Lagged => {
                     self.forget(&id);
                     continue;
@@ -382,7 +389,7 @@ impl Session {
         close
     }
 
-    /// Looks whether the client is still there and signed in; gives back when to look again.
+    /// Checks that the client still responds and is signed in. Returns the time of the next check.
     async fn look_round(&mut self, socket: &mut Socket) -> Result<Instant, Close> {
         if !self.acknowledged {
             return Err(Close::INIT_TIMEOUT);
@@ -412,7 +419,7 @@ impl Session {
         Pin::new(socket).start_send(message).map_err(|_| Close::Lost)
     }
 
-    /// Waits until the client has taken enough, for which the connection gives it its time.
+    /// Waits until the client has read enough. The connection has the write timeout.
     async fn write(&mut self, socket: &mut Socket, poll: PollWrite) -> Result<(), Close> {
         let mut work = poll_fn(|cx| poll(Pin::new(socket), cx));
         if let Poll::Ready(done) = poll!(&mut work) {
@@ -426,12 +433,12 @@ impl Session {
     }
 }
 
-/// An id as it stands in messages.
+/// An id as in messages.
 fn quote(id: &str) -> String {
     Json::from(id).to_string()
 }
 
-/// The token that `connection_init` brings: `{"Authorization": "Bearer TOKEN"}` or `{"token": "TOKEN"}`.
+/// The token in `connection_init`: `{"Authorization": "Bearer TOKEN"}` or `{"token": "TOKEN"}`.
 fn read_token(payload: &Init<'_>) -> Result<Option<String>, Close> {
     match payload.header().map_err(Close::invalid)? {
         Some(header) => caller::read_bearer(header.as_bytes()).map(Some).map_err(|_| Close::FORBIDDEN),

@@ -1,10 +1,10 @@
-//! Inputs of mutations: one argument each, or none.
+//! Inputs of mutations: one argument or none.
 
 use async_graphql::registry::MetaType;
 use async_graphql::{InputObjectType, Pos, Value};
 use graphql::{ArgumentTypes, Arguments, FieldError, Inputs, Registry};
 
-/// The input of a mutation. Every input object of async-graphql is one: it is the argument `input`.
+/// The input of a mutation. Every input object of async-graphql implements it, as the argument `input`.
 pub trait Input: Send + Sync + Sized + 'static {
     /// The name of the mutation's payload: `AddCommentPayload` for `AddCommentInput`.
     fn payload() -> String;
@@ -15,7 +15,7 @@ pub trait Input: Send + Sync + Sized + 'static {
     /// Reads coerced arguments.
     ///
     /// # Errors
-    /// A scalar refuses its value.
+    /// A scalar rejects its value.
     fn read(given: &Inputs) -> Result<Self, FieldError>;
 }
 
@@ -30,7 +30,7 @@ impl<I: InputObjectType + 'static> Input for I {
 
     fn describe(registry: &mut Registry) -> ArgumentTypes {
         let of = I::create_type_info(registry);
-        // The type says what it is.
+        // The type has the description.
         let description = match registry.types.get(&*I::type_name()) {
             Some(MetaType::InputObject { description, .. }) => description.clone(),
             _ => None,
@@ -52,7 +52,7 @@ impl<I: InputObjectType + 'static> Input for I {
 pub struct MutationArguments<I> {
     /// The input.
     pub input: I,
-    /// All arguments as they were coerced, for the idempotency key.
+    /// All coerced arguments, for the idempotency key.
     pub json: Inputs,
 }
 

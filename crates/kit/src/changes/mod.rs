@@ -1,6 +1,6 @@
 //! How domains describe their mutations.
 //!
-//! A domain describes its mutations in `mutations.rs`. The rule stands at the mutation:
+//! A domain describes its mutations in `mutations.rs`, each with its rule:
 //!
 //! ```ignore
 //! mutation.change(
@@ -12,12 +12,11 @@
 //! )
 //! ```
 //!
-//! The type of the input gives the argument `input` and the name of the payload: `AddCommentInput`,
-//! `AddCommentPayload`.
+//! The input type determines the argument `input` and the payload's name: `AddCommentInput`, `AddCommentPayload`.
 //!
-//! - [`Change`]: what is requested, and what it needs of the server. [`mutate`](super::mutate) runs it.
+//! - [`Change`]: a mutation in a request. [`mutate`](super::mutate) runs it.
 //! - [`input`]: arguments. [`payload`]: what clients see of an outcome.
-//! - [`object`]: the builder's methods. [`catalogue`]: three mutations at once, for objects of the catalogue.
+//! - [`object`]: the builder's methods. [`catalogue`]: the three mutations of a catalogue object.
 
 pub mod catalogue;
 pub mod input;

@@ -17,7 +17,7 @@ use crate::single::SingleFn;
 
 /// Fields of the mutation root.
 pub trait MutationObject: Sized {
-    /// A mutation that is one transaction: who may do it, what it shows of its outcome, and its work.
+    /// A mutation that is one transaction: its rule, its payload and its work.
     #[must_use]
     fn change<I: Input, O>(
         self,
@@ -30,7 +30,7 @@ pub trait MutationObject: Sized {
     where
         O: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// The same with the single statement that stands for the work where nothing is in the way.
+    /// The same, with a single statement that does the work if nothing conflicts.
     #[must_use]
     fn single_change<I: Input, O>(
         self,
@@ -43,7 +43,7 @@ pub trait MutationObject: Sized {
     where
         O: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// A mutation that is more than one transaction.
+    /// A mutation that needs more than one transaction.
     #[must_use]
     fn perform<I: Input, O: Send + Sync + 'static>(
         self,
@@ -117,7 +117,7 @@ impl MutationObject for Object<Root> {
                     let confirmed = change.confirm(first).await?;
                     let change = Change { caller: confirmed.as_ref().or(caller), ..change };
                     change.admit()?;
-                    // Before anything is done for it, such as hashing a password.
+                    // Waits before any work, such as hashing a password.
                     change.pass_to_leader().await?;
                     perform(&change, input).await
                 };

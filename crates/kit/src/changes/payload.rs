@@ -1,4 +1,4 @@
-//! Payloads of mutations: what a mutation shows of its outcome, and `errors`.
+//! Payloads of mutations: the outcome, and `errors`.
 
 use async_graphql::ID;
 use graphql::{Call, NoArguments, Object, One, Registry, Row, TypeName};
@@ -13,16 +13,16 @@ use crate::{Id, NodeType, UserError, UserErrorCode, UserErrorReason};
 /// The payload of a mutation with outcomes of type `O`.
 #[derive(Clone, Debug)]
 pub struct Payload<O> {
-    /// What to show. `None` beside most errors.
+    /// The outcome. `None` with most errors.
     pub outcome: Option<O>,
     /// Why nothing was changed.
     pub errors: Vec<UserError>,
-    /// The changed row, if its statement has returned it.
+    /// The changed row, if the statement returned it.
     pub row: Option<ReturnedRow>,
 }
 
 impl Outcome {
-    /// The payload for the engine, which reads the object that it shows.
+    /// The payload for the engine, which reads the object to show.
     ///
     /// # Errors
     /// The outcome has another type.
@@ -57,8 +57,8 @@ pub fn payload<O: Send + Sync + 'static>() -> Object<Payload<O>> {
 
 /// Fields of payloads.
 pub trait PayloadObject<O>: Sized {
-    /// The object with the key that the outcome names: as its statement has returned it, or else read after the change.
-    /// Null if it is deleted again.
+    /// The object whose key is in the outcome: as the statement returned it, or else read after the change. Null if it
+    /// was deleted since.
     #[must_use]
     fn object<N: Table>(self, name: &'static str, description: &'static str, key: fn(&O) -> i32) -> Self;
 }
@@ -75,11 +75,11 @@ impl<O: Send + Sync + 'static> PayloadObject<O> for Object<Payload<O>> {
                 {
                     return shown.into();
                 }
-                // What was changed is read where it was: there may be another leader by now.
+                // The change is read from the leader that made it; the leader may have changed since.
                 let request = call.context.request();
                 if let Some(caller) = &request.caller {
                     let queue = &request.services.writes.db.leader_queue;
-                    // Who cannot wait reads, and fails.
+                    // If there are too many waiters, the read fails.
                     let _ = queue.pass(caller.address, caller.mutations.began()).await;
                 }
                 or_failed(by_key::<N>(call.context, keys, call.selected.columns(), Missing::IsNull)).await
@@ -88,12 +88,12 @@ impl<O: Send + Sync + 'static> PayloadObject<O> for Object<Payload<O>> {
     }
 }
 
-/// A payload with one object: the outcome is its id.
+/// A payload with one object. The outcome is the object's id.
 pub fn object<N: Table>(name: &'static str, description: &'static str) -> Object<Payload<Id<N>>> {
     payload().object::<N>(name, description, |id: &Id<N>| id.key())
 }
 
-/// A payload with the id of an object that is deleted.
+/// A payload with the id of a deleted object.
 pub fn deleted<N: NodeType>(name: &'static str, description: &'static str) -> Object<Payload<Id<N>>> {
     payload().value(name, description, |payload: &Payload<Id<N>>| payload.outcome.map(|id| ID(id.encode())))
 }

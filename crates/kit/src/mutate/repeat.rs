@@ -1,8 +1,8 @@
-//! Runs a mutation when there may be no leader: it waits for one, and is sent again where that is safe.
+//! Runs a mutation when the leader may be missing: waits for a leader, and retries if that is safe.
 //!
-//! It is safe before anything was sent that would commit; if the database has said that nothing was done; and under an
-//! idempotency key, since the key's row is there exactly when the change is. Else nobody knows what has become of the
-//! change, and it is not sent again. A transaction has a number that could be looked up, but asking for it takes a turn.
+//! A retry is safe if nothing that commits was sent yet, if the database reported that nothing was done, or with an
+//! idempotency key, because the key's row exists exactly if the change does. Otherwise the outcome is unknown, and the
+//! mutation is not retried. A transaction's number could be looked up, but getting it takes a round trip.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,20 +18,20 @@ use super::{Job, MutationCall, Outcome, log_failure, run};
 use crate::change::Change;
 use crate::idempotency::IdempotencyKey;
 
-/// What a mutation has sent that commits it.
+/// The commits that a mutation has sent.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct SentCommits {
     request: Option<RequestMutations>,
-    /// Whether the last one has no answer yet.
+    /// Whether the last one has no response yet.
     is_open: AtomicBool,
-    /// Whether one has none for good.
+    /// Whether one will never have a response.
     is_lost: AtomicBool,
-    /// The times of the changes that were to be committed.
+    /// The times of the changes that they commit.
     times: Mutex<Vec<DateTime<Utc>>>,
 }
 
-impl Sent {
-    /// Notes that something is about to be sent which commits a change of this time.
+impl SentCommits {
+    /// Records that a commit is about to be sent, for a change made at this time.
     pub(super) fn note(&self, now: DateTime<Utc>) {
         if let Some(request) = &self.request {
             request.note_sent();
@@ -40,12 +40,12 @@ impl Sent {
         self.is_open.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that it has changed nothing.
+    /// Records that the last one has changed nothing.
     pub(super) fn settle(&self) {
         self.is_open.store(false, Ordering::Relaxed);
     }
 
-    /// Whether a change that was made at this time may be this mutation's own.
+    /// Whether a change made at this time may be this mutation's own.
     pub(super) fn includes(&self, time: DateTime<FixedOffset>) -> bool {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|sent| *sent == time)
     }
@@ -54,33 +54,33 @@ impl Sent {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// Gives up the answer of the last one, if it has none yet.
+    /// Gives up waiting for a response to the last one, if it has none yet.
     fn give_up(&self) {
         self.is_lost.fetch_or(self.is_open(), Ordering::Relaxed);
     }
 
-    /// Whether a change may have been made that has failed like this.
+    /// Whether a change that failed with this error may have been made.
     fn is_unknown_after(&self, error: &DbErr) -> bool {
         self.is_lost.load(Ordering::Relaxed) || self.is_open() && !has_done_nothing(error)
     }
 }
 
-/// Runs a mutation until its outcome is known, or its time to wait for a leader is over.
+/// Runs a mutation until its outcome is known, or its time to wait for a leader has passed.
 ///
 /// # Errors
-/// Top-level errors: `Unknown` if it may have been done.
+/// Top-level errors: `Unknown` if the change may have been made.
 pub(super) async fn run_on_leader(
     change: &Change<'_>,
-    asked: &MutationCall<'_>,
+    call: &MutationCall<'_>,
     key: Option<&IdempotencyKey>,
     job: &dyn Job,
 ) -> ApiResult<Outcome> {
     let db = &change.services.db;
-    let sent = Sent { request: change.caller.map(|caller| caller.mutations.clone()), ..Sent::default() };
+    let sent = SentCommits { request: change.caller.map(|caller| caller.mutations.clone()), ..SentCommits::default() };
     let mut is_unknown = false;
     loop {
         sent.settle();
-        let error = match attempt(change, asked, key, job, &sent).await {
+        let error = match attempt(change, call, key, job, &sent).await {
             Err(ApiError::Database(error)) => error,
             Err(ApiError::Busy(_) | ApiError::Exhausted(_)) if is_unknown => return Err(unknown()),
             outcome => return outcome,
@@ -95,7 +95,7 @@ pub(super) async fn run_on_leader(
         match is_safe && is_leaderless(&error) && change.wait_for_leader().await.is_ok_and(|is_found| is_found) {
             true => {
                 metrics::cluster().mutations_repeated.inc();
-                tracing::debug!(mutation = asked.mutation, "a mutation is sent again: {error}");
+                tracing::debug!(mutation = call.mutation, "retrying a mutation: {error}");
             }
             false if is_unknown => {
                 log_failure(error);
@@ -106,19 +106,19 @@ pub(super) async fn run_on_leader(
     }
 }
 
-/// Runs it once. While it waits for a leader, it has no turn to write.
+/// Runs it once. It holds no turn to write while it waits for a leader.
 async fn attempt(
     change: &Change<'_>,
-    asked: &MutationCall<'_>,
+    call: &MutationCall<'_>,
     key: Option<&IdempotencyKey>,
     job: &dyn Job,
-    sent: &Sent,
+    sent: &SentCommits,
 ) -> ApiResult<Outcome> {
     let db = &change.services.db;
     change.pass_to_leader().await?;
     let turn = db.turn_to_write(change.address()).await?;
     let writer = db.writer();
-    let mut running = Box::pin(run(&writer, asked, key.cloned(), job, sent));
+    let mut running = Box::pin(run(&writer, call, key.cloned(), job, sent));
     let outcome = tokio::select! {
         outcome = &mut running => outcome,
         () = db.cluster.wait_until_lost() => {
@@ -126,7 +126,7 @@ async fn attempt(
                 sent.give_up();
                 return Err(ApiError::Database(db::silence().into()));
             }
-            // What was sent may still be answered.
+            // The statement that was sent may still get a response.
             running.await
         }
     };
@@ -140,15 +140,15 @@ fn unknown() -> ApiError {
 }
 
 impl Change<'_> {
-    /// When its request has begun.
+    /// When the request began.
     fn began(&self) -> Instant {
         self.caller.map_or_else(Instant::now, |caller| caller.mutations.began())
     }
 
-    /// Reads from the database that is written to, again if it was lost meanwhile and another leader comes in time.
+    /// Reads from the leader. Reads again if the leader was lost meanwhile and another one appears in time.
     ///
     /// # Errors
-    /// Whatever the database answers.
+    /// The database failed.
     pub async fn read<T, F: Future<Output = Result<T, DbErr>>>(&self, read: impl Fn() -> F) -> ApiResult<T> {
         loop {
             let error = match read().await {
@@ -161,18 +161,18 @@ impl Change<'_> {
         }
     }
 
-    /// Waits for the next time that a leader is seen; says whether one was.
+    /// Waits until a leader is seen again, and returns whether one was.
     ///
     /// # Errors
-    /// Too many wait already.
+    /// Too many requests are waiting already.
     pub(crate) async fn wait_for_leader(&self) -> ApiResult<bool> {
         self.services.db.leader_queue.wait(self.address(), self.began()).await
     }
 
-    /// Waits if there is no leader at the moment.
+    /// Waits if there is no leader.
     ///
     /// # Errors
-    /// There still is none, or too many wait already.
+    /// No leader appeared in time, or too many requests are waiting already.
     pub(crate) async fn pass_to_leader(&self) -> ApiResult<()> {
         self.services.db.leader_queue.pass(self.address(), self.began()).await
     }

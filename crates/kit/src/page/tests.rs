@@ -1,5 +1,5 @@
-//! Windows of a list with NULLs and ties in its first key, by the statements of both databases, against rows that are
-//! sorted and cut in memory. SQLite executes both: the tests of the API have PostgreSQL.
+//! Windows of a list with NULLs and ties in its first key. The statements of both databases are compared with rows that
+//! are sorted and cut in memory. SQLite executes both; the API's tests run on PostgreSQL.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -53,7 +53,7 @@ type Film = (Option<i32>, i32);
 const FILMS: [Film; 7] =
     [(Some(1979), 1), (None, 2), (Some(1972), 3), (Some(1979), 4), (None, 5), (Some(1979), 6), (None, 7)];
 
-/// Places that no film has any more: before all, within ties, between the zones, among NULLs and behind all.
+/// Positions of deleted films: before all, within ties, between the zones, among NULLs and after all.
 const GONE: [Film; 5] = [(Some(1900), 9), (Some(1979), 5), (Some(2020), 1), (None, 3), (None, 9)];
 
 async fn library() -> DatabaseConnection {
@@ -71,7 +71,7 @@ fn keys((year, id): Film) -> Keys {
     smallvec![year.map_or(KeyPart::Null, |year| KeyPart::Int(year.into())), KeyPart::Int(id.into())]
 }
 
-/// Where a film stands: NULLs are last in both directions.
+/// A film's position: NULLs are last in both directions.
 fn place(order: FilmOrder, (year, id): Film) -> (bool, i32, i32) {
     let (is_null, year) = (year.is_none(), year.unwrap_or_default());
     match order {
@@ -80,7 +80,7 @@ fn place(order: FilmOrder, (year, id): Film) -> (bool, i32, i32) {
     }
 }
 
-/// The ids of a page, and of one row more, in reading order.
+/// The ids of a page with one extra row, in reading order.
 fn expected(order: FilmOrder, size: usize, backward: bool, after: Option<Film>, before: Option<Film>) -> Vec<i32> {
     let mut films: Vec<_> = FILMS.map(|film| (place(order, film), film.1)).into();
     films.sort_unstable();
@@ -98,7 +98,7 @@ fn window(size: u32, backward: bool, after: Option<Film>, before: Option<Film>) 
 }
 
 #[tokio::test]
-async fn windows_end_where_their_cursors_stand() {
+async fn windows_end_at_their_cursors() {
     let db = library().await;
     let places: Vec<_> = [None].into_iter().chain(FILMS.into_iter().chain(GONE).map(Some)).collect();
     for order in [FilmOrder::Year, FilmOrder::YearDesc] {
@@ -123,12 +123,12 @@ async fn windows_end_where_their_cursors_stand() {
 }
 
 #[test]
-fn zones_that_no_row_of_the_window_is_in_are_not_read() {
+fn zones_without_rows_of_the_window_are_not_read() {
     let (value, null) = (Some((Some(1979), 4)), Some((None, 5)));
     for (backward, after, before, on_postgres, on_sqlite) in [
         (false, None, None, 2, 2),
         (true, None, None, 2, 2),
-        // SQLite reads the ties of the near bound apart.
+        // SQLite reads the ties of the near bound in a separate branch.
         (false, value, None, 2, 3),
         (true, None, value, 1, 2),
         (false, null, None, 1, 1),

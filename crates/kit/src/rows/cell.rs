@@ -1,4 +1,4 @@
-//! How a column is read: by its place in the row, on both databases alike.
+//! Reads columns by their position in the row, on both databases.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 
 /// A value of a row.
 pub trait ColumnValue: Sized {
-    /// The entity's type of such a column: the two go together, or the program does not compile.
+    /// The entity's type for such a column. If it does not fit, the program does not compile.
     type Stored;
 
-    /// Reads the column at this place; none if it is null.
+    /// Reads the column at this position. `None` if it is null.
     ///
     /// # Errors
     /// The column has another type.
     fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr>;
 
-    /// Reads the column at this place.
+    /// Reads the column at this position.
     ///
     /// # Errors
     /// The column has another type, or is null.
@@ -29,17 +29,17 @@ pub trait ColumnValue: Sized {
         Self::read_nullable(row, at)?.ok_or_else(|| DbErr::Type(format!("column {at} is null")))
     }
 
-    /// What stands for a column that nobody has asked for.
+    /// The value of a column that was not selected.
     fn unread() -> Self;
 
-    /// Bytes of text.
+    /// The size of the text in bytes.
     fn text_bytes(&self) -> usize {
         0
     }
 }
 
-/// Reads a column of a plain type. On PostgreSQL the driver is not asked whether the type fits: the entity says that it
-/// does, and asking for each value of each row costs more than reading it.
+/// Reads a column of a plain type. On PostgreSQL the driver does not check the type: the entity guarantees it, and a
+/// check for each value costs more than reading it.
 fn read_plain<T>(row: &QueryResult, at: usize) -> Result<Option<T>, DbErr>
 where
     T: TryGetable + for<'r> Decode<'r, Postgres>,
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// Types that sea-orm reads, by this function.
+/// Uses this function for types that sea-orm reads.
 macro_rules! cells {
     ($read:path: $($of:ty = $stored:ty, $unread:expr;)*) => {
         $(impl ColumnValue for $of {
@@ -147,7 +147,7 @@ impl<C: ColumnValue> ColumnValue for Option<C> {
     }
 }
 
-/// A choice of texts that a column may hold.
+/// Implements [`ColumnValue`](crate::rows::ColumnValue) for an enum of texts.
 #[macro_export]
 macro_rules! choice_cells {
     ($($of:ty),* $(,)?) => {
@@ -166,18 +166,18 @@ macro_rules! choice_cells {
 }
 pub use choice_cells;
 
-/// Reads a choice by its text.
+/// Reads a value of an enum by its text.
 ///
 /// # Errors
-/// The text is none of the choices.
+/// No value of the enum has this text.
 pub fn read_choice<E: ActiveEnum<Value = String>>(row: &QueryResult, at: usize) -> Result<Option<E>, DbErr> {
     String::read_nullable(row, at)?.map(|text| E::try_from_value(&text)).transpose()
 }
 
-/// Any choice.
+/// Any value of the enum.
 ///
 /// # Panics
-/// There is none.
+/// The enum has no values.
 #[expect(clippy::expect_used, reason = "an enum without values cannot be made")]
 pub fn first_choice<E: ActiveEnum + sea_orm::Iterable>() -> E {
     E::iter().next().expect("a choice")

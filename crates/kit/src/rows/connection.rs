@@ -1,4 +1,4 @@
-//! What clients see of a page: Relay's connection, its edges and page info.
+//! Relay connections, their edges and page info.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use request::error::ApiError;
 use super::join::{JoinedRows, RowsWithJoins};
 use crate::cursor::{Cursor, Keys};
 
-/// Rows that pages are made of, in reading order.
+/// The rows of pages, in reading order.
 pub struct ListRows<N> {
     /// The rows of all pages.
     pub rows: RowsWithJoins<N>,
@@ -25,11 +25,11 @@ pub struct ListRows<N> {
     pub name: &'static str,
     /// The order's name in cursors.
     pub order: &'static str,
-    /// How many rows there are.
+    /// Counts the rows.
     pub count: CountRows,
 }
 
-/// Counts the rows of lists by their parents.
+/// Counts the rows of lists, by parent.
 pub type CountRows = Arc<
     dyn for<'a> Fn(&'a Context, Vec<i32>) -> BoxFuture<'a, Result<Arc<HashMap<i32, u64>>, FieldError>> + Send + Sync,
 >;
@@ -52,15 +52,15 @@ impl<N> fmt::Debug for ListRows<N> {
 pub struct Connection<N> {
     /// The list's rows.
     pub list: Arc<ListRows<N>>,
-    /// The key of what the list hangs on.
+    /// The key of the list's parent.
     pub parent: i32,
     /// The first row.
     pub from: u32,
-    /// How many rows.
+    /// The number of rows.
     pub len: u32,
-    /// Whether there are rows before.
+    /// Whether there are rows before the page.
     pub has_previous_page: bool,
-    /// Whether there are rows behind.
+    /// Whether there are rows after the page.
     pub has_next_page: bool,
 }
 
@@ -100,7 +100,7 @@ impl<N: Row> Row for Edge<N> {
     }
 }
 
-/// Whether there is more, and the cursors to ask for it with.
+/// Whether there are more rows, and the cursors to request them.
 #[derive(Debug)]
 pub struct PageInfo {
     has_previous_page: bool,
@@ -159,10 +159,10 @@ fn page_info() -> Object<PageInfo> {
         .needs(0)
 }
 
-/// A range of rows for each object. Those at one place of the answer are nearly always of one table.
+/// A range of rows for each object. The ranges of one position in the response are usually of one table.
 type Ranges<'a, N> = Vec<(&'a RowsWithJoins<N>, Range<u32>)>;
 
-/// The ranges' tables, and for each range its table's place and its first row there.
+/// The ranges' tables, and for each range its table's index and its first row there.
 fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
     let mut tables: Vec<(&RowsWithJoins<N>, Vec<u32>)> = Vec::new();
     let mut places = Vec::with_capacity(ranges.len());
@@ -185,7 +185,7 @@ fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
     (tables.into_iter().map(part).collect(), places)
 }
 
-/// A list for each object, in order: rows of a table that follow each other.
+/// A list for each object, in order: consecutive rows of a table.
 pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a RowsWithJoins<N>, Range<u32>)>) -> Column {
     let ranges: Ranges<'a, N> = ranges.collect();
     let (parts, places) = parts(&ranges);

@@ -1,11 +1,11 @@
-//! Links that are read along with the rows that have them, by a join: a page of comments with their authors is one
+//! Reads linked objects by a join with the rows that link to them: a page of comments with their authors is one
 //! statement.
 //!
-//! The plan tells which links are selected below a list, and which columns of their objects. Each is a left join with an
-//! alias of its own; an object that many rows refer to is kept once. A link whose object was not read along is
+//! The plan contains the links that are selected below a list, and the columns of their objects. Each link is a left
+//! join with its own alias. An object that many rows refer to is stored once. Without a join, a link's object is
 //! [looked up](super::link) by its key.
 //!
-//! Rows of a registry are not joined, since they mostly are at hand.
+//! Rows of a registry are not joined, because they are usually cached.
 
 use std::any::{Any, TypeId};
 use std::fmt::Write;
@@ -20,7 +20,8 @@ use super::cell::ColumnValue;
 use super::link::RowsByKey;
 use super::table::{Record, RowColumn, Table, select_as, width};
 
-/// A link, as the field's [extension](FieldSelection::extension): how to read its objects with the rows that have it.
+/// A link, as the field's [extension](FieldSelection::extension): how to read its objects with the rows that link to
+/// them.
 pub struct Link {
     /// The column with the keys.
     column: &'static str,
@@ -28,20 +29,20 @@ pub struct Link {
 }
 
 impl Link {
-    /// The link by this column of `T` to objects of type `N`; none if these are not joined.
+    /// The link from this column of `T` to objects of type `N`. `None` if these are not joined.
     pub fn new<T: Record, N: Table, R>(field: &RowColumn<T, R>) -> Option<Self> {
         let column = T::COLUMNS.get(field.at as usize)?;
         (!N::IS_REGISTRY).then_some(Self { column, target: &TargetOf::<N>(PhantomData) })
     }
 }
 
-/// What a link leads to.
+/// The target of a link.
 trait LinkTarget: Send + Sync {
     fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns);
 
     fn width(&self, columns: Columns) -> usize;
 
-    /// Reads the objects, whose columns stand in the rows from a place on.
+    /// Reads the objects, whose columns begin at a position in the rows.
     fn read(&self, rows: &[QueryResult], from: usize, columns: Columns) -> Result<Arc<dyn Any + Send + Sync>, DbErr>;
 }
 
@@ -93,7 +94,7 @@ impl Joins {
         Self(T::COLUMNS.get(field.at as usize).map(|link| join(*link)).into_iter().collect())
     }
 
-    /// The links that are selected of rows of type `T` below a field.
+    /// The selected links of rows of type `T` below a field.
     pub fn selected<T: Record>(selected: &FieldSelection<'_>) -> Self {
         let mut joins: Vec<Join> = Vec::new();
         for field in selected.fields_of(&T::type_name()) {
@@ -114,7 +115,7 @@ impl Joins {
     /// The joins as a part of a statement's parameters.
     pub fn write(&self, parameters: &mut String) {
         for Join { name, columns, .. } in &self.0 {
-            // Writing to memory does not fail.
+            // Writing to memory cannot fail.
             let _ = write!(parameters, " +{name}:{columns:x}");
         }
     }
@@ -123,18 +124,18 @@ impl Joins {
     pub fn add<T: Record>(&self, statement: &mut SelectStatement) {
         let table = Alias::new(T::Entity::default().table_name());
         for Join { name, link, target, columns } in &self.0 {
-            // No table is called so.
+            // No table has this name.
             let alias = Alias::new(format!("{name}_joined"));
             target.join(statement, &alias, (table.clone(), Alias::new(*link)), *columns);
         }
     }
 
-    /// How many columns they have.
+    /// The number of their columns.
     pub fn width(&self) -> usize {
         self.0.iter().map(|join| join.target.width(join.columns)).sum()
     }
 
-    /// Reads the objects, whose columns stand in the rows from a place on.
+    /// Reads the objects, whose columns begin at a position in the rows.
     ///
     /// # Errors
     /// A column has another type.
@@ -150,10 +151,10 @@ impl Joins {
     }
 }
 
-/// What was read with rows: the objects that they refer to, and the wide column of a row that was just written.
+/// What was read with rows: the linked objects, and the wide column of a row that was just written.
 #[derive(Default)]
 pub struct JoinedRows {
-    /// By the links that lead to them: their name, the columns that were read.
+    /// By link: its name, and the columns that were read.
     links: Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>,
     text: Option<WrittenText>,
 }
@@ -166,14 +167,14 @@ struct WrittenText {
 }
 
 impl JoinedRows {
-    /// The objects of a link with these columns, if they were read.
+    /// The objects of a link, if they were read with these columns.
     pub(super) fn get<N: Table>(&self, link: &str, columns: Columns) -> Option<Arc<RowsByKey<N>>> {
         let has = |(name, read, _): &&(String, Columns, _)| name == link && columns & !read == 0;
         let (_, _, objects) = self.links.iter().find(has)?;
         Arc::clone(objects).downcast().ok()
     }
 
-    /// The wide column of the one row with this key, if it was written with it.
+    /// The wide column of the row with this key, if the row was written with it.
     pub(super) fn written(&self, column: TypeId, keys: &[i32]) -> Option<&Arc<str>> {
         let written = self.text.as_ref().filter(|written| written.column == column && keys == [written.key])?;
         Some(&written.text)
@@ -185,11 +186,11 @@ impl JoinedRows {
     }
 }
 
-/// Rows in an order, with the objects that were read along with them.
+/// Ordered rows, with the objects that were read with them.
 pub struct RowsWithJoins<N> {
     /// The rows.
     pub rows: Arc<Vec<N>>,
-    /// The objects that they refer to.
+    /// The objects that they link to.
     pub joined: Arc<JoinedRows>,
 }
 

@@ -1,5 +1,5 @@
-//! Objects by their keys: one statement for all that are wanted at a place of the answer, and for what other requests
-//! want at the same time.
+//! Looks up objects by their keys: one statement for all objects at one position of the response, shared with
+//! concurrent requests.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::table::{Table, select};
 pub(super) struct RowsByKey<N> {
     rows: Arc<Vec<N>>,
     places: KeyMap<u32>,
-    /// What was read with them.
+    /// The objects that were read with them.
     joined: Option<Arc<JoinedRows>>,
 }
 
@@ -44,19 +44,19 @@ impl<N: Table> RowsByKey<N> {
     }
 }
 
-/// What stands where there is no object.
+/// The value of a missing object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Null: it was asked for.
+    /// Null: the client requested the id.
     IsNull,
     /// An error: another object refers to it, and it was deleted meanwhile.
     IsError,
 }
 
-/// Objects by their keys, in their order; null where there is no key.
+/// Objects by their keys, in their order. Null where the key is missing.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn by_key<N: Table>(
     context: &Context,
     keys: Vec<Option<i32>>,
@@ -71,7 +71,7 @@ pub async fn by_key<N: Table>(
 /// The objects that a link of the rows leads to: those that were read with the rows, or else [by their keys](by_key).
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub(super) async fn follow<T, N: Table>(
     call: &Call<'_, T>,
     keys: Vec<Option<i32>>,
@@ -99,7 +99,7 @@ pub(super) fn place<N: Table>(
     (keys, wanted): (&[Option<i32>], &[i32]),
     missing: Missing,
 ) -> Result<Column, FieldError> {
-    // Who may see a row is asked for each: a statement is shared.
+    // Visibility is checked for each request, because requests share statements.
     let is_seen = |row: &u32| found.rows[*row as usize].owner().is_none_or(|owner| context.is_viewer(owner));
     let picked: Vec<(i32, u32)> =
         wanted.iter().filter_map(|key| Some((*key, *found.places.get(key).filter(|row| is_seen(row))?))).collect();
@@ -127,18 +127,18 @@ pub(super) fn place<N: Table>(
     }))
 }
 
-/// Objects of one type among others: their keys and their places.
+/// Objects of one type among others: their keys and positions.
 struct LinkGroup {
     name: &'static str,
     keys: Vec<Option<i32>>,
     places: Vec<usize>,
 }
 
-/// Objects of several types by their keys, as unions and interfaces have them; null where there is no object.
-/// `find` reads those of one type.
+/// Objects of several types by their keys, as in unions and interfaces. Null for a missing object. `find` reads those
+/// of one type.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn find_all<F, R>(keys: &[Option<(&'static str, i32)>], find: F) -> Result<Column, FieldError>
 where
     F: Fn(&'static str, Vec<Option<i32>>) -> R,
@@ -188,7 +188,7 @@ async fn find<N: Table>(
     if wanted.is_empty() {
         return Ok(Arc::new(RowsByKey::new(Vec::new())));
     }
-    // What is asked for by its key is always read.
+    // An object requested by its key is always read from the database.
     let registry = services.registry_cache.as_ref().filter(|_| N::IS_REGISTRY);
     if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|cache| cache.get_all::<N>(wanted)) {
         return Ok(Arc::new(RowsByKey::new(rows)));

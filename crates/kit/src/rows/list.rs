@@ -1,4 +1,4 @@
-//! Pages of lists: of many parents in one statement, or of a list that stands alone.
+//! Pages of lists: of many parents in one statement, or of a root list.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -26,18 +26,18 @@ use crate::cursor::{KeyPart, Keys};
 use crate::page::{PagePlan, RANK, Window, window_of_ranked};
 use crate::{ByKey, PageArgs, PageOrder};
 
-/// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
+/// A list of objects of one type: `Movie.staff`, `Person.credits`. The value contains the list's filter.
 pub trait List: Clone + Debug + Send + Sync + 'static {
-    /// What the list hangs on.
+    /// The type that has the list.
     type Parent: Table;
 
-    /// What is listed.
+    /// The type of the list's items.
     type Row: Table;
 
-    /// The orders that the list is offered in.
+    /// The orders that the list offers.
     type Order: PageOrder<Entity = ListEntity<Self>>;
 
-    /// The arguments besides the four of Relay.
+    /// The arguments in addition to Relay's four.
     type Arguments: Arguments;
 
     /// The list's name in cursors.
@@ -46,15 +46,15 @@ pub trait List: Clone + Debug + Send + Sync + 'static {
     /// The column that holds the parent's key; an index must begin with it.
     fn parent_column() -> <ListEntity<Self> as EntityTrait>::Column;
 
-    /// What the filter leaves of the listed table, for all parents.
+    /// The rows of the listed table that match the filter, for all parents.
     fn rows(&self) -> Select<ListEntity<Self>> {
         ListEntity::<Self>::find()
     }
 
-    /// What the arguments leave of the list, and its order.
+    /// Makes the list and its order from the arguments.
     ///
     /// # Errors
-    /// An argument is unusable.
+    /// An argument is invalid.
     fn new(context: &Context, arguments: &Self::Arguments) -> ApiResult<(Self, Self::Order)>;
 }
 
@@ -63,30 +63,30 @@ pub type ListEntity<L> = <<L as List>::Row as Record>::Entity;
 
 /// A list of the query root.
 pub trait RootList: Sized + 'static {
-    /// What is listed.
+    /// The type of the list's items.
     type Row: Record;
 
-    /// The arguments besides the four of Relay.
+    /// The arguments in addition to Relay's four.
     type Arguments: Arguments;
 
-    /// The orders that the list is offered in.
+    /// The orders that the list offers.
     type Order: PageOrder<Entity = <Self::Row as Record>::Entity>;
 
     /// The list's name in cursors.
     const LIST: &'static str;
 
-    /// What the arguments leave of the table, and the order.
+    /// The rows of the table that match the arguments, and the order.
     ///
     /// # Errors
-    /// An argument is unusable, or whatever the database answers.
+    /// An argument is invalid, or the database failed.
     fn rows(context: &Context, arguments: &Self::Arguments)
     -> impl Future<Output = ApiResult<ListSelect<Self>>> + Send;
 }
 
-/// Rows of a list of the root, and their order.
+/// Rows of a root list, and their order.
 pub type ListSelect<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
 
-/// A table of which a list of the root has all rows, oldest first.
+/// A table whose rows are all in a root list, oldest first.
 pub trait WholeTable: Table {
     /// The list's name in cursors.
     const LIST: &'static str;
@@ -108,16 +108,16 @@ impl<N: WholeTable> RootList for All<N> {
     }
 }
 
-/// The four arguments of Relay with those of a list.
+/// Relay's four arguments with those of a list.
 #[derive(Debug)]
 pub struct PageArguments<A> {
-    /// Which page.
+    /// The page.
     pub page: PageArgs,
     /// The list's own.
     pub list: A,
 }
 
-/// The four, with what they mean and their types.
+/// Relay's four, with their descriptions and types.
 const RELAY: [(&str, &str, &str); 4] = [
     ("first", "The number of items to return from the start of the list, 0 to 100. The default is 20.", "Int"),
     ("after", "Return items after this cursor.", "String"),
@@ -163,7 +163,7 @@ fn relay() -> ArgumentTypes {
 
 fn take_page(given: &mut graphql::Inputs) -> PageArgs {
     let text = |value: Option<Json>| value.as_ref().and_then(Json::as_str).map(str::to_owned);
-    // Coercion has seen that they are of 32 bits.
+    // Coercion has checked that they have 32 bits.
     let size = |value: Option<Json>| value.and_then(|value| i32::try_from(value.as_i64()?).ok());
     PageArgs {
         first: size(given.remove("first")),
@@ -187,7 +187,7 @@ struct PageRows {
     more: bool,
 }
 
-/// The pages of a list that hangs on objects.
+/// The pages of a list that belongs to objects.
 pub(super) async fn pages<L: List>(
     call: Call<'_, L::Parent, PageArguments<L::Arguments>>,
 ) -> Result<Column, FieldError> {
@@ -214,7 +214,8 @@ pub(super) async fn pages<L: List>(
 
 fn page_of<N>(list: &Arc<Shared<N>>, parent: i32, rows: PageRows, window: &Window) -> Connection<N> {
     let PageRows { from, len, more } = rows;
-    // As Relay defines them. What lies behind a given cursor is not looked at: the row that made it is there.
+    // As Relay defines them. The rows beyond a cursor from the client are not read: the row of the cursor itself is
+    // there.
     let (has_previous_page, has_next_page) = match window.backward {
         true => (more, window.before.is_some()),
         false => (window.after.is_some(), more || (!window.is_sized && window.before.is_some())),
@@ -222,10 +223,10 @@ fn page_of<N>(list: &Arc<Shared<N>>, parent: i32, rows: PageRows, window: &Windo
     Connection { list: Arc::clone(list), parent, from, len, has_previous_page, has_next_page }
 }
 
-/// One page of a list that is in memory as a whole, in ascending order of its keys.
+/// One page of a list that is completely in memory, in ascending order of its keys.
 ///
 /// # Errors
-/// `BadInput` for unusable arguments.
+/// `BadInput` for invalid arguments.
 pub fn cut<const KEYS: usize, N>(
     name: &'static str,
     rows: Vec<([i64; KEYS], N)>,
@@ -246,8 +247,8 @@ pub fn cut<const KEYS: usize, N>(
     Ok(page_of(&list, 0, page, &window))
 }
 
-/// Puts rows as they were read into reading order: from the end for a backward window, and without the one that only
-/// tells that there are more.
+/// Puts rows into reading order: reversed for a backward window, and without the extra row that shows whether there are
+/// more.
 struct PageReader<N> {
     rows: Vec<N>,
     keys: Vec<Keys>,
@@ -321,10 +322,10 @@ async fn read_pages<L: List>(
     Ok(ParentPages { list: reading.finish((L::LIST, order.tag()), joined, count_pages(edge.clone())), pages })
 }
 
-/// The columns of a page's rows: their own, those of the sort keys that are not among them, those of joined objects.
+/// The columns of a page's rows: their own, the sort keys that are not among these, and those of joined objects.
 struct Shape<'a> {
     columns: Columns,
-    /// How many columns of their own the rows have.
+    /// The number of their own columns.
     width: usize,
     keys: Vec<usize>,
     joins: &'a Joins,
@@ -339,7 +340,7 @@ impl<'a> Shape<'a> {
         Self { columns, width, keys, joins, joins_from }
     }
 
-    /// Adds the columns to rows that are still to be bounded.
+    /// Adds the columns to an unbounded list.
     fn select<N: Record>(&self, plan: &PagePlan, rows: Select<N::Entity>) -> SelectStatement {
         let mut statement = rows.select_only().into_query();
         select::<N>(&mut statement, self.columns);
@@ -364,10 +365,10 @@ fn count_pages<L: List>(list: L) -> CountRows {
     })
 }
 
-/// How many rows the lists of these parents have; those without rows are not among them.
+/// The number of rows in the lists of these parents. Parents without rows are omitted.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn count_of<L: List>(
     context: &Context,
     list: &L,
@@ -379,7 +380,7 @@ pub async fn count_of<L: List>(
     gather(context, &statement, (parents, 0), read).await
 }
 
-/// The page of a list of the root.
+/// The page of a root list.
 pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
     call: Call<'_, T, PageArguments<L::Arguments>>,
 ) -> Result<Column, FieldError> {

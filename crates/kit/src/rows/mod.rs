@@ -1,12 +1,13 @@
 //! Rows of tables as objects of the schema.
 //!
-//! - [`table`]: a row type, a column a line, checked against the entity when the program is compiled.
-//! - [`cell`]: one reader of columns, by position, for both databases.
-//! - [`link`]: objects by their keys. [`list`]: pages of lists, of many parents at once. [`text`]: wide columns.
-//! - [`mod@join`]: linked objects that are read along with their rows.
+//! - [`table`]: a row type, one line for each column, checked against the entity at compile time.
+//! - [`cell`]: reads columns by position, for both databases.
+//! - [`link`]: objects by their keys. [`list`]: pages of lists, of many parents in one statement. [`text`]: wide
+//!   columns.
+//! - [`mod@join`]: linked objects that are read with their rows.
 //! - [`connection`]: what clients see of a page. [`objects`]: the builder's methods for all of these.
-//! - [`returned`]: rows that the statement which changed them has returned.
-//! - [`request`]: what a request brings along.
+//! - [`returned`]: rows that the statement returned which changed them.
+//! - [`request`]: the data of a request.
 
 pub mod cell;
 pub mod connection;
@@ -22,7 +23,7 @@ pub mod statement;
 pub mod table;
 pub mod text;
 
-/// Values by keys of rows. Clients do not choose the keys of rows: a quick hash is safe.
+/// Values by row keys. Clients do not choose row keys, so a fast hash is safe.
 pub type KeyMap<V> = std::collections::HashMap<i32, V, foldhash::fast::RandomState>;
 
 pub use cell::ColumnValue;

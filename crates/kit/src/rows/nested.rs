@@ -1,9 +1,9 @@
-//! Nested lists: the pages of many parents, read in one statement. `Movie.staff` of twenty movies is twenty pages.
+//! Nested pages: pages for many parents, read in one statement. `Movie.staff` of twenty movies is twenty pages.
 //!
-//! - PostgreSQL: `unnest(ids)` is joined `LATERAL` with the page's own statement, and so reads one page of each parent,
+//! - PostgreSQL: `unnest(ids)` is joined `LATERAL` with the page's statement, so that one page of each parent is read,
 //!   however many rows the parent has.
-//! - SQLite has no `LATERAL`, but a correlated subquery may have a `LIMIT`: it finds the primary keys of each parent's page,
-//!   by which the rows are read. It costs the same.
+//! - SQLite has no `LATERAL`, but a correlated subquery may have a `LIMIT`. It finds the primary keys of each parent's
+//!   page; the rows are read by these keys. The cost is the same.
 //!
 //! `totalCount` is one grouped count for all parents.
 
@@ -26,9 +26,9 @@ const PARENT: &str = "parent_key";
 /// Adds the columns and the sort keys to rows of a list.
 pub(super) type Base<'a, L> = &'a dyn Fn(Select<ListEntity<L>>) -> SelectStatement;
 
-/// The statement that reads a page of each parent. The parent's key comes first on PostgreSQL and last on SQLite, and is
-/// left out if there is only one. Rows
-/// of parents may come in any order on PostgreSQL, where sorting them would cost more than putting them apart.
+/// The statement that reads a page of each parent. The parent's key is the first column on PostgreSQL and the last on
+/// SQLite, and is omitted if there is only one parent. On PostgreSQL the rows of different parents may come in any
+/// order: sorting them would cost more than grouping them.
 pub(super) fn select_pages<L: List>(
     plan: &PagePlan,
     rows: Select<ListEntity<L>>,
@@ -64,8 +64,8 @@ fn select_lateral<L: List>(
     Some(statement)
 }
 
-/// SQLite has no LATERAL, but a correlated subquery may have a LIMIT: the page's keys of each
-/// parent, then the rows by primary key.
+/// SQLite has no LATERAL, but a correlated subquery may have a LIMIT: selects the keys of each parent's page, then the
+/// rows by primary key.
 fn select_correlated<L: List>(
     plan: &PagePlan,
     rows: Select<ListEntity<L>>,
@@ -91,7 +91,7 @@ fn select_correlated<L: List>(
     Some(statement)
 }
 
-/// Counts the lists of all `parents` in one statement; those without rows are not among them.
+/// Counts the lists of all `parents` in one statement. Parents without rows are omitted.
 pub(super) async fn count_rows<L: List>(
     db: &impl ConnectionTrait,
     list: &L,

@@ -12,9 +12,9 @@ use super::table::{KEY, Record, RowColumn, Table};
 use super::text::{RequiredText, WideColumn, WideText};
 use crate::Id;
 
-/// To what a row refers: one that must be there, or one that need not.
+/// The key that a row refers to: required or optional.
 pub trait Reference<N>: Send + Sync + 'static {
-    /// Whether there may be none.
+    /// Whether it may be missing.
     const NULLABLE: bool;
 
     /// Its key.
@@ -49,7 +49,7 @@ impl<N: Table> Leaf for Id<N> {
 
 /// Fields of objects that are rows.
 pub trait RowObject<T>: Sized {
-    /// The id, by which the object can be asked for.
+    /// The id, by which clients can request the object.
     #[must_use]
     fn node(self) -> Self
     where
@@ -59,7 +59,7 @@ pub trait RowObject<T>: Sized {
     #[must_use]
     fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: RowColumn<T, V>) -> Self;
 
-    /// A value that is made of one column.
+    /// A value computed from one column.
     #[must_use]
     fn column_as<V: 'static, L: Leaf>(
         self,
@@ -69,7 +69,7 @@ pub trait RowObject<T>: Sized {
         get: impl Fn(&V) -> L + Send + Sync + 'static,
     ) -> Self;
 
-    /// A value that is made of two columns.
+    /// A value computed from two columns.
     #[must_use]
     fn columns_as<A: 'static, B: 'static, L: Leaf>(
         self,
@@ -79,7 +79,7 @@ pub trait RowObject<T>: Sized {
         get: impl Fn(&A, &B) -> L + Send + Sync + 'static,
     ) -> Self;
 
-    /// A column too wide to be read with every row.
+    /// A column that is too wide to be read with every row.
     #[must_use]
     fn text<W>(self, name: &'static str, description: &'static str) -> Self
     where
@@ -111,7 +111,7 @@ pub trait RowObject<T>: Sized {
         field: RowColumn<T, R>,
     ) -> Self;
 
-    /// A list that hangs on the object, as a Relay connection.
+    /// A list of the object's rows, as a Relay connection.
     #[must_use]
     fn edge<L: List<Parent = T>>(self, name: &'static str, description: &'static str) -> Self;
 }
@@ -124,7 +124,7 @@ fn connection_of<N: Row>(_: &mut Registry) -> String {
     format!("{}!", Connection::<N>::type_name())
 }
 
-/// What was found, or the error that all have.
+/// The column that was found, or the error for all objects.
 pub async fn or_failed(found: impl Future<Output = Result<Column, FieldError>>) -> Column {
     found.await.unwrap_or_else(Column::Failed)
 }
@@ -238,7 +238,7 @@ pub trait QueryObject: Sized {
     #[must_use]
     fn find<N: Table>(self, name: &'static str, description: &'static str) -> Self;
 
-    /// A list of its own, as a Relay connection.
+    /// A root list, as a Relay connection.
     #[must_use]
     fn list<L: RootList>(self, name: &'static str, description: &'static str) -> Self;
 }

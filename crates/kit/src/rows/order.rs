@@ -1,4 +1,4 @@
-//! The order of lists that offer no choice.
+//! The order of lists with only one order.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::table::Table;
 use crate::sort::{PageOrder, SortKey};
 
-/// The one order of a list that offers no choice: by primary key, oldest first.
+/// The order of a list with only one order: by primary key, oldest first.
 pub struct ByKey<N>(PhantomData<fn() -> N>);
 
 impl<N> Default for ByKey<N> {

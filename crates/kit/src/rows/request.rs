@@ -1,4 +1,4 @@
-//! What a request brings along, and what all requests share.
+//! The data of a request, and what all requests share.
 
 use std::fmt;
 use std::future::Future;
@@ -22,18 +22,18 @@ use crate::services::WriteServices;
 pub struct Services {
     /// The pool for reads.
     pub db: ReadPool,
-    /// Rows of registries that may be a moment old. Mutations' answers have none.
+    /// Cached registry rows. The responses of mutations do not use them.
     pub registry_cache: Option<Arc<RegistryCache>>,
-    /// Look-ups that requests make together.
+    /// Look-ups that several requests share.
     pub batches: Batches<Statement, Arc<DbErr>>,
-    /// Texts of statements that were made before.
+    /// Cached texts of statements.
     pub texts: Arc<StatementTexts>,
-    /// What mutations need.
+    /// The services that mutations need.
     pub writes: Arc<WriteServices>,
 }
 
 impl Services {
-    /// The same with reads that all see one moment, and share nothing with those of other requests.
+    /// The same, with reads that all see one snapshot and are not shared with other requests.
     #[must_use]
     pub fn of_one_moment(&self) -> Self {
         Self {
@@ -46,15 +46,15 @@ impl Services {
     }
 }
 
-/// What one request brings along.
+/// The data of one request.
 pub struct RequestData {
-    /// What it shares with others.
+    /// The services that it shares with others.
     pub services: Arc<Services>,
-    /// Who sends it, if a transport has said so.
+    /// The caller. `None` if the transport has not set it.
     pub caller: Option<Caller>,
-    /// What its answer may take, if a transport has said so.
+    /// The size limit of the response. `None` if the transport has not set it.
     pub budget: Option<Arc<Budget>>,
-    /// Rows that it may share with others, if it tells of an event.
+    /// Rows that it may share with others, if it reports an event.
     pub shared: Option<SharedRows<Statement>>,
 }
 
@@ -64,9 +64,9 @@ impl fmt::Debug for RequestData {
     }
 }
 
-/// Typed access to what a request brings along.
+/// Typed access to the data of a request.
 pub trait ContextExt {
-    /// What the request brings along.
+    /// The data of the request.
     fn request(&self) -> &RequestData;
 
     /// What requests share.
@@ -79,32 +79,32 @@ pub trait ContextExt {
         &self.services().db
     }
 
-    /// Where the request comes from; 0.0.0.0 if no transport has said so.
+    /// The address that the request comes from; 0.0.0.0 if the transport has not set it.
     fn address(&self) -> IpAddr {
         self.request().caller.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
     }
 
-    /// Who asks, if they are signed in.
+    /// The viewer, if signed in.
     fn viewer(&self) -> Option<Viewer> {
         self.request().caller.as_ref()?.viewer
     }
 
-    /// The viewer, who has this role or a higher one.
+    /// The viewer, if they have this role or a higher one.
     ///
     /// # Errors
-    /// Nobody is signed in, or somebody with a lower role.
+    /// The viewer is anonymous or has a lower role.
     fn viewer_with(&self, role: Role) -> ApiResult<Viewer> {
         let viewer = self.viewer().ok_or(ApiError::Unauthenticated)?;
         policy::require(viewer, role).map(|()| viewer)
     }
 
-    /// Whether this user asks.
+    /// Whether this user is the viewer.
     fn is_viewer(&self, user: i32) -> bool {
         self.viewer().is_some_and(|viewer| viewer.user == user)
     }
 }
 
-/// What `read` finds for these keys, by one statement with what other requests ask of it at the same time.
+/// Finds these keys with `read`, in one statement with the keys of concurrent requests.
 ///
 /// # Errors
 /// The database failed.
@@ -121,7 +121,7 @@ where
     look_up_columns(context, statement, (keys, 0), |db, keys, _| read(db, keys)).await
 }
 
-/// The same for rows: `read` finds these columns and those that others ask for.
+/// The same for rows: `read` finds these columns and those that other requests need.
 ///
 /// # Errors
 /// The database failed.
@@ -159,10 +159,10 @@ where
     Ok(found.map_err(ApiError::from)?)
 }
 
-/// Counts the texts of rows, which are kept until the answer is written.
+/// Counts the texts of rows, which are held until the response is written.
 ///
 /// # Errors
-/// The answer has no room for them.
+/// The response has no room for them.
 pub fn count_texts<'r, N: Record + 'r>(context: &Context, rows: impl Iterator<Item = &'r N>) -> Result<(), FieldError> {
     match &context.request().budget {
         Some(budget) => Ok(budget.count_bytes(rows.map(N::text_bytes).sum()).map_err(ApiError::from)?),

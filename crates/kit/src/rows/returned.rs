@@ -1,4 +1,4 @@
-//! Rows that the statement which changed them has returned: payloads show them without a further statement.
+//! Rows that the statement returned which changed them. Payloads show them without another statement.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -13,14 +13,14 @@ use super::join::Joins;
 use super::link::{Missing, RowsByKey, place};
 use super::table::{RowColumn, Table, select, width};
 
-/// All columns of a changed row, and of a row that it refers to.
+/// All columns of a changed row, and of a row that it links to.
 pub struct Returning<N> {
     joins: Joins,
     row: PhantomData<fn() -> N>,
 }
 
 impl<N: Table> Returning<N> {
-    /// The row alone.
+    /// Only the row.
     #[must_use]
     pub fn alone() -> Self {
         Self { joins: Joins::default(), row: PhantomData }
@@ -40,21 +40,21 @@ impl<N> fmt::Debug for Returning<N> {
 }
 
 /// [`Returning`] rows of any type.
-pub(crate) trait Returned: Send + Sync {
+pub(crate) trait AnyReturning: Send + Sync {
     /// Selects the columns from a table `rows` with the changed row.
     fn select(&self, rows: &str) -> SelectStatement;
 
-    /// Reads the row. `text` is a wide column of it, as it was written.
+    /// Reads the row. `text` is one of its wide columns, as it was written.
     ///
     /// # Errors
     /// A column has another type.
     fn read(&self, row: QueryResult, text: Option<(TypeId, Arc<str>)>) -> Result<ReturnedRow, DbErr>;
 }
 
-impl<N: Table> Returned for Returning<N> {
+impl<N: Table> AnyReturning for Returning<N> {
     fn select(&self, rows: &str) -> SelectStatement {
         let mut statement = Query::select();
-        // By the table's name, under which columns are selected.
+        // Uses the table's name, because columns are selected by it.
         statement.from_as(Alias::new(rows), Alias::new(N::Entity::default().table_name()));
         select::<N>(&mut statement, Columns::MAX);
         self.joins.add::<N>(&mut statement);
@@ -72,7 +72,7 @@ impl<N: Table> Returned for Returning<N> {
     }
 }
 
-/// A row that a statement has returned, with what was returned beside it. Cloning is cheap.
+/// A row that a statement returned, with the row that it links to. Cloning is cheap.
 #[derive(Clone)]
 pub struct ReturnedRow {
     key: i32,
@@ -86,7 +86,7 @@ impl ReturnedRow {
         self.key
     }
 
-    /// The object with this key, if it is this row.
+    /// The object with this key, if this row has the key.
     pub(crate) fn show<N: Table>(&self, context: &Context, key: i32) -> Option<Result<Column, FieldError>> {
         let rows = self.rows.downcast_ref::<RowsByKey<N>>().filter(|_| self.key == key)?;
         Some(place(context, rows, (&[Some(key)], &[key]), Missing::IsNull))

@@ -1,4 +1,4 @@
-//! Statements over keys: their text is made once, the keys are new each time.
+//! Statements over keys: the text is built once, the keys differ each time.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::{DbBackend, Statement as Sql, Value};
 
-/// Which statement it is, but for its keys. Requests that ask the same one share it.
+/// Identifies a statement without its keys. Requests with the same statement share it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Statement {
     /// What it reads: the name of a list, a type or a look-up.
@@ -16,16 +16,16 @@ pub struct Statement {
     pub parameters: String,
 }
 
-/// Texts of statements that are kept.
+/// The maximum number of cached texts.
 const TEXTS_MAX: usize = 1_000;
 
 /// The texts of statements.
 pub struct StatementTexts(Cache<StatementKey, Arc<StatementText>>);
 
-/// The statement, its columns, and whether it has one key: that is no list.
+/// The statement, its columns, and whether it has a single key instead of a list.
 type StatementKey = (Statement, Columns, bool);
 
-/// A statement's text and values; the keys are the value at one place.
+/// A statement's text and values. The keys are one of the values.
 struct StatementText {
     sql: String,
     values: Vec<Value>,
@@ -33,14 +33,14 @@ struct StatementText {
 }
 
 impl StatementTexts {
-    /// None yet.
+    /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self(Cache::new(TEXTS_MAX))
     }
 
-    /// The statement over these keys. `build` makes it from the keys; it does not depend on anything else that the
-    /// statement's name, its parameters and the columns do not tell.
+    /// The statement over these keys. `build` builds it from the keys. It may depend on nothing but the statement's
+    /// name, its parameters and the columns.
     pub(super) fn bind(
         &self,
         backend: DbBackend,
@@ -58,7 +58,7 @@ impl StatementTexts {
         let Sql { sql, values, .. } = backend.build(&build());
         let values = values.map(|Values(values)| values).unwrap_or_default();
         let mut places = values.iter().enumerate().filter(|(_, value)| **value == key).map(|(place, _)| place);
-        // Where another value is the same by chance, the text is not kept.
+        // If another value happens to be equal, the text is not cached.
         if let (Some(keys_at), None) = (places.next(), places.next()) {
             let text = StatementText { sql: sql.clone(), values: values.clone(), keys_at };
             self.0.insert(text_key, Arc::new(text));
@@ -79,7 +79,7 @@ impl std::fmt::Debug for StatementTexts {
     }
 }
 
-/// Keys as `db::dialect` binds them.
+/// The keys as a value, for `db::dialect`.
 fn key_value(backend: DbBackend, keys: &[i32]) -> Value {
     match (keys, backend) {
         ([key], _) => (*key).into(),

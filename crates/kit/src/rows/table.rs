@@ -1,4 +1,4 @@
-//! Row types: which columns of a table an object is made of.
+//! Row types: the columns of a table that an object consists of.
 
 use graphql::Columns;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SelectStatement};
@@ -6,7 +6,7 @@ use sea_orm::{DbErr, EntityName, EntityTrait, QueryResult};
 
 use crate::NodeType;
 
-/// A row of a table as an object of the schema.
+/// A row of a table, as an object of the schema.
 pub trait Record: graphql::Row + Clone {
     /// The table.
     type Entity: EntityTrait<Model: Sync>;
@@ -14,22 +14,22 @@ pub trait Record: graphql::Row + Clone {
     /// The columns, in the order of their bits.
     const COLUMNS: &'static [&'static str];
 
-    /// The columns that are read whether a selection needs them or not: the first, and the one that names the owner.
+    /// The columns that are always read: the first, and the owner's.
     const ALWAYS_READ: Columns;
 
-    /// Reads these columns of a row, from a place on.
+    /// Reads these columns of a row, which begin at a position.
     ///
     /// # Errors
     /// A column has another type.
     fn read(row: &QueryResult, from: usize, columns: Columns) -> Result<Self, DbErr>;
 
-    /// Bytes of the texts in the row.
+    /// The size of the row's texts in bytes.
     fn text_bytes(&self) -> usize;
 }
 
 /// A row that others refer to by its integer primary key, which is its first column.
 pub trait Table: Record + NodeType {
-    /// Whether the row is one of a registry, which others refer to: it may be a moment old then.
+    /// Whether the row is in a registry, which others refer to. It may then come from the registry cache.
     const IS_REGISTRY: bool = false;
 
     /// The row's primary key.
@@ -38,21 +38,21 @@ pub trait Table: Record + NodeType {
     /// The column of the primary key.
     fn key_column() -> <Self::Entity as EntityTrait>::Column;
 
-    /// Which rows nobody may see, if there are such.
+    /// The rows that nobody may see, if any.
     const HIDDEN: Option<Hidden> = None;
 
-    /// The key of the one user who may see the row, if not everybody may.
+    /// The key of the only user who may see the row. `None` if everyone may.
     fn owner(&self) -> Option<i32> {
         None
     }
 }
 
-/// What tells the rows that nobody may see.
+/// How to recognize the rows that nobody may see.
 #[derive(Clone, Copy, Debug)]
 pub enum Hidden {
     /// This column is set.
     Deleted(&'static str),
-    /// This column refers to a row of a table that is deleted in parts: its own `deleted_at` is set.
+    /// This column refers to a table with soft deletion: the referenced row's `deleted_at` is set.
     With {
         /// The column.
         column: &'static str,
@@ -62,7 +62,7 @@ pub enum Hidden {
 }
 
 impl Hidden {
-    /// Whether a row is to be seen, where the table has this alias.
+    /// Whether a row is visible, if the table has this alias.
     pub fn shows(self, table: &Alias) -> Expr {
         let column = |name| Expr::col((table.clone(), Alias::new(name)));
         match self {
@@ -72,8 +72,8 @@ impl Hidden {
     }
 }
 
-/// Whether a row is to be seen that refers by this key, which may be NULL, to a table that is deleted in parts. Hardly
-/// ever is there a row of it that is hidden.
+/// Whether a row is visible that refers with this key, which may be NULL, to a table with soft deletion. Hidden rows
+/// are rare.
 pub fn shows_with(key: Expr, parent: &'static str) -> Expr {
     let (id, deleted_at) = (Alias::new("id"), Alias::new("deleted_at"));
     let hidden =
@@ -105,18 +105,18 @@ impl<T, V> std::fmt::Debug for RowColumn<T, V> {
     }
 }
 
-/// The places of these columns among all, and of those that are always read.
+/// The indices of these columns and of those that are always read.
 fn column_indices<T: Record>(columns: Columns) -> impl Iterator<Item = usize> {
     let columns = columns | T::ALWAYS_READ;
     (0..T::COLUMNS.len()).filter(move |place| columns & (1 << place) != 0)
 }
 
-/// How many of the columns are read.
+/// The number of columns that are read.
 pub fn width<T: Record>(columns: Columns) -> usize {
     column_indices::<T>(columns).count()
 }
 
-/// The place among the columns that are read of this one, if it is read.
+/// The index of this column among those that are read, if it is.
 pub fn place_of<T: Record>(columns: Columns, name: &str) -> Option<usize> {
     column_indices::<T>(columns).position(|place| T::COLUMNS[place] == name)
 }
@@ -126,21 +126,21 @@ pub fn select<T: Record>(statement: &mut SelectStatement, columns: Columns) {
     select_as::<T>(statement, &Alias::new(T::Entity::default().table_name()), columns);
 }
 
-/// The same where the table has this alias.
+/// The same, if the table has this alias.
 pub fn select_as<T: Record>(statement: &mut SelectStatement, table: &Alias, columns: Columns) {
     for place in column_indices::<T>(columns) {
         statement.expr(Expr::col((table.clone(), Alias::new(T::COLUMNS[place]))));
     }
 }
 
-/// Makes a row type: its fields are columns of the table, whose types fit or do not compile.
+/// Defines a row type. Its fields are columns of the table; their types are checked at compile time.
 ///
-/// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Behind the table's name
-/// may stand, in this order:
+/// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Options may follow
+/// the table's name, in this order:
 /// - `[registry: true]`: see [`Table::IS_REGISTRY`];
 /// - `[hidden: deleted_at]`: see [`Hidden::Deleted`];
 /// - `[with: publication_id of publications]`: see [`Hidden::With`];
-/// - `[owner: user_id]`: the field with the id of the one user who may see the row;
+/// - `[owner: user_id]`: the field with the id of the only user who may see the row;
 /// - alone, `[key: none]`: the table has no integer key, and nothing refers to its rows.
 #[macro_export]
 macro_rules! row {
@@ -149,7 +149,7 @@ macro_rules! row {
     (@get $model:ident $field:ident) => { &$model.$field };
     (@get $model:ident $field:ident $column:ident) => { &$model.$column };
     (@record $node:ident of $table:ident { $($field:ident: $of:ty $(= $column:ident)?),* } always: $always:expr) => {
-        // A column of another type, or one that may be NULL, does not fit.
+        // A column of another type does not compile, nor does a nullable column without `Option`.
         $(const _: fn(&$table::Model) -> &<$of as $crate::rows::ColumnValue>::Stored =
             |model| $crate::rows::row!(@get model $field $($column)?);)*
 
@@ -186,7 +186,7 @@ macro_rules! row {
         #[expect(non_camel_case_types, reason = "the fields' names, to count them")]
         enum Place { $($place),* }
 
-        #[expect(non_upper_case_globals, reason = "columns are called as fields are")]
+        #[expect(non_upper_case_globals, reason = "columns have the names of fields")]
         impl $node {
             $(pub(crate) const $field: $crate::rows::RowColumn<$node, $of> =
                 $crate::rows::RowColumn { at: Place::$field as u32, get: |row| &row.$field };)*

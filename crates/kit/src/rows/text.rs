@@ -1,4 +1,4 @@
-//! Columns too wide to be read with every row: plots, biographies, texts.
+//! Columns that are too wide to be read with every row: plots, biographies, texts.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -17,19 +17,19 @@ use super::request::{ContextExt, gather};
 use super::statement::Statement;
 use super::table::{Record, Table};
 
-/// A column too wide to be read with every row of a list: a plot, a biography.
+/// A column that is too wide to be read with every row of a list: a plot, a biography.
 pub trait WideColumn: Send + Sync + 'static {
     /// The object that shows it.
     type Row: Table;
 
-    /// How many of a request's turns to read texts one takes, by its greatest length: a turn for 10,000 characters,
-    /// and somewhat less where texts are seldom as long.
+    /// The number of a request's turns to read texts that one text takes, by its maximum length: one turn for 10,000
+    /// characters, or fewer turns if texts are rarely that long.
     const TURNS: u32 = 2;
 
     /// The column: text.
     fn column() -> <<Self::Row as Record>::Entity as EntityTrait>::Column;
 
-    /// What is read of it.
+    /// The expression to read.
     fn expr() -> Expr {
         Self::column().into_expr()
     }
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// The wide column `W` of each object, where it is never NULL.
+/// The wide column `W` of each object, if it is never NULL.
 #[derive(Debug)]
 pub struct RequiredText<W>(std::marker::PhantomData<W>);
 
@@ -76,18 +76,19 @@ where
     }
 }
 
-/// The wide column of the objects with these keys.
+/// The wide columns of the objects with these keys.
 ///
 /// # Errors
-/// Whatever the database answers, or the answer has no room for them.
+/// The database failed, or the response has no room for them.
 pub async fn texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Vec<Option<Arc<str>>>, FieldError> {
     texts_as::<W, _>(context, keys, Arc::clone).await
 }
 
-/// What `get` makes of the wide column of the objects with these keys. Only that counts as part of the answer.
+/// What `get` makes of the wide columns of the objects with these keys. Only the result counts towards the response's
+/// size.
 ///
 /// # Errors
-/// Whatever the database answers, or the answer has no room for them.
+/// The database failed, or the response has no room for them.
 pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
     context: &Context,
     keys: &[i32],
@@ -95,7 +96,7 @@ pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
 ) -> Result<Vec<Option<V>>, FieldError> {
     let mut all = Vec::with_capacity(keys.len());
     for keys in keys.chunks((TURNS / W::TURNS as usize).max(1)) {
-        // The answer is known to have room for those before.
+        // Each chunk is counted before the next one is read.
         let _turns = admit(context, W::TURNS.saturating_mul(graphql::index(keys.len()))).await;
         let found = find_texts::<W>(context, keys).await?;
         for key in keys {
@@ -110,7 +111,7 @@ pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
 }
 
 /// # Errors
-/// The answer has no room for it.
+/// The response has no room for it.
 fn count_text(context: &Context, text: &str) -> Result<(), FieldError> {
     match &context.request().budget {
         Some(budget) => Ok(budget.count_text(text).map_err(ApiError::from)?),
@@ -118,16 +119,16 @@ fn count_text(context: &Context, text: &str) -> Result<(), FieldError> {
     }
 }
 
-/// The wide column of one object, for those who make something shorter of it: it takes no room in the answer.
+/// The wide column of one object, for callers that shorten it. It does not count towards the response's size.
 ///
 /// # Errors
-/// Whatever the database answers.
+/// The database failed.
 pub async fn text_of<W: WideColumn>(context: &Context, key: i32) -> Result<Option<Arc<str>>, FieldError> {
     let _turn = admit(context, W::TURNS).await;
     Ok(find_texts::<W>(context, &[key]).await?.get(&key).cloned())
 }
 
-/// Waits until the request has so many turns to read texts.
+/// Waits until the request has this many turns to read texts.
 async fn admit(context: &Context, turns: u32) -> Option<SemaphorePermit<'_>> {
     match &context.request().budget {
         Some(budget) => budget.admit_text(turns).await,

@@ -1,13 +1,13 @@
-//! The codes of top-level errors, for the reference that clients read.
+//! The codes of top-level errors, for the reference for clients.
 
 /// A value of `extensions.code`.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorCode {
     /// The code.
     pub code: &'static str,
-    /// What it means, and what the client can do.
+    /// The meaning, and what the client can do.
     pub meaning: &'static str,
-    /// What further extensions the error has.
+    /// The error's other extensions.
     pub extensions: &'static str,
 }
 
@@ -15,20 +15,20 @@ const fn code(code: &'static str, meaning: &'static str, extensions: &'static st
     ErrorCode { code, meaning, extensions }
 }
 
-/// All codes. A client branches on these, never on messages.
+/// All codes. Clients must branch on these, never on messages.
 pub const ERROR_CODES: &[ErrorCode] = &[
     code("GRAPHQL_PARSE_FAILED", "The document is not valid GraphQL.", ""),
     code(
         "GRAPHQL_VALIDATION_FAILED",
         "The document does not fit the schema.",
-        "`field`: the argument, if the error is about one",
+        "`field`: the argument, if the error is about an argument",
     ),
     code(
         "BAD_USER_INPUT",
         "An argument, a variable or a parameter of the request is invalid.",
-        "`field`: the argument, or the path of the variable; `limit` and `max` where the input exceeds a limit",
+        "`field`: the argument, or the path of the variable; `limit` and `max` if the input exceeds a limit",
     ),
-    code("UNAUTHENTICATED", "Nobody is signed in, or the token is unknown, expired or revoked. Log in.", ""),
+    code("UNAUTHENTICATED", "The request is anonymous, or the token is unknown, expired or revoked. Log in.", ""),
     code("FORBIDDEN", "The viewer is not allowed to do this.", ""),
     code("NOT_FOUND", "An object was deleted while the query ran. Run the query again.", ""),
     code(
@@ -49,8 +49,8 @@ pub const ERROR_CODES: &[ErrorCode] = &[
     code("TOO_COMPLEX", "The document or the response exceeds a limit.", "`limit`: its flag; `max`: its value"),
     code(
         "TIMEOUT",
-        "The request took too long. Request less at once.",
-        "`limit` and `max` where the request's own time was over; `outcome` for a mutation",
+        "The request took too long. Request less data.",
+        "`limit` and `max` if the request exceeded its own timeout; `outcome` for a mutation",
     ),
     code(
         "UNAVAILABLE",
@@ -72,7 +72,7 @@ mod tests {
 
     use super::ERROR_CODES;
 
-    /// Texts in these files that look like codes.
+    /// Words in these files that look like codes.
     const OTHERS: &[&str] = &["NOTHING", "UNKNOWN"];
 
     #[test]

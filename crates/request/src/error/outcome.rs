@@ -1,4 +1,4 @@
-//! What has become of a change that failed: nothing, or nobody knows.
+//! The outcome of a failed change: nothing was changed, or the outcome is unknown.
 
 use graphql::FieldError;
 use sea_orm::DbErr;
@@ -7,7 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use super::{ApiError, UNAVAILABLE, driver_error, is_disconnected, is_full};
 
-/// The extension that says what has become of a change that failed.
+/// The extension with the outcome of a failed change.
 pub const OUTCOME: &str = "outcome";
 
 /// The [`OUTCOME`] of a change that may have been made.
@@ -17,7 +17,7 @@ pub const OUTCOME_UNKNOWN: &str = "UNKNOWN";
 pub const OUTCOME_NOTHING: &str = "NOTHING";
 
 impl ApiError {
-    /// The error of a mutation, which says whether it may have been made.
+    /// The error of a mutation, with its outcome.
     pub fn of_mutation(self) -> FieldError {
         let outcome = if matches!(self, Self::Unknown) { OUTCOME_UNKNOWN } else { OUTCOME_NOTHING };
         let error = FieldError::from(self);
@@ -26,22 +26,23 @@ impl ApiError {
     }
 }
 
-/// Whether a failure is that of a server that takes no changes at the moment, so that another one may.
+/// Whether a failure is due to a server that rejects changes now, so that another server may accept them.
 pub fn is_leaderless(error: &DbErr) -> bool {
     matches!(error, DbErr::Conn(_)) || is_disconnected(error) || is_full(error)
 }
 
-/// Whether a statement that has failed so, or the transaction that it was to commit, has changed nothing for sure.
-/// If it was sent and the connection broke, nobody knows.
+/// Whether a statement that failed with this error, or its transaction, has certainly changed nothing. If it was sent
+/// and the connection broke, that is unknown.
 pub fn has_done_nothing(error: &DbErr) -> bool {
     match driver_error(error) {
         _ if matches!(error, DbErr::Conn(_)) => true,
-        // The end of what was sent, which has it done, did not get to the server. Reading never fails so.
+        // The end of the message, without which nothing is executed, did not reach the server. Reads never fail this
+        // way.
         Some(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::BrokenPipe,
         Some(sqlx::Error::Database(error)) => {
             let code = error.code().unwrap_or_default();
-            // PostgreSQL 57P01 and the like are said before a commit, or instead of one. By poolers, at any time: they do
-            // not say where in PostgreSQL that was.
+            // PostgreSQL sends 57P01 and similar codes before a commit, or instead of one. Poolers send them at any
+            // time, but do not say where in PostgreSQL's source they come from.
             let said_by_server = || {
                 let error = error.try_downcast_ref::<PgDatabaseError>();
                 error.is_some_and(|error| error.routine() == Some("ProcessInterrupts"))
@@ -65,19 +66,19 @@ mod tests {
 
     use super::*;
 
-    /// What somebody other than PostgreSQL says, by its code.
+    /// An error from a program other than PostgreSQL, by its code.
     #[derive(Debug)]
-    struct Told(&'static str);
+    struct CodedError(&'static str);
 
-    impl fmt::Display for Told {
+    impl fmt::Display for CodedError {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(self.0)
         }
     }
 
-    impl std::error::Error for Told {}
+    impl std::error::Error for CodedError {}
 
-    impl DatabaseError for Told {
+    impl DatabaseError for CodedError {
         fn message(&self) -> &str {
             self.0
         }
@@ -108,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_known_to_be_undone_only_if_somebody_says_so() {
-        let told = |code| has_done_nothing(&of_statement(sqlx::Error::Database(Box::new(Told(code)))));
+    fn a_change_counts_as_undone_only_if_reported() {
+        let told = |code| has_done_nothing(&of_statement(sqlx::Error::Database(Box::new(CodedError(code)))));
         for code in ["25006", "40001", "40P01", "53300", "55P03", "57014", "25P03", "23505"] {
             assert!(told(code), "{code}");
         }
-        // A pooler says 57P01 whatever the server was doing.
+        // A pooler sends 57P01 whatever the server was doing.
         for code in ["08006", "08P01", "40003", "57P01", "57P02"] {
             assert!(!told(code), "{code}");
         }

@@ -1,4 +1,4 @@
-//! Demo accounts: users that can log in, behind all other users, in whose doings they have no part.
+//! Demo accounts: users that can log in. They come after all other users, and have no comments, orders or ratings.
 
 use chrono::NaiveDate;
 use entity::users::Model;
@@ -10,10 +10,10 @@ use super::shares::id;
 /// The password of every demo account.
 pub const PASSWORD: &str = "kinoteka-demo";
 
-/// What the e-mail addresses of all demo accounts end with.
+/// The domain of the demo accounts' e-mail addresses.
 pub const EMAIL_ENDING: &str = "@demo.example";
 
-/// Accounts of one role each: username and full name.
+/// The accounts with roles: username and full name.
 const NAMED: [(&str, &str); 3] = [
     ("member", "Смотрящев Пётр Ильич"),
     ("editor", "Редакторова Анна Сергеевна"),
@@ -23,19 +23,19 @@ const NAMED: [(&str, &str); 3] = [
 /// The demo accounts of a seed.
 #[derive(Clone, Debug)]
 pub struct DemoAccounts {
-    /// How many members there are for load, besides the three.
+    /// The number of members for loads, besides the three accounts with roles.
     pub load_members: u32,
-    /// The hash of [`PASSWORD`], made once for all.
+    /// The hash of [`PASSWORD`], computed once.
     pub password_hash: String,
 }
 
-/// The usernames, in the order of the rows; roles go with the names of the first three.
+/// The usernames in the order of the rows. The first three name their roles.
 pub fn usernames(load_members: u32) -> impl Iterator<Item = String> {
     let named = NAMED.iter().map(|(username, _)| (*username).to_owned());
     named.chain((1..=load_members).map(|number| format!("load{number}")))
 }
 
-/// How many demo accounts a world has.
+/// The number of demo accounts of a world.
 pub fn count(world: &World) -> u32 {
     world.accounts.as_ref().map_or(0, |accounts| accounts.load_members + 3)
 }

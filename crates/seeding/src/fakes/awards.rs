@@ -1,5 +1,4 @@
-//! Awards: more for the known films, with the person of the staff whose work
-//! the nomination honours.
+//! Awards: more for well-known movies. An award goes to the member of the staff whose work the nomination honours.
 
 use entity::{awards, movie_staff_m2m};
 
@@ -7,17 +6,17 @@ use super::World;
 use super::dice::{Dice, Purpose, chance, pick, row_dice, under};
 use super::shares::id;
 use super::{movies, persons, staff};
-use crate::lists::{FILM_AWARDS, Honoured, NOMINATIONS, position_id};
+use crate::lists::{FILM_AWARDS, NOMINATIONS, NominationTarget, position_id};
 use crate::locale::NameOrigin;
 
-/// Awards that films of an origin get at home; the others any film may get.
+/// Awards for movies of an origin only. Any movie may get the others.
 const AT_HOME: [(NameOrigin, &[&str]); 2] =
     [(NameOrigin::Russian, &["Ника", "Золотой орёл"]), (NameOrigin::French, &["Сезар"])];
 
-/// Draws for an award that a film does not have yet, before it goes without.
+/// Maximum number of draws for an award that a movie does not have yet.
 const DRAWS_MAX: u32 = 200;
 
-/// The awards of a film.
+/// The awards of a movie.
 pub fn of_movie(world: &World, movie: u32) -> Vec<awards::Model> {
     let rows = world.awards.of(movie);
     if rows.is_empty() {
@@ -57,24 +56,23 @@ fn draw_award(origin: NameOrigin, dice: &mut Dice) -> u32 {
     }
 }
 
-/// Whom a nomination honours: `Some(None)` for the film itself, `None` when
-/// the staff has nobody for it.
+/// The person that a nomination honours: `Some(None)` for the movie itself, `None` if the staff has no such person.
 fn honoured(
     world: &World,
-    honoured: Honoured,
+    honoured: NominationTarget,
     staff: &[movie_staff_m2m::Model],
     dice: &mut Dice,
 ) -> Option<Option<i32>> {
     let position = match honoured {
-        Honoured::Film => return Some(None),
-        Honoured::Actor { .. } => position_id("Актёр"),
-        Honoured::Position(title) => position_id(title),
+        NominationTarget::Film => return Some(None),
+        NominationTarget::Actor { .. } => position_id("Актёр"),
+        NominationTarget::Position(title) => position_id(title),
     };
     let candidates: Vec<i32> = staff
         .iter()
         .filter(|member| Some(member.position_id) == position)
         .filter(|member| match honoured {
-            Honoured::Actor { female, lead } => {
+            NominationTarget::Actor { female, lead } => {
                 let person = u32::try_from(member.person_id - 1).unwrap_or_default();
                 female.is_none_or(|female| persons::traits(world, person).female == female)
                     && (member.is_lead_role == lead || female.is_none())

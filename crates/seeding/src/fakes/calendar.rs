@@ -1,24 +1,22 @@
 //! Dates and times of the fake data.
 //!
-//! The clock is never read: everything hangs off [`today`], so that a seed
-//! gives the same rows in every year.
+//! No code reads the clock: everything depends on [`today`], so that a seed gives the same rows in every year.
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::dice::{Dice, unit, whole};
 
-/// The day on which the data was "collected": 2026-01-01. Ages are counted on
-/// it, and nothing in the data is later.
+/// The day of the data: 2026-01-01. Ages refer to it, and nothing in the data is later.
 pub fn today() -> NaiveDate {
     day(2026, 1, 1)
 }
 
-/// The day on which the library opened: no user, comment or order is earlier.
+/// The day when the library opened. No user, comment or order is earlier.
 pub fn opening() -> NaiveDate {
     day(2016, 1, 1)
 }
 
-/// A day of a year; the year's first day when there is no such day.
+/// A day of a year; the year's first day for an invalid date.
 pub fn day(year: i32, month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(year, month, day).unwrap_or(NaiveDate::MIN)
 }
@@ -33,32 +31,31 @@ pub fn midnight(date: NaiveDate) -> DateTime<FixedOffset> {
     date.and_time(NaiveTime::MIN).and_utc().fixed_offset()
 }
 
-/// A moment between two, both to the microsecond; `at` is the share of the
-/// way, in 0..1.
+/// A moment between two, to the microsecond. `at` is the fraction of the way, in 0..1.
 pub fn moment(from: DateTime<FixedOffset>, to: DateTime<FixedOffset>, at: f64) -> DateTime<FixedOffset> {
     let span = (to.timestamp_micros() - from.timestamp_micros()).max(0);
     let micros = from.timestamp_micros() + share_of(span, at);
     DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default().fixed_offset()
 }
 
-/// A day from one to another, both included.
+/// A day between two, both included.
 pub fn day_between(from: NaiveDate, to: NaiveDate, dice: &mut Dice) -> NaiveDate {
     let days = to.signed_duration_since(from).num_days();
     let at = share_of(days + 1, unit(dice)).clamp(0, days.max(0));
     from.checked_add_days(Days::new(at.unsigned_abs())).unwrap_or(from)
 }
 
-/// The day so many years earlier.
+/// The day a number of years earlier.
 pub fn years_before(date: NaiveDate, years: u32) -> NaiveDate {
     date.checked_sub_months(Months::new(years * 12)).unwrap_or(date)
 }
 
-/// So many minutes.
+/// A duration in minutes.
 pub fn minutes(count: f64) -> TimeDelta {
     TimeDelta::seconds(i64::from(whole(count * 60.0)))
 }
 
-/// The year of a date as the schema stores years.
+/// The year of a date, as the schema stores it.
 pub fn year(date: NaiveDate) -> i16 {
     i16::try_from(date.year()).unwrap_or_default()
 }

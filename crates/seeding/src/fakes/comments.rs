@@ -13,19 +13,19 @@ use crate::text::grammar::Gender;
 use crate::text::talk::{self, Tone};
 use crate::text::template::Scene;
 
-/// How many comments stand in a thread one under the other, at most.
+/// Maximum depth of a thread.
 pub const DEPTH_MAX: u32 = 6;
 
-/// Of a hundred comments, so many answer another.
+/// The percentage of comments that are replies.
 const REPLY_PERCENT: u32 = 45;
 
-/// No thread begins in the last days, for its replies to have their time.
+/// No thread begins in these last days, so that there is time for replies.
 const QUIET_DAYS: i64 = 7;
 
 /// The mean time to a reply.
 const REPLY_MINUTES: f64 = 600.0;
 
-/// A comment as those that answer it see it.
+/// A comment that can get replies.
 #[derive(Clone, Copy)]
 struct ThreadNode {
     id: i32,
@@ -75,7 +75,7 @@ pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
     }
 }
 
-/// A comment to answer, a late one more likely; `None` to begin a thread.
+/// A comment to reply to, more likely a late one; `None` to begin a thread.
 fn draw_parent(nodes: &[ThreadNode], dice: &mut Dice) -> Option<ThreadNode> {
     if !chance(REPLY_PERCENT, dice) {
         return None;
@@ -88,8 +88,8 @@ fn draw_parent(nodes: &[ThreadNode], dice: &mut Dice) -> Option<ThreadNode> {
 
 fn draw_time(subject: &Subject, parent: Option<&ThreadNode>, dice: &mut Dice) -> DateTime<FixedOffset> {
     let Some(parent) = parent else {
-        // Most is said while the subject is new, or, of what is older than
-        // the library, when there are many users to say it.
+        // Most comments come while the subject is new or, if it is older than the library, when there are many
+        // users.
         let lean = if subject.since.date_naive() == opening() { 0.6 } else { 1.6 };
         return moment(subject.since, now() - TimeDelta::days(QUIET_DAYS), unit(dice).powf(lean));
     };
@@ -98,8 +98,7 @@ fn draw_time(subject: &Subject, parent: Option<&ThreadNode>, dice: &mut Dice) ->
     parent.created_at + wait.min(room)
 }
 
-/// Somebody who was here at the time, and does not answer themself; `None`
-/// when all who come to mind had left.
+/// A user who was active at the time and does not reply to their own comment; `None` if all drawn users had left.
 fn draw_author(world: &World, at: DateTime<FixedOffset>, parent: Option<u32>, dice: &mut Dice) -> Option<u32> {
     let day = at.date_naive();
     (0..12)
@@ -107,7 +106,7 @@ fn draw_author(world: &World, at: DateTime<FixedOffset>, parent: Option<u32>, di
         .find(|&user| Some(user) != parent && users::traits(world, user).last_day() >= day)
 }
 
-/// Whether a comment still names its author: half of those who left do not.
+/// Whether a comment still names its author. Half of the comments of deleted users do not.
 fn is_known(world: &World, author: u32, dice: &mut Dice) -> bool {
     users::traits(world, author).left.is_none() || chance(50, dice)
 }

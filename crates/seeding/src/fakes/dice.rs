@@ -1,7 +1,6 @@
-//! Randomness that depends on nothing but the seed, the purpose, and the row.
+//! Random numbers that depend only on the seed, the purpose, and the row.
 //!
-//! Each row (or group of rows) draws from a generator of its own, so rows may
-//! be made in any order, on any number of threads, and come out the same.
+//! Each row (or group of rows) has its own generator, so rows can be made in any order, with any number of threads.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -9,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 /// A source of random numbers.
 pub type Dice = ChaCha8Rng;
 
-/// What the numbers are for: the same row draws differently for two.
+/// The purpose of the numbers. A row draws different numbers for each purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -48,7 +47,7 @@ fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// One of the items. The list must not be empty.
+/// A random item of a list, which must not be empty.
 pub fn pick<T: Copy>(items: &[T], dice: &mut Dice) -> T {
     items[dice.random_range(0..items.len())]
 }
@@ -63,7 +62,7 @@ pub fn between(low: u32, high: u32, dice: &mut Dice) -> u32 {
     if low >= high { low } else { dice.random_range(low..=high) }
 }
 
-/// True in so many cases of a hundred.
+/// True in this percentage of cases.
 pub fn chance(percent: u32, dice: &mut Dice) -> bool {
     under(100, dice) < percent
 }
@@ -73,8 +72,7 @@ pub fn unit(dice: &mut Dice) -> f64 {
     dice.random()
 }
 
-/// A number below `end`, small ones more often: the larger `skew` is over
-/// one, the more often.
+/// A number below `end`, more often a small one. A larger `skew` (over one) makes small ones more frequent.
 pub fn low_under(end: u32, skew: f64, dice: &mut Dice) -> u32 {
     let drawn = unit(dice).powf(skew) * f64::from(end);
     whole(drawn).min(end.saturating_sub(1))

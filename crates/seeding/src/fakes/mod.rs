@@ -1,10 +1,9 @@
 //! Fake rows as pure functions of a [`World`] and a row's number.
 //!
-//! Nothing here reads a clock or a database. Rows come in groups (the staff of
-//! a film, the comments on a subject), each group from dice of its own, so
-//! that groups can be made in any order and by any number of threads. A module
-//! may ask another for the traits of a row, which are cheap, or for a whole
-//! group (orders ask for a film's presences): the answer is always the same.
+//! Nothing here reads a clock or a database. Rows come in groups (the staff of a movie, the comments on a subject),
+//! each with its own dice, so that groups can be made in any order and with any number of threads. A module may
+//! compute the traits of another module's rows, which is cheap, or a whole group (orders use the presences of a
+//! movie): the result is always the same.
 
 pub mod accounts;
 pub mod awards;

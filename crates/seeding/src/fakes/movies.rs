@@ -1,4 +1,4 @@
-//! Films.
+//! Movies.
 
 use chrono::{Days, NaiveDate};
 use entity::movies::Model;
@@ -16,12 +16,12 @@ use crate::text::plot::plot;
 use crate::text::template::Scene;
 use crate::text::titles;
 
-/// The year of the oldest films.
+/// The year of the oldest movies.
 const FIRST_YEAR: i16 = 1920;
 /// The year of the newest ones.
 const LAST_YEAR: i16 = 2025;
 
-/// How often each of [`TAGS`] is given, in the list's order.
+/// The frequency of each of [`TAGS`], in the order of the list.
 const TAG_WEIGHTS: [u32; 14] = [12, 18, 12, 22, 10, 7, 6, 5, 1, 2, 14, 9, 2, 6];
 
 #[rustfmt::skip]
@@ -32,21 +32,21 @@ const COUNTRIES: [&[&str]; 4] = [
     &["Франция", "Франция", "Франция", "Франция", "Бельгия", "Швейцария", "Канада"],
 ];
 
-/// What other tables need to know of a film.
+/// The traits of a movie that other tables need.
 #[derive(Clone, Copy, Debug)]
 pub struct MovieTraits {
-    /// Where it was made.
+    /// The country of origin.
     pub origin: NameOrigin,
-    /// When it was made, also where the catalogue does not say.
+    /// The year of production, even if the catalogue omits it.
     pub year: i16,
-    /// How good it is held to be: the mean of its ratings, 2.4 to 4.8.
+    /// The quality: the mean of its ratings, 2.4 to 4.8.
     pub quality: f64,
-    /// When the library first showed it.
+    /// The day when the library first showed it.
     pub shown_from: NaiveDate,
 }
 
-/// The row whose title a film bears: its own, or that of the film of which it
-/// is a remake, so that identical titles exist.
+/// The row that determines a movie's title: its own, or that of the original of a remake, so that identical titles
+/// exist.
 fn title_row(movie: u32) -> u32 {
     if movie % 40 == 39 { movie - 20 } else { movie }
 }
@@ -65,7 +65,7 @@ fn draw_origin(dice: &mut Dice) -> NameOrigin {
     }
 }
 
-/// The traits of a film.
+/// The traits of a movie.
 pub fn traits(world: &World, movie: u32) -> MovieTraits {
     let mut dice = row_dice(world.rng_seed, Purpose::MovieTraits, movie);
     let age = i16::try_from(low_under(106, 2.1, &mut dice)).unwrap_or_default();
@@ -75,14 +75,14 @@ pub fn traits(world: &World, movie: u32) -> MovieTraits {
     MovieTraits { origin: origin(world, movie), year, quality, shown_from: premiere.max(opening()) }
 }
 
-/// A film's title and its original title, which Russian films lack.
+/// A movie's title and original title. Russian movies have no original title.
 pub fn title(world: &World, movie: u32) -> (String, Option<String>) {
     let mut dice = row_dice(world.rng_seed, Purpose::Titles, title_row(movie));
     let origin = draw_origin(&mut dice);
     titles::title(origin, &mut dice)
 }
 
-/// A film's row.
+/// A movie's row.
 pub fn movie(world: &World, movie: u32) -> Model {
     let traits = traits(world, movie);
     let (title, original) = title(world, movie);
@@ -90,7 +90,7 @@ pub fn movie(world: &World, movie: u32) -> Model {
     let dice = &mut dice;
     let scene = Scene { film: &title, speaker: Gender::Male, origin: traits.origin };
 
-    // A Russian film's own title stands for the original one now and then.
+    // Some Russian movies have their own title as the original one.
     let title_original = original.or_else(|| chance(40, dice).then(|| title.clone()));
     let tags = draw_tags(dice);
     let known = 100 - world.rank_percent(movie);
@@ -113,7 +113,7 @@ pub fn movie(world: &World, movie: u32) -> Model {
     }
 }
 
-/// One to four different tags, the common ones more often.
+/// One to four different tags, more often common ones.
 pub fn draw_tags(dice: &mut Dice) -> Vec<&'static str> {
     let count = 1 + low_under(4, 1.4, dice);
     let mut tags = Vec::new();
@@ -150,7 +150,7 @@ fn draw_duration(tags: &[&str], dice: &mut Dice) -> i32 {
     } else if chance(6, dice) {
         between(7, 45, dice)
     } else {
-        // Two dice: the middle is the most usual.
+        // Two dice: values in the middle are the most frequent.
         78 + under(50, dice) + under(50, dice) + if chance(8, dice) { under(60, dice) } else { 0 }
     };
     i32::try_from(minutes).unwrap_or_default()
@@ -166,12 +166,12 @@ fn age_mark(tags: &[&str], dice: &mut Dice) -> &'static str {
     pick(&["0+", "6+", "6+", "12+", "12+", "12+", "16+", "16+", "18+"], dice)
 }
 
-/// Money in thousands of roubles, with kopecks on top.
+/// An amount in thousands of roubles, plus kopecks.
 fn roubles(thousands: u32, kopecks: u32) -> Decimal {
     Decimal::new(i64::from(thousands) * 100_000 + i64::from(kopecks), 2)
 }
 
-/// A mean as a whole mark from 1 to 5.
+/// A mean as a whole rating from 1 to 5.
 pub fn star(mean: f64) -> i16 {
     i16::try_from(whole(mean + 0.5)).unwrap_or(5).clamp(1, 5)
 }

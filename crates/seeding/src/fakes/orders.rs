@@ -1,4 +1,4 @@
-//! Orders of films at online cinemas.
+//! Orders of movies at online cinemas.
 
 use std::collections::HashSet;
 
@@ -14,12 +14,10 @@ use super::presences::{self, student_price};
 use super::shares::id;
 use super::users::{draw_user, traits};
 
-/// Draws for a buyer who has not ordered the film there yet, before users are
-/// asked in turn.
+/// Draws for a buyer who has not ordered the movie there yet, before all users are tried in turn.
 const DRAWS_MAX: u32 = 60;
 
-/// The orders of a film: each at a cinema that shows it, one per user and
-/// cinema, while the user was here.
+/// The orders of a movie: each at a cinema that shows it, one per user and cinema, while the user was active.
 pub fn of_movie(world: &World, movie: u32, emit: &mut dyn FnMut(Model)) {
     let rows = world.orders.of(movie);
     let presences = presences::of_movie(world, movie);

@@ -1,4 +1,4 @@
-//! Persons of the film trade.
+//! Persons who make movies.
 
 use chrono::{Datelike, NaiveDate};
 use entity::persons::Model;
@@ -14,29 +14,29 @@ use crate::text::bio::person_bio;
 use crate::text::grammar::Gender;
 use crate::text::template::Scene;
 
-/// What each person of ten in a row does: half of them act.
+/// The trades of each ten persons in a row: half of them act.
 const TRADES: [&str; 10] =
     ["Актёр", "Актёр", "Актёр", "Актёр", "Актёр", "Режиссёр", "Сценарист", "Оператор", "Композитор", ""];
 
-/// Of how many tens one is the old guard: people whose birthday is not known,
-/// who alone can have worked on films made before the others were grown up.
+/// In one of this many tens, persons are the old guard: their birthdays are unknown. Only they can have worked on
+/// movies that were made before the others were adults.
 const OLD_GUARD: u32 = 8;
 
-/// What other tables need to know of a person.
+/// The traits of a person that other tables need.
 #[derive(Clone, Copy, Debug)]
 pub struct PersonTraits {
-    /// What the person does, a title of the positions; empty for other trades.
+    /// The trade, a title of the positions; empty for other trades.
     pub trade: &'static str,
-    /// Where the person comes from.
+    /// The country of origin.
     pub origin: NameOrigin,
     /// Whether the person is a woman.
     pub female: bool,
-    /// The birthday, where it is known.
+    /// The birthday, if it is known.
     pub birthday: Option<NaiveDate>,
 }
 
 impl PersonTraits {
-    /// Whether the person was at least so old in a year; true when unknown.
+    /// Whether the person was at least this old in a year; true if unknown.
     pub fn was_at_least(&self, age: i32, year: i16) -> bool {
         self.birthday.is_none_or(|birthday| birthday.year() + age <= i32::from(year))
     }
@@ -55,14 +55,13 @@ pub fn traits(world: &World, person: u32) -> PersonTraits {
     };
     let female = chance(if trade == "Актёр" { 50 } else { 30 }, dice);
     let is_old_guard = (person / 10).is_multiple_of(OLD_GUARD);
-    // Children act, they do not direct.
+    // Children act, but do not direct.
     let youngest = if trade == "Актёр" { 10 } else { 24 };
     let birthday = day_between(years_before(today(), 70), years_before(today(), youngest), dice);
     PersonTraits { trade, origin, female, birthday: (!is_old_guard).then_some(birthday) }
 }
 
-/// The row at which a person of a trade stands nearest to a drawn one; only
-/// the old guard for an old film.
+/// The row nearest to a drawn one that has a person of the trade; for an old movie only the old guard.
 pub fn nearest(world: &World, drawn: u32, trade: u32, old: bool) -> u32 {
     let tens = world.sizes.persons / 10;
     if tens == 0 {

@@ -1,4 +1,4 @@
-//! Which online cinemas show a film, and for how much.
+//! Which online cinemas show a movie, and the prices.
 
 use entity::cinema_online_movie_presence::Model;
 use rand::seq::SliceRandom;
@@ -11,7 +11,7 @@ use super::movies;
 use super::shares::id;
 use crate::lists::ONLINE_CINEMAS;
 
-/// The presences of a film, each at another cinema.
+/// The presences of a movie, each at a different cinema.
 pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
     let rows = world.presences.of(movie);
     if rows.is_empty() {
@@ -45,7 +45,7 @@ pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
         .collect()
 }
 
-/// What a student pays: the price less the discount.
+/// The price for students: the price minus the discount.
 pub fn student_price(presence: &Model) -> Decimal {
     let share = Decimal::new(i64::from(100 - presence.discount), 2);
     (presence.price * share).round_dp(2)

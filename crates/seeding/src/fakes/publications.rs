@@ -1,4 +1,4 @@
-//! Publications about films.
+//! Publications about movies.
 
 use chrono::{DateTime, Days, FixedOffset};
 use entity::publications::Model;
@@ -13,20 +13,19 @@ use crate::lists::PUBLICATION_CATEGORIES;
 use crate::text::article;
 use crate::text::template::Scene;
 
-/// Days between the last publication and the last day of the data, for
-/// comments to have their time.
+/// Days between the last publication and the last day of the data, so that there is time for comments.
 const QUIET_DAYS: u64 = 21;
 
-/// What other tables need to know of a publication.
+/// The traits of a publication that other tables need.
 #[derive(Clone, Copy, Debug)]
 pub struct PublicationTraits {
-    /// The film that it is about.
+    /// The movie that it discusses.
     pub movie: u32,
     /// The user who wrote it.
     pub author: u32,
-    /// When it appeared: never earlier than those before.
+    /// The time of publication, never earlier than that of previous rows.
     pub created_at: DateTime<FixedOffset>,
-    /// How good it is held to be: the mean of its ratings.
+    /// The quality: the mean of its ratings.
     pub quality: f64,
 }
 
@@ -38,7 +37,7 @@ pub fn traits(world: &World, publication: u32) -> PublicationTraits {
     let from = midnight(opening() + Days::new(60));
     let created_at = moment(from, now() - Days::new(QUIET_DAYS), at.powf(0.7));
     let day = created_at.date_naive();
-    // A film that was out by then, and an author who was here.
+    // A movie that was out by then, and an author who was active.
     let movie = (0..20)
         .map(|_| world.draw_movie(dice))
         .find(|&movie| movies::traits(world, movie).shown_from <= day)

@@ -1,4 +1,4 @@
-//! Ratings of films and publications by users.
+//! Ratings of movies and publications by users.
 
 use std::collections::HashSet;
 
@@ -12,8 +12,7 @@ use super::shares::id;
 use super::subject::subject;
 use super::users::{draw_user, traits};
 
-/// Draws for a user who has not rated the subject yet, before users are asked
-/// in turn.
+/// Draws for a user who has not rated the subject yet, before all users are tried in turn.
 const DRAWS_MAX: u32 = 40;
 
 /// The ratings of a subject, one per user, around the subject's mean.
@@ -41,7 +40,7 @@ pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
             }
             let from = midnight(from).max(subject.since);
             let until = midnight(rater.last_day()).min(now());
-            // The sum of two dice: near the mean more often than far from it.
+            // The sum of two dice: values near the mean are the most frequent.
             let mood = (unit(dice) + unit(dice) - 1.0) * 1.7;
             emit(Model {
                 id: id(row),

@@ -1,20 +1,19 @@
-//! Who gets how many: a total dealt out by weight.
+//! Divides a total into shares by weight.
 //!
-//! Counts are dealt before any row is made. Their running sums give every
-//! group its ids, so groups can be made in any order.
+//! The shares are computed before any row is made. Their running sums give every group its ids, so groups can be made
+//! in any order.
 
 use std::ops::Range;
 
-/// Rows of a table by group (staff by film, comments by subject, ...).
+/// Rows of a table by group (staff by movie, comments by subject, ...).
 #[derive(Clone, Debug)]
 pub struct Shares {
     starts: Vec<u32>,
 }
 
 impl Shares {
-    /// Deals `total` rows among as many groups as there are weights. No group
-    /// gets more than `most` says, none without weight gets any; what does
-    /// not fit anywhere is not dealt.
+    /// Divides `total` rows among the groups that have these weights. A group gets at most `most` rows, and none
+    /// without a weight. Rows that do not fit are dropped.
     pub fn deal(total: u32, weights: &[f64], most: impl Fn(usize) -> u32) -> Self {
         let mut counts = vec![0u32; weights.len()];
         let mut left = total;
@@ -33,13 +32,13 @@ impl Shares {
                 }
                 let due = pool * weights[group] / weight + carry;
                 let given = super::dice::whole(due).min(most(group) - counts[group]).min(left);
-                // What a full group could not take goes to the next round.
+                // Rows for which a group had no room go to the next round.
                 carry = due.fract();
                 counts[group] += given;
                 left -= given;
             }
             if left == before {
-                // Less than one row's worth is due to anyone: the first takes it.
+                // No group is due a whole row: the first one takes it.
                 let Some(first) = (0..weights.len()).find(|&group| open(&counts, group)) else { break };
                 counts[first] += 1;
                 left -= 1;
@@ -48,7 +47,7 @@ impl Shares {
         Self::from_counts(&counts)
     }
 
-    /// Takes the counts as they are.
+    /// Uses the given counts.
     pub fn from_counts(counts: &[u32]) -> Self {
         let mut starts = Vec::with_capacity(counts.len() + 1);
         let mut sum = 0;
@@ -60,12 +59,12 @@ impl Shares {
         Self { starts }
     }
 
-    /// How many rows there are in all.
+    /// The total number of rows.
     pub fn total(&self) -> u32 {
         self.starts.last().copied().unwrap_or_default()
     }
 
-    /// How many groups there are.
+    /// The number of groups.
     pub fn groups(&self) -> u32 {
         u32::try_from(self.starts.len()).unwrap_or(u32::MAX).saturating_sub(1)
     }
@@ -76,7 +75,7 @@ impl Shares {
         self.starts[group]..self.starts[group + 1]
     }
 
-    /// How many rows the groups before one have.
+    /// The number of rows in the groups before one.
     pub fn before(&self, group: u32) -> u32 {
         self.starts[group as usize]
     }
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_and_weightless_groups_are_kept() {
+    fn bounds_and_weightless_groups_are_respected() {
         let shares = Shares::deal(100, &[10.0, 1.0, 0.0, 1.0], |group| if group == 0 { 5 } else { 30 });
         assert_eq!((shares.count(0), shares.count(1), shares.count(2), shares.count(3)), (5, 30, 0, 30));
     }

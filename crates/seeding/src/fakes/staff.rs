@@ -1,5 +1,4 @@
-//! Who made the films: director, screenwriter, operator, composer, actors
-//! with their characters, and other trades.
+//! The staff of movies: director, screenwriter, operator, composer, actors with their characters, and other trades.
 
 use entity::movie_staff_m2m::Model;
 
@@ -16,29 +15,29 @@ use crate::text::template::capitalised;
 
 const ACTOR: &str = "Актёр";
 
-/// The crew that every film has, with their places among ten persons.
+/// The crew that every movie has, with their positions among ten persons.
 const CREW: [(&str, u32); 4] = [("Режиссёр", 5), ("Сценарист", 6), ("Оператор", 7), ("Композитор", 8)];
 
-/// Trades that only some films name.
+/// Trades that only some movies list.
 #[rustfmt::skip]
 const OTHER_TRADES: [&str; 10] = [
     "Продюсер", "Монтажёр", "Художник-постановщик", "Художник по костюмам", "Гримёр", "Звукорежиссёр", "Каскадёр", "Второй режиссёр",
     "Хореограф", "Рассказчик",
 ];
 
-/// The place of persons of other trades among ten.
+/// The position of persons of other trades among ten.
 const OTHER_PLACE: u32 = 9;
 
-/// How many draws are made for a fitting person before any will do.
+/// Maximum number of draws for a suitable person. After that any person is used.
 const DRAWS_MAX: u32 = 40;
 
-/// The staff of a film.
+/// The staff of a movie.
 pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
     let rows = world.staff.of(movie);
     let mut dice = row_dice(world.rng_seed, Purpose::Staff, movie);
     let dice = &mut dice;
     let traits = movies::traits(world, movie);
-    // Known films are made by known people: those with the small numbers.
+    // Well-known movies are made by well-known people, who have small numbers.
     let skew = if world.rank_percent(movie) < 15 { 3.0 } else { 1.5 };
     let mut casting = Casting { world, traits, skew, taken: Vec::new() };
 
@@ -70,7 +69,7 @@ pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
         .collect()
 }
 
-/// How many of so many are crew and how many actors; the rest are other trades.
+/// The numbers of crew members and actors among `count`. The rest are other trades.
 fn split(count: usize) -> (usize, usize) {
     let crew = count.min(CREW.len());
     let rest = count - crew;
@@ -86,8 +85,8 @@ struct Casting<'a> {
 }
 
 impl Casting<'_> {
-    /// A person of the trade who is not in the film yet, was old enough, and
-    /// most likely comes from where the film does.
+    /// A person of the trade who is not in the movie yet, was old enough, and most likely comes from the same
+    /// country.
     fn find(&mut self, place: u32, is_actor: bool, dice: &mut Dice) -> u32 {
         let is_old = self.traits.year < 1976;
         let age = if is_actor { 6 } else { 21 };
@@ -116,7 +115,7 @@ impl Casting<'_> {
     }
 }
 
-/// A character of the actor's gender: a name, a full name, or a calling.
+/// A character of the actor's gender: a name, a full name, or a profession.
 fn draw_character(world: &World, person: u32, origin: NameOrigin, dice: &mut Dice) -> String {
     let female = persons::traits(world, person).female;
     match under(10, dice) {

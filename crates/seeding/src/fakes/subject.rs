@@ -1,4 +1,4 @@
-//! What comments and ratings are about: a film or a publication.
+//! The subjects of comments and ratings: movies and publications.
 
 use chrono::{DateTime, FixedOffset};
 
@@ -8,25 +8,25 @@ use super::shares::id;
 use super::{movies, publications};
 use crate::text::talk::TalkTopic;
 
-/// A film or a publication, as groups of comments and ratings see it: films
-/// come first, then publications.
+/// A movie or a publication. Groups of comments and ratings are numbered by subjects: first movies, then
+/// publications.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Which of the two it is.
+    /// The kind of the subject.
     pub topic: TalkTopic,
-    /// The film's id, when it is a film.
+    /// The movie's id, if it is a movie.
     pub movie_id: Option<i32>,
-    /// The publication's id, when it is a publication.
+    /// The publication's id, if it is a publication.
     pub publication_id: Option<i32>,
-    /// The film itself, or the one that the publication is about.
+    /// The movie itself, or the movie that the publication discusses.
     pub movie: u32,
-    /// When it appeared.
+    /// When it was released or published.
     pub since: DateTime<FixedOffset>,
-    /// How good it is held to be: the mean of its ratings.
+    /// The quality: the mean of its ratings.
     pub quality: f64,
 }
 
-/// How many subjects there are.
+/// The number of subjects.
 pub fn count(world: &World) -> u32 {
     world.sizes.movies + world.sizes.publications
 }

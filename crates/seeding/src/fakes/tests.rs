@@ -1,4 +1,4 @@
-//! What every row and every table of rows must be.
+//! Properties of every row and every table.
 
 use std::collections::{HashMap, HashSet};
 

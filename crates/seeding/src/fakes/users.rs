@@ -14,38 +14,36 @@ use crate::text::bio::user_bio;
 use crate::text::grammar::Gender;
 use crate::text::template::Scene;
 
-/// What stands in `password` of seeded users. It is no hash of any password,
-/// so verification always fails: seeded users cannot log in.
+/// The `password` of seeded users. It is not a valid hash, so verification always fails and they cannot log in.
 pub const UNUSABLE_PASSWORD: &str = "!";
 
-/// How often a user is drawn: the early ones are the busy ones.
+/// Skews the draw of users: early users are the active ones.
 const BUSY_SKEW: f64 = 1.5;
 
-/// What other tables need to know of a user.
+/// The traits of a user that other tables need.
 #[derive(Clone, Copy, Debug)]
 pub struct UserTraits {
-    /// The day of signing up.
+    /// The day when the user signed up.
     pub joined: NaiveDate,
-    /// The day of leaving, for those who left.
+    /// The day when the user left, if they did.
     pub left: Option<NaiveDate>,
     /// Whether the user is a woman.
     pub female: bool,
 }
 
 impl UserTraits {
-    /// The user's gender in grammar.
+    /// The user's grammatical gender.
     pub fn gender(&self) -> Gender {
         if self.female { Gender::Female } else { Gender::Male }
     }
 
-    /// The last day on which the user was here.
+    /// The last day when the user was active.
     pub fn last_day(&self) -> NaiveDate {
         self.left.unwrap_or_else(today)
     }
 }
 
-/// The day on which a user signed up: never earlier than those before, and
-/// faster and faster as the library grows.
+/// The day when a user signed up, never earlier than that of previous rows. Sign-ups become more frequent over time.
 fn joined(world: &World, user: u32) -> NaiveDate {
     let days = today().signed_duration_since(opening()).num_days() - 30;
     let at = f64::from(user) / f64::from(world.sizes.users.max(1));
@@ -53,7 +51,7 @@ fn joined(world: &World, user: u32) -> NaiveDate {
     opening() + Days::new(u64::from(whole(f64::from(span) * at.powf(0.6))))
 }
 
-/// How many users had signed up by the end of a day; they are the first ones.
+/// The number of users that had signed up by the end of a day. They are the first rows.
 pub fn count_joined_by(world: &World, date: NaiveDate) -> u32 {
     let (mut low, mut high) = (0, world.sizes.users);
     while low < high {
@@ -76,7 +74,7 @@ pub fn draw_user(world: &World, date: NaiveDate, dice: &mut Dice) -> u32 {
 pub fn traits(world: &World, user: u32) -> UserTraits {
     let mut dice = row_dice(world.rng_seed, Purpose::UserTraits, user);
     let joined = joined(world, user);
-    // The first user, who may be needed for anything, never leaves.
+    // The first user never leaves: any row may need a user.
     let leaves = chance(6, &mut dice) && user > 0;
     let left = leaves.then(|| day_between(joined, today(), &mut dice));
     UserTraits { joined, left, female: chance(52, &mut dice) }
@@ -93,7 +91,7 @@ pub fn user(world: &World, user: u32) -> Model {
     let (ascii_first, ascii_last) = (transliterate(first), transliterate(&last));
     let domain: &str = FreeEmailProvider(RU_RU).fake_with_rng(dice);
     let scene = Scene { film: "", speaker: traits.gender(), origin: NameOrigin::Russian };
-    // Old enough to sign up on that day, and to study now.
+    // Old enough to sign up on that day, and to be a student now.
     let youngest = years_before(today(), 17).min(years_before(traits.joined, 13));
     Model {
         id: id(user),
@@ -109,14 +107,13 @@ pub fn user(world: &World, user: u32) -> Model {
     }
 }
 
-/// A number that no other user has. Logins are letters and then this number,
-/// which makes them unique.
+/// A unique number. Logins are letters followed by this number, so they are unique.
 fn own_number(world: &World, user: u32) -> u64 {
     let mut bound: u64 = 1_000;
     while bound < u64::from(world.sizes.users) {
         bound *= 10;
     }
-    // A prime factor other than 2 and 5 visits every number below the bound.
+    // A prime other than 2 and 5 visits every number below the bound.
     (u64::from(user) * 7_919 + 13) % bound
 }
 

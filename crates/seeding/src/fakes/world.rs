@@ -1,5 +1,5 @@
-//! What all fake rows hang together by: the seed, the sizes, each film's
-//! standing with the public, and how many rows each group gets.
+//! The common basis of all rows: the seed, the sizes, the popularity of each movie, and the number of rows of each
+//! group.
 
 use rand::seq::SliceRandom;
 
@@ -9,40 +9,39 @@ use super::shares::Shares;
 use crate::lists::{FILM_AWARDS, ONLINE_CINEMAS};
 use crate::sizes::Sizes;
 
-/// The most staff of a film: four of the crew, up to twelve actors, and a few
-/// of the other trades.
+/// Maximum number of staff entries of a movie: four of the crew, up to twelve actors, and a few other trades.
 const STAFF_MAX: u32 = 18;
 
-/// The share of films that nobody writes about or buys.
+/// The percentage of movies without comments or orders.
 const FORGOTTEN_PERCENT: u32 = 12;
 
-/// The frame in which all rows are made. Small: a few numbers for each film.
+/// The common basis of all rows. It is small: a few numbers for each movie.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The seed of everything.
+    /// The seed.
     pub rng_seed: u64,
-    /// The sizes asked for.
+    /// The requested sizes.
     pub sizes: Sizes,
-    /// Staff by film.
+    /// Staff by movie.
     pub staff: Shares,
-    /// Awards by film.
+    /// Awards by movie.
     pub awards: Shares,
-    /// Presences at cinemas by film.
+    /// Presences at cinemas by movie.
     pub presences: Shares,
-    /// Orders by film.
+    /// Orders by movie.
     pub orders: Shares,
-    /// Comments by subject: films first, then publications.
+    /// Comments by subject: movies first, then publications.
     pub comments: Shares,
-    /// Ratings by subject: films first, then publications.
+    /// Ratings by subject: movies first, then publications.
     pub ratings: Shares,
-    /// Users that can log in, if there are any.
+    /// The demo accounts, if there are any.
     pub accounts: Option<DemoAccounts>,
     ranks: Vec<u32>,
     by_rank: Vec<u32>,
 }
 
 impl World {
-    /// Lays out a world: the same seed and sizes give the same one.
+    /// Lays out a world. The same seed and sizes give the same world.
     pub fn new(rng_seed: u64, sizes: Sizes) -> Self {
         let mut ranks: Vec<u32> = (0..sizes.movies).collect();
         ranks.shuffle(&mut row_dice(rng_seed, Purpose::Fame, 0));
@@ -56,7 +55,7 @@ impl World {
         let awards = dealer.by_movie(sizes.awards, 1, 1.0, |_| whole_list(FILM_AWARDS.len()) * 2);
         let presences = dealer.by_movie(sizes.presences, 2, 0.25, |_| whole_list(ONLINE_CINEMAS.len()));
         let users = sizes.users;
-        // A buyer rarely needs a film at two cinemas.
+        // A buyer rarely orders a movie at two cinemas.
         let orders = dealer.by_movie(sizes.orders, 3, 0.8, |movie| users.min(users / 3 * presences.count(movie)));
         let comments = dealer.by_subject(sizes.comments, 60, 4, |_| u32::MAX);
         let ratings = dealer.by_subject(sizes.ratings, 85, 5, |_| users * 4 / 5);
@@ -64,11 +63,11 @@ impl World {
         Self { rng_seed, sizes, staff, awards, presences, orders, comments, ratings, accounts, ranks, by_rank }
     }
 
-    /// Refuses numbers that are larger than what the others have room for, with the largest possible ones: where rows are
-    /// left over, every group is full.
+    /// Refuses numbers that are too large for the others, with the largest possible ones. If rows are left over,
+    /// every group is full.
     ///
     /// # Errors
-    /// A sentence for the one who asked.
+    /// A sentence for the user.
     pub fn check(&self) -> Result<(), String> {
         let Sizes { staff, awards, presences, orders, comments, ratings, .. } = self.sizes;
         let all = [
@@ -79,17 +78,17 @@ impl World {
             ("comments", comments, &self.comments, "--movies"),
             ("ratings", ratings, &self.ratings, "--movies, --publications and --users"),
         ];
-        let too_large = all.into_iter().filter(|(_, asked, dealt, _)| dealt.total() < *asked);
+        let too_large = all.into_iter().filter(|(_, requested, dealt, _)| dealt.total() < *requested);
         let too_large: Vec<_> = too_large
-            .map(|(name, asked, dealt, others)| {
-                format!("--{name} {asked} is too large; with these {others} it is {} at most", dealt.total())
+            .map(|(name, requested, dealt, others)| {
+                format!("--{name} {requested} is too large; with these {others} the maximum is {}", dealt.total())
             })
             .collect();
         if too_large.is_empty() { Ok(()) } else { Err(too_large.join(". ")) }
     }
 
-    /// Lowers those of `sizes` that nobody has `named` to what the others have room for. Of sentences the bound that nobody
-    /// has named gives way.
+    /// Lowers the numbers of `sizes` that the user did not name to what fits. Of the two bounds of sentences, the
+    /// one that was not named is changed.
     #[must_use]
     pub fn lower(rng_seed: u64, mut sizes: Sizes, named: &[&str]) -> Sizes {
         let is_free = |name: &str| !named.contains(&name);
@@ -112,7 +111,7 @@ impl World {
         } else if is_free("sentences-max") {
             sizes.sentences_max = sizes.sentences_max.max(sizes.sentences_min);
         }
-        // Every group is full where rows are left over.
+        // If rows are left over, every group is full.
         let Self { staff, awards, presences, orders, comments, ratings, .. } = Self::new(rng_seed, sizes);
         for (name, number, dealt) in [
             ("staff", &mut sizes.staff, staff),
@@ -127,12 +126,12 @@ impl World {
         sizes
     }
 
-    /// A film's place in popularity, 0 the best known, in per cent of all.
+    /// A movie's rank by popularity, in percent; 0 is the most popular.
     pub fn rank_percent(&self, movie: u32) -> u32 {
         whole(f64::from(self.ranks[movie as usize]) * 100.0 / f64::from(self.sizes.movies.max(1)))
     }
 
-    /// A film drawn by popularity, the well known ones more often.
+    /// A movie, more often a popular one.
     pub fn draw_movie(&self, dice: &mut Dice) -> u32 {
         let rank = low_under(self.sizes.movies, 2.5, dice);
         self.by_rank.get(rank as usize).copied().unwrap_or_default()
@@ -150,7 +149,7 @@ struct Dealer<'a> {
 }
 
 impl Dealer<'_> {
-    /// Nearly every film has staff; the known ones have more of it.
+    /// Nearly every movie has staff. Popular ones have more.
     fn deal_staff(&self) -> Shares {
         let mut dice = row_dice(self.rng_seed, Purpose::Shares, 0);
         let movies = self.sizes.movies.max(1);
@@ -179,20 +178,20 @@ impl Dealer<'_> {
         Shares::deal(total, &weights, |movie| u32::try_from(movie).map_or(0, &most))
     }
 
-    /// Deals to films their share in per cent, and the rest to publications.
+    /// Gives movies a percentage of the rows, and publications the rest.
     fn by_subject(&self, total: u32, movies_percent: u32, row: u32, most: impl Fn(usize) -> u32) -> Shares {
         let to_movies = u64::from(total) * u64::from(movies_percent) / 100;
         let to_movies = u32::try_from(to_movies).unwrap_or(total);
         let deal_to_movies = |total| Shares::deal(total, &self.movie_weights(row, 0.8), &most);
         let movies = deal_to_movies(to_movies);
         let mut dice = row_dice(self.rng_seed, Purpose::Shares, row + 100);
-        // A publication's luck: a tenth goes unnoticed, a few are on everybody's lips.
+        // The success of a publication: a tenth gets no attention, a few get a lot.
         let weights: Vec<f64> = (0..self.sizes.publications)
             .map(|_| unit(&mut dice))
             .map(|luck| if luck < 0.1 { 0.0 } else { 1.0 / (1.05 - luck).powf(0.9) })
             .collect();
         let publications = Shares::deal(total - movies.total(), &weights, &most);
-        // What publications have no room for, films may have.
+        // Movies take the rows that do not fit publications.
         let left = total - movies.total() - publications.total();
         let movies = if left > 0 { deal_to_movies(total - publications.total()) } else { movies };
         let counts: Vec<u32> = (0..movies.groups())
@@ -202,7 +201,7 @@ impl Dealer<'_> {
         Shares::from_counts(&counts)
     }
 
-    /// Zipf-like weights by rank, each with some luck; the last ranks have none.
+    /// Zipf-like weights by rank, with random factors. The last ranks have none.
     fn movie_weights(&self, row: u32, skew: f64) -> Vec<f64> {
         let mut dice = row_dice(self.rng_seed, Purpose::Shares, row);
         let known = self.sizes.movies - self.sizes.movies * FORGOTTEN_PERCENT / 100;

@@ -1,9 +1,8 @@
-//! Rows on their way into PostgreSQL.
+//! Loads rows into PostgreSQL.
 //!
-//! Each job takes a chunk, stores it by one `COPY` and makes its side tables in the same
-//! transaction, then takes the next. A thread of its own makes the rows meanwhile, and those of the
-//! job's next chunk, and waits when so much text is under way as the channels hold: memory depends
-//! on the number of jobs, never on that of rows.
+//! Each job takes a chunk, stores it with one `COPY` and makes its side tables in the same transaction, then takes
+//! the next. Meanwhile another thread makes the rows of this chunk and the job's next one. It waits when the
+//! channels are full, so memory depends on the number of jobs, not of rows.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,13 +20,13 @@ use crate::steps::{Chunk, SeedStep};
 use crate::target::Load;
 use crate::watch::SeedEvent;
 
-/// Bytes of `COPY` data sent at once.
+/// Size of a piece of `COPY` data.
 const PIECE_BYTES: usize = 128 * 1024;
 
-/// Pieces that wait to be sent, for each chunk under way.
+/// Number of pieces that wait to be sent, for each running chunk.
 const PIECES_WAITING: usize = 2;
 
-/// Work that several connections take from.
+/// A queue of work for several connections.
 struct ChunkQueue<T>(Mutex<VecDeque<T>>);
 
 impl<T> ChunkQueue<T> {
@@ -40,8 +39,7 @@ impl<T> ChunkQueue<T> {
     }
 }
 
-/// Stores all rows of a step; returns how many there were. The connections' work runs side by side;
-/// at the first failure all of it stops.
+/// Stores all rows of a step and returns their number. The connections work in parallel; the first failure stops all.
 pub async fn load(workers: &mut [PgConnection], load: &Load) -> Result<u64, SeedError> {
     let queue = ChunkQueue::new(load.step.chunks(&load.world));
     let counts = try_join_all(workers.iter_mut().map(|worker| take_chunks(worker, load, &queue))).await?;
@@ -77,7 +75,7 @@ async fn store(worker: &mut PgConnection, step: &SeedStep, mut pieces: ChunkRows
     Ok(rows)
 }
 
-/// The rows of a chunk, on their way from the thread that makes them.
+/// The rows of a chunk, from the thread that makes them.
 struct ChunkRows {
     chunk: Chunk,
     receiver: Receiver<String>,
@@ -93,7 +91,7 @@ impl ChunkRows {
     }
 }
 
-/// Writes rows as `COPY` wants them, piece by piece, as long as anybody takes them.
+/// Writes rows in `COPY` format, piece by piece, while they are received.
 fn make(
     world: &World,
     step: &SeedStep,
@@ -107,7 +105,7 @@ fn make(
             is_known &= write_row(&row, &mut piece);
             if piece.len() >= PIECE_BYTES {
                 let full = std::mem::replace(&mut piece, String::with_capacity(PIECE_BYTES + PIECE_BYTES / 4));
-                // When nobody takes it the load has stopped, and says why elsewhere.
+                // Nobody receives when the load has stopped; the error is reported elsewhere.
                 let _ = sender.blocking_send(full);
             }
         });
@@ -122,7 +120,7 @@ fn make(
     Ok(())
 }
 
-/// Runs statements on several connections, in the order given, each in a transaction of its own.
+/// Runs statements on several connections in the given order, each in its own transaction.
 pub async fn execute_all(
     workers: &mut [PgConnection],
     statements: Vec<String>,

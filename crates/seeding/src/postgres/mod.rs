@@ -1,12 +1,12 @@
-//! Filling PostgreSQL: several connections, each with a `COPY` of its own.
+//! Fills PostgreSQL with several connections, each with its own `COPY`.
 //!
-//! - `load`: rows on their way from the dice to the tables.
-//! - `away`: triggers, indexes and foreign keys, taken away and brought back.
+//! - `load`: makes rows and stores them.
+//! - `dropped`: drops triggers, indexes and foreign keys, and restores them.
 //!
-//! Rows carry their ids. `COPY` stores them even in `GENERATED ALWAYS` columns; the sequences are
-//! moved past them afterwards.
+//! Rows contain their ids. `COPY` stores them even in `GENERATED ALWAYS` columns; the sequences are advanced
+//! afterwards.
 
-mod away;
+mod dropped;
 mod load;
 
 use sea_orm::DbBackend;
@@ -19,17 +19,17 @@ use crate::steps::STEPS;
 use crate::target::{Load, StepMark, Target};
 use crate::watch::{SeedEvent, Watch};
 
-/// Serialises seeders, so that two cannot both find an empty database. The number has no meaning;
-/// it must only be this program's own.
+/// Serialises seeders, so that two cannot both find an empty database. The number is arbitrary, but only this program
+/// uses it.
 const SEED_LOCK: i64 = 0x6b69_6e6f_7365_6564;
 
-/// Shared by the connections that load. Those of a seeder that was killed may be at work for a moment
-/// longer than the one that held [`SEED_LOCK`]: the next seeder waits for them, too.
+/// Shared by the connections that load. Those of a killed seeder may be active a little longer than the one that held
+/// [`SEED_LOCK`], so the next seeder waits for them, too.
 const WORK_LOCK: i64 = SEED_LOCK + 1;
 
-/// Settings of our connections: limits that are meant for requests do not hold here, a commit need
-/// not wait for the disk (a crash loses the last ones in order, with their marks), a backend whose
-/// client is gone stops within a second, and `jit` costs more than it gives.
+/// Settings of our connections. Limits for requests do not apply. A commit need not wait for the disk: a crash loses
+/// the last commits in order, with their notes. A backend without a client stops within a second. `jit` costs more
+/// than it saves.
 const SETTINGS: &str = "SELECT set_config('statement_timeout', '0', false),
     set_config('idle_in_transaction_session_timeout', '0', false),
     set_config('lock_timeout', '60s', false),
@@ -41,14 +41,14 @@ const SETTINGS: &str = "SELECT set_config('statement_timeout', '0', false),
 /// A PostgreSQL database that is being filled.
 pub struct Postgres {
     options: PgConnectOptions,
-    /// Holds the lock of seeders; one statement at a time.
+    /// Holds the seeders' lock; runs one statement at a time.
     control: PgConnection,
-    /// One for each job.
+    /// One connection for each job.
     workers: Vec<PgConnection>,
 }
 
 impl Postgres {
-    /// Connects, alone among seeders.
+    /// Connects, and waits until no other seeder is running.
     ///
     /// # Errors
     /// `Sql` if the database cannot be reached.
@@ -58,7 +58,7 @@ impl Postgres {
         let lock = "SELECT pg_try_advisory_lock($1)";
         if !sqlx::query_scalar(lock).bind(SEED_LOCK).fetch_one(&mut control).await? {
             watch.note(SeedEvent::Waiting);
-            // Not bounded by lock_timeout: another seed takes as long as it takes.
+            // Not limited by lock_timeout: another seed may take long.
             control.execute("SET lock_timeout = 0").await?;
             sqlx::query("SELECT pg_advisory_lock($1)").bind(SEED_LOCK).execute(&mut control).await?;
             control.execute(SETTINGS).await?;
@@ -109,10 +109,10 @@ impl Target for Postgres {
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.control).await?)
     }
 
-    async fn take_away(&mut self, defer_indexes: bool) -> Result<(), SeedError> {
-        away::restore(&mut self.control, away::TRIGGERS).await?;
+    async fn drop_deferred(&mut self, defer_indexes: bool) -> Result<(), SeedError> {
+        dropped::restore(&mut self.control, dropped::TRIGGERS).await?;
         if defer_indexes {
-            return away::take_indexes(&mut self.control).await;
+            return dropped::drop_indexes(&mut self.control).await;
         }
         self.restore(&|_: SeedEvent| {}).await.map(|_| ())
     }
@@ -123,9 +123,9 @@ impl Target for Postgres {
         let sql = "INSERT INTO seeding_steps (name, parameters) VALUES ($1, $2)
             ON CONFLICT (name) DO UPDATE SET started_at = now()";
         sqlx::query(sql).bind(step.name).bind(&load.parameters).execute(&mut *begin).await?;
-        away::take_triggers(&mut begin, step).await?;
+        dropped::drop_triggers(&mut begin, step).await?;
         if load.begun {
-            // Later steps' tables, which refer to this one, are empty or as unfinished.
+            // Tables of later steps refer to this one, so they are empty or unfinished, too.
             let tables = std::iter::once(step.table).chain(step.sides.iter().map(|side| side.table));
             let tables: Vec<_> = tables.map(|table| format!(r#""{table}""#)).collect();
             begin.execute(AssertSqlSafe(format!("TRUNCATE {} CASCADE", tables.join(", ")))).await?;
@@ -135,15 +135,15 @@ impl Target for Postgres {
         let rows = match load::load(&mut self.workers, &load).await {
             Ok(rows) => rows,
             Err(error) => {
-                // The others were stopped in the middle of a COPY. If the server is gone, whoever
-                // needs them will say so.
+                // The other connections were stopped during a COPY. If the server is down, their next
+                // use reports it.
                 let _ = self.reconnect().await;
                 return Err(error);
             }
         };
 
         let mut end = self.control.begin().await?;
-        away::restore(&mut end, away::TRIGGERS).await?;
+        dropped::restore(&mut end, dropped::TRIGGERS).await?;
         for sql in (step.finish)(&load.world, DbBackend::Postgres) {
             end.execute(AssertSqlSafe(sql)).await?;
         }
@@ -161,7 +161,7 @@ impl Target for Postgres {
     }
 
     async fn restore(&mut self, watch: &dyn Watch) -> Result<u64, SeedError> {
-        away::restore_all(&mut self.control, &mut self.workers, watch).await
+        dropped::restore_all(&mut self.control, &mut self.workers, watch).await
     }
 
     async fn tidy(&mut self, parameters: &str) -> Result<(), SeedError> {
@@ -172,8 +172,8 @@ impl Target for Postgres {
         for table in tables {
             let size = AssertSqlSafe(format!(r#"SELECT pg_total_relation_size('"{table}"')"#));
             let bytes: i64 = sqlx::query_scalar(size).fetch_one(&mut self.control).await?;
-            // Statistics make the planner choose well, and the visibility map serves counts; what
-            // waits in a GIN index is sorted in.
+            // Statistics help the planner, the visibility map speeds up counts, and pending entries
+            // of GIN indexes are sorted in.
             statements.push((bytes, format!(r#"VACUUM (ANALYZE) "{table}""#)));
         }
         statements.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));

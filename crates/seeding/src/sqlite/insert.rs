@@ -1,6 +1,6 @@
 //! Multi-row inserts, prepared once for each step.
 //!
-//! Rows are made on a thread of their own while those before them are inserted.
+//! Another thread makes rows while earlier ones are inserted.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::error::SeedError;
 use crate::fakes::World;
 use crate::steps::SeedStep;
 
-/// Bound values of one statement: more do not make it faster.
+/// Bound values of one statement. More would not be faster.
 const VALUES_MAX: usize = 1_000;
 
-/// Statements' worth of values that wait to be inserted.
+/// Number of batches that wait to be inserted.
 const BATCHES_WAITING: usize = 4;
 
 /// The values of some rows, one after the other.
 type InsertBatch = Vec<Value>;
 
-/// Inserts the rows of some groups; returns how many there were.
+/// Inserts the rows of some groups and returns their number.
 pub async fn store(
     connection: &mut SqliteConnection,
     step: &'static SeedStep,
@@ -44,7 +44,7 @@ pub async fn store(
         for value in batch {
             bind(&mut arguments, value).ok_or(SeedError::Value { table: step.table })?;
         }
-        // Full batches all have one text, whose prepared form the connection keeps.
+        // Full batches have the same text, whose prepared form the connection caches.
         sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection).await?;
         stored += u64::try_from(rows).unwrap_or(u64::MAX);
     }
@@ -52,7 +52,7 @@ pub async fn store(
     Ok(stored)
 }
 
-/// Makes rows, batch by batch, as long as anybody takes them.
+/// Makes rows batch by batch, while they are received.
 fn make(world: &World, step: &SeedStep, groups: Range<u32>, sender: &Sender<InsertBatch>) {
     let width = (step.columns)().len();
     let values_max = VALUES_MAX / width * width;
@@ -62,7 +62,7 @@ fn make(world: &World, step: &SeedStep, groups: Range<u32>, sender: &Sender<Inse
             batch.extend(row);
             if batch.len() >= values_max {
                 let full = std::mem::replace(&mut batch, InsertBatch::with_capacity(values_max));
-                // When nobody takes it the load has stopped, and says why elsewhere.
+                // Nobody receives when the load has stopped; the error is reported elsewhere.
                 let _ = sender.blocking_send(full);
             }
         });
@@ -81,7 +81,7 @@ fn statement(table: &str, columns: &[&str], rows: usize) -> String {
     format!(r#"INSERT INTO "{table}" ({}) VALUES {}"#, names.join(", "), vec![row; rows].join(", "))
 }
 
-/// Binds a value in the form that the schema wants; `None` for a type that no column of ours has.
+/// Binds a value as the schema stores it; `None` for an unsupported type.
 fn bind(arguments: &mut SqliteArguments, value: Value) -> Option<()> {
     let bound = match value {
         Value::Bool(value) => arguments.add(value),

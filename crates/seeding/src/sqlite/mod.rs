@@ -1,8 +1,7 @@
-//! Filling SQLite: one connection, prepared inserts of many rows, a transaction for each step.
+//! Fills SQLite: one connection, prepared inserts of many rows, one transaction for each step.
 //!
-//! Triggers, and indexes that are put off, are dropped and made again within the step's
-//! transaction: whatever happens, they are there when it ends. So no step is ever half done, and
-//! two seeders with the same parameters would merely share the work.
+//! Triggers and deferred indexes are dropped and created again in the step's transaction, so they always exist when
+//! it ends. A step is therefore never half done, and two seeders with the same parameters only share the work.
 
 mod insert;
 
@@ -25,12 +24,12 @@ impl Sqlite {
     /// # Errors
     /// `Sql` if that fails.
     pub async fn open(options: &SqliteConnectOptions) -> Result<Self, SeedError> {
-        // 64 MB instead of 2: what does not fit is written to the log in the middle of the step.
+        // 64 MB instead of 2: the rest is written to the log during the step.
         let options = options.clone().pragma("cache_size", "-65536");
         Ok(Self(SqliteConnection::connect_with(&options).await?))
     }
 
-    /// Refuses rows that point nowhere, since keys were not enforced while they came.
+    /// Refuses rows with invalid references, since foreign keys were off during the load.
     async fn check_keys(&mut self, table: &str) -> Result<(), SeedError> {
         let sql = format!(r#"SELECT "table" FROM pragma_foreign_key_check('{table}') LIMIT 1"#);
         match sqlx::query(AssertSqlSafe(sql)).fetch_optional(&mut self.0).await? {
@@ -41,8 +40,8 @@ impl Sqlite {
 
     async fn fill(&mut self, load: &Load) -> Result<u64, SeedError> {
         let step = load.step;
-        // Taking the write lock at once: upgrading a read lock later fails when another process has
-        // written meanwhile.
+        // Take the write lock immediately: upgrading a read lock later fails if another process has written
+        // meanwhile.
         self.0.execute("BEGIN IMMEDIATE").await?;
         let sql = "INSERT INTO seeding_steps (name, parameters) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let noted = sqlx::query(sql).bind(step.name).bind(&load.parameters).execute(&mut self.0).await?;
@@ -50,10 +49,10 @@ impl Sqlite {
             let sql = "SELECT parameters FROM seeding_steps WHERE name = $1";
             let theirs: String = sqlx::query_scalar(sql).bind(step.name).fetch_one(&mut self.0).await?;
             self.0.execute("ROLLBACK").await?;
-            // Another seeder was here first.
+            // Another seeder was faster.
             return if theirs == load.parameters { Ok(0) } else { Err(other_parameters(&theirs, &load.parameters)) };
         }
-        let away = self.drop_objects(step.table, load.defer_indexes).await?;
+        let dropped = self.drop_objects(step.table, load.defer_indexes).await?;
         let mut rows = 0;
         for chunk in step.chunks(&load.world) {
             let stored = insert::store(&mut self.0, step, &load.world, chunk.groups).await?;
@@ -63,8 +62,8 @@ impl Sqlite {
             load.watch.note(SeedEvent::Stored(stored));
             rows += stored;
         }
-        let of = away.len() as u64;
-        for (done, sql) in (1..).zip(away) {
+        let of = dropped.len() as u64;
+        for (done, sql) in (1..).zip(dropped) {
             self.0.execute(AssertSqlSafe(sql)).await?;
             if load.defer_indexes {
                 load.watch.note(SeedEvent::Restored(done, of));
@@ -85,8 +84,8 @@ impl Sqlite {
         Ok(rows)
     }
 
-    /// Drops the triggers of a table, and its indexes if they are put off; gives the statements that
-    /// make them again, in their order. Keys that are part of the table's own definition stay.
+    /// Drops the triggers of a table, and its indexes if they are deferred. Returns the statements that create them
+    /// again, in order. Keys in the table's definition stay.
     async fn drop_objects(&mut self, table: &str, with_indexes: bool) -> Result<Vec<String>, SeedError> {
         let sql = "SELECT type, name, sql FROM sqlite_schema
             WHERE tbl_name = $1 AND sql IS NOT NULL AND (type = 'trigger' OR type = 'index' AND $2) ORDER BY rowid";
@@ -104,7 +103,9 @@ impl Sqlite {
 /// Refuses to mix the rows of two seeds.
 fn other_parameters(theirs: &str, ours: &str) -> SeedError {
     match (Parameters::from_text(theirs), Parameters::from_text(ours)) {
-        (Some(began), Some(asked)) => SeedError::OtherParameters { began: Box::new(began), asked: Box::new(asked) },
+        (Some(began), Some(requested)) => {
+            SeedError::OtherParameters { began: Box::new(began), requested: Box::new(requested) }
+        }
         _ => SeedError::Marks(theirs.to_owned()),
     }
 }
@@ -124,7 +125,7 @@ impl Target for Sqlite {
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.0).await?)
     }
 
-    async fn take_away(&mut self, defer_indexes: bool) -> Result<(), SeedError> {
+    async fn drop_deferred(&mut self, defer_indexes: bool) -> Result<(), SeedError> {
         if defer_indexes {
             self.0.execute("PRAGMA foreign_keys = OFF").await?;
         }
@@ -134,7 +135,7 @@ impl Target for Sqlite {
     async fn load(&mut self, load: Load) -> Result<u64, SeedError> {
         let outcome = self.fill(&load).await;
         if outcome.is_err() {
-            // Some errors have rolled back already, and then this one says so.
+            // After some errors the transaction is already rolled back, and this fails.
             let _ = self.0.execute("ROLLBACK").await;
         }
         outcome
@@ -146,12 +147,12 @@ impl Target for Sqlite {
     }
 
     async fn tidy(&mut self, parameters: &str) -> Result<(), SeedError> {
-        // Without statistics SQLite chooses its indexes blindly.
+        // Without statistics SQLite chooses indexes badly.
         self.0.execute("ANALYZE").await?;
         let sql = "INSERT INTO seeding_steps (name, parameters, finished_at)
             VALUES ($1, $2, replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+')) ON CONFLICT DO NOTHING";
         sqlx::query(sql).bind(ALL_DONE).bind(parameters).execute(&mut self.0).await?;
-        // The log is as large as the largest step, until somebody says that it may shrink.
+        // The log keeps the size of the largest step until it is truncated.
         self.0.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
         Ok(())
     }

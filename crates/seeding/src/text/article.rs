@@ -1,4 +1,4 @@
-//! Publications: their titles and their text, in paragraphs.
+//! Publications: titles, and texts in paragraphs.
 
 use super::template::{Deck, Scene, sentence};
 use crate::fakes::dice::{Dice, between, chance};
@@ -113,7 +113,7 @@ pub fn title(scene: &Scene<'_>, dice: &mut Dice) -> String {
     sentence(TITLES, scene, dice)
 }
 
-/// A publication's text of so many sentences, in paragraphs of three to seven.
+/// A publication's text of `count` sentences, in paragraphs of three to seven.
 pub fn article(count: u32, scene: &Scene<'_>, dice: &mut Dice) -> String {
     let mut text = String::with_capacity(count as usize * 140);
     let mut left_in_paragraph = between(3, 7, dice);
@@ -122,7 +122,7 @@ pub fn article(count: u32, scene: &Scene<'_>, dice: &mut Dice) -> String {
         let list = match number {
             0 => OPENINGS,
             _ if number + 1 == count => CLOSINGS,
-            // A long text takes up its subject anew at times.
+            // A long text sometimes returns to its subject.
             _ if left_in_paragraph == 0 && chance(8, dice) => OPENINGS,
             _ => BODY,
         };

@@ -1,4 +1,4 @@
-//! What is told about persons and users.
+//! Biographies of persons and users.
 
 use fake::Fake;
 use fake::faker::company::raw::{Industry, Profession};
@@ -97,14 +97,14 @@ const USER: &[&str] = &[
     "Киноман{@|ка} со стажем.",
 ];
 
-/// A person's story: what they do, then one to three facts.
+/// A person's biography: what they do, then one to three facts.
 pub fn person_bio(position: &str, scene: &Scene<'_>, dice: &mut Dice) -> String {
     let work = OF_WORK.iter().find(|(title, _)| *title == position).map_or(OTHER_WORK, |(_, list)| list);
     let facts = 1 + under(3, dice);
     format!("{} {}", sentence(work, scene, dice), sentences(facts, CAREER, scene, dice))
 }
 
-/// What a user says about themself.
+/// A user's description of themself.
 pub fn user_bio(scene: &Scene<'_>, dice: &mut Dice) -> String {
     let mut text = sentence(USER, scene, dice);
     if chance(35, dice) {

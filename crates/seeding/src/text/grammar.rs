@@ -1,8 +1,7 @@
 //! Declension of Russian nouns and adjectives, singular, by rule.
 //!
-//! A word is written in the nominative; its last letters tell how it
-//! declines. What the letters cannot tell (gender of a soft sign, a fleeting
-//! vowel, stress on the ending) the word carries as a mark.
+//! A word is written in the nominative. Its last letters determine its declension. Marks give what the letters do not
+//! show: the gender of a soft sign, a fleeting vowel, stress on the ending.
 
 /// Grammatical gender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,33 +41,33 @@ pub struct Noun {
     stressed: bool,
 }
 
-/// A thing or a notion, declined by its last letters; a soft sign is feminine.
+/// An inanimate noun, declined by its last letters. A soft sign is feminine.
 pub const fn thing(word: &'static str) -> Noun {
     Noun { word, stem: "", gender: None, animate: false, stressed: false }
 }
 
-/// A man, or an animate word of masculine gender.
+/// An animate masculine noun.
 pub const fn man(word: &'static str) -> Noun {
     Noun { animate: true, gender: Some(Gender::Male), ..thing(word) }
 }
 
-/// A woman, or an animate word of feminine gender.
+/// An animate feminine noun.
 pub const fn woman(word: &'static str) -> Noun {
     Noun { animate: true, gender: Some(Gender::Female), ..thing(word) }
 }
 
 impl Noun {
-    /// Gives the stem that all cases but the nominative have: `отец`, `отц`.
+    /// Sets the stem of all cases but the nominative: `отец`, `отц`.
     pub const fn stem(self, stem: &'static str) -> Self {
         Self { stem, ..self }
     }
 
-    /// Marks that the endings carry the stress: `ножом`, `семьёй`.
+    /// Marks that the endings are stressed: `ножом`, `семьёй`.
     pub const fn stressed(self) -> Self {
         Self { stressed: true, ..self }
     }
 
-    /// Marks a masculine word in a soft sign: `спектакль`.
+    /// Marks a masculine noun with a soft sign: `спектакль`.
     pub const fn male(self) -> Self {
         Self { gender: Some(Gender::Male), ..self }
     }
@@ -82,7 +81,7 @@ impl Noun {
         })
     }
 
-    /// Whether the accusative follows the genitive.
+    /// Whether the accusative equals the genitive.
     pub fn is_animate(&self) -> bool {
         self.animate
     }
@@ -170,7 +169,7 @@ fn masculine(stem: &str, end: char, case: Case, animate: bool, stressed: bool) -
     let soft = matches!(end, 'ь' | 'й');
     match case {
         Case::Accusative if animate => masculine(stem, end, Case::Genitive, animate, stressed),
-        // Lifeless words in another letter are the same in both cases.
+        // Inanimate nouns are the same in both cases.
         Case::Accusative => "ь",
         Case::Genitive if soft => "я",
         Case::Genitive => "а",
@@ -185,7 +184,7 @@ fn masculine(stem: &str, end: char, case: Case, animate: bool, stressed: bool) -
     }
 }
 
-/// An adjective, given in the masculine nominative, agreeing with a noun.
+/// An adjective, written in the masculine nominative, in agreement with a noun.
 pub fn agree(adjective: &str, gender: Gender, case: Case, animate: bool) -> String {
     let stem = without_last(without_last(adjective));
     let soft = adjective.ends_with("ий") && !matches!(last(stem), 'г' | 'к' | 'х');

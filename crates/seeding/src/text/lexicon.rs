@@ -1,8 +1,8 @@
-//! The words that sentences are made of, by class.
+//! The words of sentences, by class.
 
 use super::grammar::{Noun, man, thing, woman};
 
-/// A place with the preposition that goes with it: `в городе`, `на острове`.
+/// A place with its prepositions: `в городе`, `на острове`.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// The place's name.
@@ -38,7 +38,7 @@ pub const HEROES: &[Noun] = &[
     woman("мечтательница"),
 ];
 
-/// What heroes are like.
+/// Traits of heroes.
 #[rustfmt::skip]
 pub const HERO_TRAITS: &[&str] = &[
     "молодой", "пожилой", "одинокий", "бывший", "знаменитый", "скромный", "упрямый", "разочарованный", "честный",
@@ -58,7 +58,7 @@ pub const OTHERS: &[Noun] = &[
     woman("ученица"), woman("незнакомка"), woman("коллега"), woman("помощница"),
 ];
 
-/// What those people are like.
+/// Traits of these people.
 #[rustfmt::skip]
 pub const OTHER_TRAITS: &[&str] = &[
     "старший", "младший", "давний", "случайный", "странный", "верный", "заклятый", "болтливый", "молчаливый",
@@ -83,7 +83,7 @@ pub const PLACES: &[Place] = &[
     upon(thing("киностудия")),
 ];
 
-/// What places are like.
+/// Traits of places.
 #[rustfmt::skip]
 pub const PLACE_TRAITS: &[&str] = &[
     "маленький", "большой", "приморский", "заброшенный", "северный", "южный", "далёкий", "старый", "шумный", "тихий",
@@ -104,7 +104,7 @@ pub const OBJECTS: &[Noun] = &[
     thing("расписка"), thing("партитура"),
 ];
 
-/// What things are like.
+/// Traits of things.
 #[rustfmt::skip]
 pub const OBJECT_TRAITS: &[&str] = &[
     "старый", "пропавший", "чужой", "загадочный", "бесценный", "последний", "потерянный", "секретный", "старинный",
@@ -112,7 +112,7 @@ pub const OBJECT_TRAITS: &[&str] = &[
     "древний", "семейный", "разбитый", "неизвестный",
 ];
 
-/// What happens.
+/// Events.
 #[rustfmt::skip]
 pub const EVENTS: &[Noun] = &[
     thing("встреча"), thing("ошибка"), thing("катастрофа"), thing("преступление"), thing("исчезновение"),
@@ -123,14 +123,14 @@ pub const EVENTS: &[Noun] = &[
     thing("признание"), thing("наводнение"), thing("съёмка"),
 ];
 
-/// What events are like.
+/// Traits of events.
 #[rustfmt::skip]
 pub const EVENT_TRAITS: &[&str] = &[
     "случайный", "роковой", "неожиданный", "странный", "громкий", "давний", "внезапный", "нелепый", "опасный",
     "страшный", "долгожданный", "неудачный", "первый", "последний", "тайный", "ночной", "невероятный", "вынужденный",
 ];
 
-/// Feelings and notions.
+/// Feelings and ideas.
 #[rustfmt::skip]
 pub const FEELINGS: &[Noun] = &[
     thing("память"), thing("надежда"), thing("свобода"), thing("ревность"), thing("дружба"), thing("вина"),
@@ -140,14 +140,14 @@ pub const FEELINGS: &[Noun] = &[
     thing("отчаяние"), thing("любопытство"),
 ];
 
-/// What feelings are like.
+/// Traits of feelings.
 #[rustfmt::skip]
 pub const FEELING_TRAITS: &[&str] = &[
     "первый", "настоящий", "запоздалый", "тихий", "слепой", "подлинный", "мучительный", "безответный", "светлый",
     "давний", "внезапный", "общий", "человеческий", "простой", "хрупкий",
 ];
 
-/// Parts of a film that one talks about.
+/// Aspects of a movie.
 #[rustfmt::skip]
 pub const ASPECTS: &[Noun] = &[
     thing("сюжет"), thing("музыка"), thing("монтаж").stressed(), thing("финал"), thing("сценарий"),
@@ -158,7 +158,7 @@ pub const ASPECTS: &[Noun] = &[
     thing("ансамбль").male(),
 ];
 
-/// What a part of a film is like without praise or blame.
+/// Neutral traits of aspects.
 #[rustfmt::skip]
 pub const ASPECT_TRAITS: &[&str] = &[
     "общий", "авторский", "визуальный", "внутренний", "узнаваемый", "неспешный", "сдержанный", "нервный",
@@ -181,7 +181,7 @@ pub const BAD: &[&str] = &[
     "невнятный", "блёклый",
 ];
 
-/// Kinds of films, as they are called in talk.
+/// Genres of movies.
 #[rustfmt::skip]
 pub const GENRES: &[Noun] = &[
     thing("драма"), thing("комедия"), thing("детектив"), thing("мелодрама"), thing("притча"), thing("триллер"),
@@ -189,7 +189,7 @@ pub const GENRES: &[Noun] = &[
     thing("фильм"), thing("картина"), thing("лента"), thing("работа"),
 ];
 
-/// Nouns of a class, by the name that templates use.
+/// The nouns of a class, by its name in templates.
 pub fn nouns(class: &str) -> Option<(&'static [Noun], &'static [&'static str])> {
     Some(match class {
         "hero" => (HEROES, HERO_TRAITS),
@@ -203,7 +203,7 @@ pub fn nouns(class: &str) -> Option<(&'static [Noun], &'static [&'static str])> 
     })
 }
 
-/// Adjectives of a list, by the name that templates use.
+/// The adjectives of a list, by its name in templates.
 pub fn adjectives(list: &str) -> Option<&'static [&'static str]> {
     Some(match list {
         "good" => GOOD,

@@ -1,8 +1,7 @@
-//! Russian texts with structure and agreement: plots, articles, comments,
-//! stories of people, titles.
+//! Russian texts with structure and agreement: plots, articles, comments, biographies, titles.
 //!
-//! `grammar` declines, `lexicon` and `phrases` hold the words, `template`
-//! joins them; the other modules are lists of templates for one kind of text.
+//! `grammar` declines, `lexicon` and `phrases` contain the words, `template` combines them. The other modules are
+//! lists of templates, each for one kind of text.
 
 pub mod article;
 pub mod bio;

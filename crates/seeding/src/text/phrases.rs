@@ -1,4 +1,4 @@
-//! Small turns of phrase that templates name as `{list}`.
+//! Short phrases that templates name as `{list}`.
 
 #[rustfmt::skip]
 const WHEN: &[&str] = &[
@@ -81,7 +81,7 @@ const AUDIENCE: &[&str] = &[
 
 const NO_LIST: &[&str] = &[""];
 
-/// The list of a name; an unknown name gives nothing to say.
+/// The list with a name; empty for an unknown name.
 pub fn list(name: &str) -> &'static [&'static str] {
     match name {
         "when" => WHEN,

@@ -1,4 +1,4 @@
-//! Plots of films.
+//! Plots of movies.
 
 use super::template::{Scene, sentence, sentences};
 use crate::fakes::dice::{Dice, under};

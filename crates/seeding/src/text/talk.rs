@@ -1,14 +1,14 @@
-//! Reviews and comments: opinions, questions, and replies that answer.
+//! Reviews and comments: opinions, questions, and replies.
 
 use super::template::{Scene, sentence, sentences};
 use crate::fakes::dice::{Dice, chance, under};
 
-/// What a comment says, which decides how it may be answered.
+/// The tone of a comment, which determines the replies to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// The writer liked it.
     Praise,
-    /// The writer did not.
+    /// The writer did not like it.
     Blame,
     /// Neither for nor against.
     Remark,
@@ -18,10 +18,10 @@ pub enum Tone {
     Answer,
 }
 
-/// What a comment is about.
+/// The subject of a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TalkTopic {
-    /// A film.
+    /// A movie.
     Film,
     /// A publication.
     Publication,
@@ -181,8 +181,7 @@ const THANKS: &[&str] = &[
     "Убедили, попробую ещё раз.",
 ];
 
-/// A comment of its own on a topic: the text and its tone. `warmth` is how
-/// good the subject is held to be, in per cent.
+/// A comment that is not a reply: its text and tone. `warmth` is the quality of the subject in percent.
 pub fn comment(topic: TalkTopic, warmth: u32, scene: &Scene<'_>, dice: &mut Dice) -> (Tone, String) {
     if chance(22, dice) {
         let questions = match topic {
@@ -205,7 +204,7 @@ pub fn comment(topic: TalkTopic, warmth: u32, scene: &Scene<'_>, dice: &mut Dice
     (tone, sentences(count, list, scene, dice))
 }
 
-/// A reply that answers a comment of a tone.
+/// A reply to a comment with a tone.
 pub fn reply(to: Tone, scene: &Scene<'_>, dice: &mut Dice) -> (Tone, String) {
     let (tone, list) = match to {
         Tone::Question => (Tone::Answer, ANSWERS),

@@ -4,8 +4,8 @@
 //!
 //! | slot | becomes |
 //! |---|---|
-//! | `{hero.acc}` | a noun of the class in the case |
-//! | `{+hero.acc}`, `{good+aspect.nom}` | the same behind an agreeing adjective, of the class's own list or of a named one |
+//! | `{hero.acc}` | a noun of the class in this case |
+//! | `{+hero.acc}`, `{good+aspect.nom}` | the same after an agreeing adjective, from the class's own list or a named one |
 //! | `{in}`, `{to}`, `{from}` | a place with its preposition: в городе, в город, из города; `{+in}` with an adjective |
 //! | `{=good.ins}` | an adjective that agrees with the last noun |
 //! | `{#ся\|ась\|ось}` | by the gender of the last noun |
@@ -13,7 +13,7 @@
 //! | `{@\|а}` | by the gender of the speaker |
 //! | `{одно\|другое}` | one of the alternatives |
 //! | `{name}`, `{surname}`, `{film}` | a name of the last hero's gender, the film's title in quotes |
-//! | `{when}` | a template out of the named list, see `phrases` |
+//! | `{when}` | a template from the named list, see `phrases` |
 
 use std::collections::VecDeque;
 
@@ -22,18 +22,18 @@ use super::{lexicon, phrases};
 use crate::fakes::dice::{Dice, pick, under};
 use crate::locale::{NameOrigin, given_name, surname};
 
-/// What a text is about and who speaks.
+/// The subject of a text, and its speaker.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// Title of the film in question, without quotes.
+    /// The title of the movie, without quotes.
     pub film: &'a str,
-    /// Gender of the one who writes the text.
+    /// The gender of the text's author.
     pub speaker: Gender,
-    /// Where the heroes' names come from.
+    /// The origin of the heroes' names.
     pub origin: NameOrigin,
 }
 
-/// Writes one sentence by a template drawn from a list.
+/// Writes one sentence with a template from a list.
 pub fn sentence(templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> String {
     let template = pick(templates, dice);
     let mut writer = TemplateWriter { scene, hero: Gender::Male, noun: Gender::Male, animate: false };
@@ -42,8 +42,8 @@ pub fn sentence(templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> Strin
     capitalised(&text)
 }
 
-/// Writes sentences by templates of a list, joined by spaces. A template comes
-/// again only when the [`REST`] before it, or half of the list, were others.
+/// Writes sentences with templates from a list, joined by spaces. A template is repeated only after [`REST`]
+/// others, or half of the list.
 pub fn sentences(count: u32, templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> String {
     let mut deck = Deck::default();
     let mut text = String::new();
@@ -56,17 +56,17 @@ pub fn sentences(count: u32, templates: &[&str], scene: &Scene<'_>, dice: &mut D
     text
 }
 
-/// How many other templates come before one is used again.
+/// The number of other templates before one is repeated.
 const REST: usize = 24;
 
-/// Writes sentences whose templates do not come again soon.
+/// Writes sentences without repeating templates soon.
 #[derive(Debug, Default)]
 pub struct Deck<'a> {
     used: VecDeque<&'a str>,
 }
 
 impl<'a> Deck<'a> {
-    /// Writes one sentence by a template that has rested.
+    /// Writes one sentence with a template that was not used recently.
     pub fn sentence(&mut self, templates: &[&'a str], scene: &Scene<'_>, dice: &mut Dice) -> String {
         let mut template = pick(templates, dice);
         let rest = REST.min(templates.len() / 2);
@@ -79,8 +79,7 @@ impl<'a> Deck<'a> {
     }
 }
 
-/// The text with a capital letter at its start, also behind a quote, and after
-/// each stop.
+/// The text with a capital letter at its start, also after a quote, and after each stop.
 pub fn capitalised(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut is_start = true;

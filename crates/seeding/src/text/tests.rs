@@ -1,4 +1,4 @@
-//! What every text must be: Russian, whole, and varied.
+//! Properties of every text: it is Russian, complete, and varied.
 
 use std::collections::HashSet;
 
@@ -58,7 +58,7 @@ fn articles_are_russian_and_varied() {
 }
 
 #[test]
-fn an_article_has_so_many_sentences() {
+fn an_article_has_the_requested_sentences() {
     let short = make(1, |scene, dice| article::article(1, scene, dice));
     assert!(!short[0].contains('\n'));
     assert!(make(1, |scene, dice| article::article(0, scene, dice))[0].is_empty());
@@ -88,7 +88,7 @@ fn a_question_is_answered() {
 }
 
 #[test]
-fn stories_of_people_are_russian() {
+fn biographies_are_russian() {
     for position in POSITIONS.into_iter().chain([""]) {
         assert_russian(&make(200, |scene, dice| bio::person_bio(position, scene, dice)));
     }

@@ -1,12 +1,11 @@
-//! Titles of films: Russian ones, and the pairs of a Russian title with its
-//! original in English, Spanish or French.
+//! Titles of movies: Russian ones, and pairs of a Russian title and its original in English, Spanish or French.
 
 use super::grammar::{Case, Gender, Noun, agree, thing};
 use super::template::{Scene, sentence};
 use crate::fakes::dice::{Dice, between, chance, pick, under};
 use crate::locale::{CASE_SURNAMES, NameOrigin};
 
-/// A noun in four languages; `true` marks the feminine.
+/// A noun in four languages. `true` means feminine.
 #[derive(Clone, Copy)]
 struct TitleWord {
     ru: Noun,
@@ -15,8 +14,7 @@ struct TitleWord {
     fr: (&'static str, bool),
 }
 
-/// An adjective in four languages, masculine and feminine; Spanish and French
-/// put it before the noun when `before` says so.
+/// An adjective in four languages, masculine and feminine. With `before`, Spanish and French put it before the noun.
 #[derive(Clone, Copy)]
 struct Quality {
     ru: &'static str,
@@ -134,7 +132,7 @@ const RUSSIAN: &[&str] = &[
     "{Тайна|Исповедь|Молчание|Последнее дело|Сон} {+hero.gen}",
 ];
 
-/// A film's Russian title and, for a film of another origin, the original.
+/// A movie's Russian title and, unless it is Russian, its original title.
 pub fn title(origin: NameOrigin, dice: &mut Dice) -> (String, Option<String>) {
     if origin == NameOrigin::Russian {
         return (russian(dice), None);

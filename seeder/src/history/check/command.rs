@@ -13,27 +13,27 @@ use crate::history::file::HistoryReader;
 use crate::history::line::{HistoryEnd, HistoryLine, HistoryRun};
 use crate::progress::print_error;
 
-/// A history was read, and has faults.
+/// Exit status for a history with faults.
 const FAULTS: u8 = 1;
-/// The file is not a whole history.
+/// Exit status for a file that is not a complete history.
 const UNUSABLE: u8 = 2;
-/// Faults that the text names.
+/// Maximum number of faults in the text.
 const SHOWN_MAX: usize = 100;
 
-/// What a history tells.
-pub(super) struct Checked {
+/// A history and the result of its check.
+pub(super) struct HistoryCheck {
     pub(super) run: HistoryRun,
     pub(super) end: HistoryEnd,
     pub(super) conclusion: Conclusion,
 }
 
-/// Checks a file, and reports on standard output.
+/// Checks a file and prints the report on standard output.
 pub fn run(path: &Path, is_json: bool) -> ExitCode {
     let checked = HistoryReader::open(path).and_then(check);
     match checked {
         Ok(checked) => {
             let text = if is_json { checked.to_json() } else { checked.to_text() };
-            // Whoever does not read it learns from the status.
+            // If nobody reads the text, the status still has the result.
             let _ = writeln!(io::stdout(), "{text}");
             if checked.conclusion.findings.total() == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAULTS) }
         }
@@ -44,24 +44,24 @@ pub fn run(path: &Path, is_json: bool) -> ExitCode {
     }
 }
 
-/// Reads all of a history.
+/// Reads a complete history.
 ///
 /// # Errors
-/// It is not a whole history.
-pub(super) fn check<R: BufRead>(mut reader: HistoryReader<R>) -> anyhow::Result<Checked> {
+/// The history is incomplete.
+pub(super) fn check<R: BufRead>(mut reader: HistoryReader<R>) -> anyhow::Result<HistoryCheck> {
     let run = reader.run()?;
     let mut checker = Checker::new(run.clone());
     while let Some(line) = reader.next_line()? {
         if let HistoryLine::End(end) = line {
             let conclusion = checker.conclude(end.read, end.heard);
-            return Ok(Checked { run, end, conclusion });
+            return Ok(HistoryCheck { run, end, conclusion });
         }
         checker.take(&line)?;
     }
     Err(anyhow!("the history ends without its last line"))
 }
 
-impl Checked {
+impl HistoryCheck {
     pub(super) fn to_text(&self) -> String {
         let Self { run, end, conclusion } = self;
         let (counts, findings) = (&conclusion.counts, &conclusion.findings);
@@ -70,9 +70,9 @@ impl Checked {
             run.id, counts.calls, counts.events, run.listeners, counts.things, counts.reads, counts.found
         )];
         for (is_checked, what) in [
-            (end.read, "what was there at the end: the load could not read it"),
-            (end.heard, "whether listeners heard of everything: there were none, or the server was away at the end"),
-            (counts.reads > 0, "what sessions read: they read nothing"),
+            (end.read, "the values at the end: the load could not read them"),
+            (end.heard, "whether listeners received everything: there were none, or the server was down at the end"),
+            (counts.reads > 0, "the reads of sessions: there were none"),
         ] {
             if !is_checked {
                 text.push(format!("not checked: {what}"));
@@ -81,7 +81,7 @@ impl Checked {
         let delays = conclusion.feed_outages;
         if delays.count > 0 {
             text.push(format!(
-                "listeners heard of nothing {} times for more than a second, {:.1} s at most",
+                "listeners received nothing {} times for more than a second, {:.1} s at most",
                 delays.count, delays.longest
             ));
         }

@@ -1,7 +1,7 @@
-//! What listeners heard, compared: whoever hears an event first writes it down, the others compare.
+//! Compares the events of listeners: the first listener that receives an event records it, the others are compared.
 //!
-//! The feed has parts: a listener whose cursor has expired begins anew, at a place a little before others or behind
-//! them. Its first events are held until one comes that the part begins with.
+//! The feed has parts. A listener whose cursor has expired starts a new part, at a position near that of others. Its
+//! first events are held until the first event of the part arrives.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -15,97 +15,98 @@ use super::register::NONE;
 pub struct FeedEntry {
     /// The hash of the comment's id.
     key: u64,
-    /// The comment, if it is of the run.
+    /// The number of the comment, if the run made it.
     pub comment: u32,
-    /// Where it was heard first.
+    /// The line where it was received first.
     pub line: u32,
 }
 
-/// Where a listener is.
+/// The position of a listener.
 #[derive(Debug)]
-enum ListenerPlace {
-    /// So many events of its part are behind it.
+enum ListenerPosition {
+    /// The number of events of its part that it has received.
     At(usize),
-    /// What it has heard is not yet known to be before or in its part.
+    /// Its events are not yet known to be before the part or in it.
     Joining(Vec<FeedEntry>),
 }
 
 /// A listener.
 #[derive(Debug)]
-struct ListenerState {
+struct ListenerProgress {
     part: usize,
-    place: ListenerPlace,
+    position: ListenerPosition,
     number: u32,
 }
 
 /// Events between two losses of history.
 #[derive(Debug, Default)]
 pub struct FeedPart {
-    /// In order.
+    /// The events in order.
     pub order: Vec<FeedEntry>,
-    places: HashMap<u64, usize, BuildHasherDefault<DefaultHasher>>,
+    positions: HashMap<u64, usize, BuildHasherDefault<DefaultHasher>>,
 }
 
-/// All that listeners heard.
+/// All events of all listeners.
 #[derive(Debug, Default)]
-pub struct Feed {
-    /// Its parts.
+pub struct FeedHistory {
+    /// The parts.
     pub parts: Vec<FeedPart>,
-    listeners: Vec<ListenerState>,
-    /// How many events there were.
+    listeners: Vec<ListenerProgress>,
+    /// The number of events.
     pub events: u64,
-    /// When a listener began anew last.
+    /// When a listener last restarted.
     pub restarted: Option<u64>,
 }
 
-/// What hearing an event tells.
-pub struct Hearing {
+/// How an event fits the feed.
+pub struct EventMatch {
     /// The part, counted from 1.
     pub part: u8,
-    /// Whether nobody had heard of it in this part.
+    /// Whether it is the first time in this part.
     pub is_first: bool,
 }
 
-impl Feed {
-    /// So many listeners, behind one cursor.
+impl FeedHistory {
+    /// A feed with listeners that start at one cursor.
     pub fn new(listeners: u32) -> Self {
-        let listeners =
-            (0..listeners).map(|number| ListenerState { part: 0, place: ListenerPlace::At(0), number }).collect();
+        let listeners = (0..listeners)
+            .map(|number| ListenerProgress { part: 0, position: ListenerPosition::At(0), number })
+            .collect();
         Self { parts: vec![FeedPart::default()], listeners, events: 0, restarted: None }
     }
 
-    /// How many listeners there are.
+    /// The number of listeners.
     pub fn listeners(&self) -> usize {
         self.listeners.len()
     }
 
-    /// One listener more, behind the first cursor: the numbers follow each other. Says whether there is this one.
+    /// Whether this listener exists. The next number adds a listener at the first cursor.
     pub fn has(&mut self, number: u32) -> bool {
         let count = self.listeners.len();
         if number as usize == count {
-            self.listeners.push(ListenerState { part: 0, place: ListenerPlace::At(0), number });
+            self.listeners.push(ListenerProgress { part: 0, position: ListenerPosition::At(0), number });
         }
         number as usize <= count
     }
 
-    /// A listener begins anew.
+    /// A listener restarts with a new cursor.
     pub fn restart(&mut self, listener: u32, at: u64) {
         let listener = &mut self.listeners[listener as usize];
         listener.part += 1;
-        listener.place = ListenerPlace::Joining(Vec::new());
+        listener.position = ListenerPosition::Joining(Vec::new());
         if listener.part == self.parts.len() {
             self.parts.push(FeedPart::default());
         }
         self.restarted = self.restarted.max(Some(at));
     }
 
-    /// A listener hears of an event.
-    pub fn hear(&mut self, listener: u32, id: &str, comment: u32, line: u32, findings: &mut Findings) -> Hearing {
+    /// A listener receives an event.
+    pub fn receive(&mut self, listener: u32, id: &str, comment: u32, line: u32, findings: &mut Findings) -> EventMatch {
         self.events += 1;
         let key = hash(id);
         let state = &mut self.listeners[listener as usize];
         let part = &mut self.parts[state.part];
-        let known = part.places.get(&key).copied();
+        let known = part.positions.get(&key).copied();
         let mut shift = 0;
         let entry = FeedEntry { key, comment, line };
         if let Some(at) = known
@@ -113,32 +114,32 @@ impl Feed {
         {
             part.order[at].comment = comment;
         }
-        match &mut state.place {
-            ListenerPlace::At(place) => {
-                *place = part.follow(*place, known, entry, id, state.number, findings);
+        match &mut state.position {
+            ListenerPosition::At(position) => {
+                *position = part.follow(*position, known, entry, id, state.number, findings);
             }
-            ListenerPlace::Joining(held) => {
+            ListenerPosition::Joining(held) => {
                 held.push(entry);
                 match known {
-                    // Its first events come before what others began with.
+                    // Its first events precede those with which others began.
                     Some(0) => {
                         held.pop();
                         part.begin_with(held);
                         shift = held.len();
-                        // With what follows, which shifts it.
-                        state.place = ListenerPlace::At(1);
+                        // It moves with the shift below.
+                        state.position = ListenerPosition::At(1);
                     }
                     Some(at) => {
                         if let [missed, _, ..] = held.as_slice() {
                             findings.add(FindingKind::ListenersDiffer, [missed.line, part.order[at].line], || {
-                                format!("listener {} heard an event before {id} that others did not hear", state.number)
+                                format!("listener {} received an event before {id} that others did not", state.number)
                             });
                         }
-                        state.place = ListenerPlace::At(at + 1);
+                        state.position = ListenerPosition::At(at + 1);
                     }
                     None if part.order.is_empty() => {
                         part.begin_with(held);
-                        state.place = ListenerPlace::At(held.len());
+                        state.position = ListenerPosition::At(held.len());
                     }
                     None => {}
                 }
@@ -146,34 +147,36 @@ impl Feed {
         }
         let number = state.part;
         for state in self.listeners.iter_mut().filter(|state| shift > 0 && state.part == number) {
-            if let ListenerPlace::At(place) = &mut state.place {
-                *place += shift;
+            if let ListenerPosition::At(position) = &mut state.position {
+                *position += shift;
             }
         }
-        Hearing { part: u8::try_from(number + 1).unwrap_or(u8::MAX), is_first: known.is_none() }
+        EventMatch { part: u8::try_from(number + 1).unwrap_or(u8::MAX), is_first: known.is_none() }
     }
 
-    /// Which listeners have not heard of everything.
+    /// Finds listeners that have not received everything.
     pub fn find_behind(&self, findings: &mut Findings) {
-        for ListenerState { part, place, number } in &self.listeners {
+        for ListenerProgress { part, position, number } in &self.listeners {
             let order = &self.parts[*part].order;
-            let (has, of) = match place {
-                ListenerPlace::At(place) => (*place, order.len()),
-                // It has begun anew, and heard nothing that others heard: they have missed that, or it has missed theirs.
-                ListenerPlace::Joining(held) if !held.is_empty() => {
+            let (has, of) = match position {
+                ListenerPosition::At(position) => (*position, order.len()),
+                // It restarted, and received nothing that others did: one side has missed events.
+                ListenerPosition::Joining(held) if !held.is_empty() => {
                     findings.add(FindingKind::ListenersDiffer, [held[0].line, order[0].line], || {
                         format!(
-                            "listener {number} began anew and heard {} events, of which others heard none",
+                            "listener {number} restarted and received {} events that no other listener received",
                             held.len()
                         )
                     });
                     continue;
                 }
-                ListenerPlace::Joining(_) => (0, order.len()),
+                ListenerPosition::Joining(_) => (0, order.len()),
             };
             if has < of {
                 findings.add(FindingKind::MissedEvent, [order[has].line], || {
-                    format!("listener {number} heard {has} of {of} events: it did not hear of the one that others heard next")
+                    format!(
+                        "listener {number} received {has} of {of} events: it lacks the one that others received next"
+                    )
                 });
             }
         }
@@ -181,10 +184,10 @@ impl Feed {
 }
 
 impl FeedPart {
-    /// Goes on with a listener that has heard `place` events. Gives how many it has heard then.
+    /// Advances a listener that has received `position` events. Returns how many it has then.
     fn follow(
         &mut self,
-        place: usize,
+        position: usize,
         known: Option<usize>,
         entry: FeedEntry,
         id: &str,
@@ -192,38 +195,38 @@ impl FeedPart {
         findings: &mut Findings,
     ) -> usize {
         match known {
-            Some(at) if at == place => place + 1,
-            Some(at) if at > place => {
-                let missed = self.order[place].line;
+            Some(at) if at == position => position + 1,
+            Some(at) if at > position => {
+                let missed = self.order[position].line;
                 findings.add(FindingKind::ListenersDiffer, [entry.line, missed], || {
-                    format!("listener {listener} heard of {id} where others heard of another comment")
+                    format!("listener {listener} received {id} where others received another comment")
                 });
                 at + 1
             }
             Some(at) => {
                 findings.add(FindingKind::RepeatedEvent, [entry.line, self.order[at].line], || {
-                    format!("listener {listener} heard of {id} again, or after what others heard later")
+                    format!("listener {listener} received {id} again, or after later events")
                 });
-                place
+                position
             }
-            // Others did not hear of it here; they go on as they are.
-            None if place < self.order.len() => {
-                findings.add(FindingKind::ListenersDiffer, [entry.line, self.order[place].line], || {
-                    format!("listener {listener} heard of {id} where others heard of another comment")
+            // Others did not receive it here; their positions stay.
+            None if position < self.order.len() => {
+                findings.add(FindingKind::ListenersDiffer, [entry.line, self.order[position].line], || {
+                    format!("listener {listener} received {id} where others received another comment")
                 });
-                place
+                position
             }
             None => {
-                self.places.insert(entry.key, self.order.len());
+                self.positions.insert(entry.key, self.order.len());
                 self.order.push(entry);
                 self.order.len()
             }
         }
     }
 
-    /// Puts events before those that are there.
+    /// Inserts events before those of the part.
     fn begin_with(&mut self, held: &[FeedEntry]) {
         self.order.splice(0..0, held.iter().copied());
-        self.places = self.order.iter().enumerate().map(|(place, entry)| (entry.key, place)).collect();
+        self.positions = self.order.iter().enumerate().map(|(position, entry)| (entry.key, position)).collect();
     }
 }

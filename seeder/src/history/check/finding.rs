@@ -1,37 +1,37 @@
-//! What a check finds.
+//! The faults that a check finds.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Findings that are remembered of each kind; all are counted.
+/// Faults that are stored of each kind; all are counted.
 const OF_A_KIND_MAX: usize = 100;
 
 /// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// Something acknowledged is missing.
+    /// An acknowledged change does not exist.
     Missing,
-    /// Something refused is there.
+    /// A refused change exists.
     RefusedPresent,
-    /// Something is there twice.
+    /// Something exists twice.
     Twice,
-    /// The value at the end is not the one that was acknowledged last.
+    /// The value at the end is not the last acknowledged one.
     WrongValue,
-    /// A session read what its own write had replaced.
+    /// A session read a value older than its own write.
     ReadYourWrites,
     /// A session read an older state than before.
     MonotonicReads,
-    /// Something is told before what it followed.
+    /// An event came before one that it followed.
     WritesFollowReads,
-    /// An answer was for another viewer.
+    /// A response was for another viewer.
     OtherViewer,
-    /// Listeners heard of different events, or in a different order.
+    /// Listeners received different events, or in a different order.
     ListenersDiffer,
-    /// A listener heard of an event again.
+    /// A listener received an event again.
     RepeatedEvent,
-    /// A listener, or all of them, did not hear of an event.
+    /// A listener, or all of them, did not receive an event.
     MissedEvent,
 }
 
@@ -49,9 +49,9 @@ pub struct Finding {
 /// All faults.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Findings {
-    /// How many there are of each kind.
+    /// The number of each kind.
     pub counts: BTreeMap<FindingKind, u64>,
-    /// The first of each kind.
+    /// The first faults of each kind.
     pub first: Vec<Finding>,
 }
 
@@ -61,20 +61,20 @@ impl Findings {
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         if *count <= OF_A_KIND_MAX as u64 {
-            // A line of 0 is one that nobody knows.
+            // Line 0 means unknown.
             let lines = lines.into_iter().filter(|line| *line > 0).collect();
             self.first.push(Finding { kind, text: text(), lines });
         }
     }
 
-    /// How many faults there are.
+    /// The number of faults.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()
     }
 }
 
 impl Finding {
-    /// As text, with the lines if there is a file of them.
+    /// As text, with line numbers if there is a file.
     pub fn sentence(&self, with_lines: bool) -> String {
         let lines: Vec<_> = self.lines.iter().map(u32::to_string).collect();
         match lines.len() {

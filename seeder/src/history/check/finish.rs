@@ -1,4 +1,4 @@
-//! What only the whole history tells: the values at the end, what nobody heard of, the order of events.
+//! Checks that need the whole history: the values at the end, missed events, the order of events.
 
 use super::finding::{FindingKind, Findings};
 use super::register::{Floor, NOTHING, Register, ThingKind};
@@ -6,20 +6,19 @@ use super::spans::Outages;
 use super::{Checker, Counts, Suspect};
 use crate::history::line::CallOutcome;
 
-/// What comes of a check.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub struct Conclusion {
-    /// What is wrong.
+    /// The faults.
     pub findings: Findings,
-    /// How much was judged.
+    /// How much was checked.
     pub counts: Counts,
-    /// When listeners heard of nothing for more than a second, although something was acknowledged.
+    /// When listeners received nothing for more than a second, although a comment was acknowledged.
     pub feed_outages: Outages,
 }
 
 impl Checker {
-    /// Ends the check. `read` says that the last reading is complete, `heard` that listeners had the time to hear of
-    /// everything.
+    /// Ends the check. `read`: the last reading is complete. `heard`: listeners had time to receive everything.
     pub fn conclude(mut self, read: bool, heard: bool) -> Conclusion {
         let mut findings = std::mem::take(&mut self.findings);
         for suspect in &self.suspects {
@@ -37,7 +36,7 @@ impl Checker {
         Conclusion { findings, counts: self.counts, feed_outages: self.delays.outages() }
     }
 
-    /// How many values at the end are wrong, and how many events somebody is still to hear of.
+    /// The number of wrong values at the end, and of events that some listener has not received yet.
     pub fn open(&self) -> (u64, u64) {
         let (mut end, mut heard) = (Findings::default(), Findings::default());
         self.judge_end(&mut end);
@@ -46,7 +45,7 @@ impl Checker {
         (end.total(), heard.total())
     }
 
-    /// Now that all writes are known.
+    /// Checks a read when all writes are known.
     fn judge_read(&self, suspect: &Suspect, findings: &mut Findings) {
         let Suspect { thing, value, session, floor, line, .. } = *suspect;
         let register = &self.registers[thing as usize];
@@ -63,7 +62,7 @@ impl Checker {
             }
             None if value != NOTHING && !register.is_pruned => {
                 findings.add(FindingKind::OtherViewer, [line, floor.line], || {
-                    format!("{who} read {name} as {}, which nobody has written", shown(value))
+                    format!("{who} read {name} as {}, which nobody wrote", shown(value))
                 });
             }
             _ => {
@@ -80,18 +79,18 @@ impl Checker {
     }
 
     fn judge_end(&self, findings: &mut Findings) {
-        for (place, register) in self.registers.iter().enumerate() {
+        for (index, register) in self.registers.iter().enumerate() {
             let is_found = register.reading == self.reading && self.reading > 0;
             let value = match is_found {
                 true => register.found,
                 false if register.kind.is_listed() => NOTHING,
-                // It was not read.
+                // The reading does not include it.
                 false => continue,
             };
-            let name = || self.name(u32::try_from(place).unwrap_or(u32::MAX));
+            let name = || self.name(u32::try_from(index).unwrap_or(u32::MAX));
             if is_found && register.times > 1 && value != NOTHING {
                 findings.add(FindingKind::Twice, [register.found_line], || {
-                    format!("{} was sent again and is there twice", name())
+                    format!("{} was sent again and exists twice", name())
                 });
             }
             let floor = register.final_floor();
@@ -101,7 +100,7 @@ impl Checker {
                 let is_excused = self.feed.parts.len() > 1 || self.may_be_gone(register.under, u64::MAX);
                 if !is_excused && register.possible().next().is_some() {
                     findings
-                        .add(FindingKind::Missing, [], || format!("listeners heard of {}, and it is missing", name()));
+                        .add(FindingKind::Missing, [], || format!("listeners received {}, and it is missing", name()));
                 }
             }
         }
@@ -111,36 +110,36 @@ impl Checker {
         if self.feed.listeners() == 0 {
             return;
         }
-        for (place, register) in self.registers.iter().enumerate() {
+        for (index, register) in self.registers.iter().enumerate() {
             if register.kind != ThingKind::Comment {
                 continue;
             }
-            let name = || self.name(u32::try_from(place).unwrap_or(u32::MAX));
+            let name = || self.name(u32::try_from(index).unwrap_or(u32::MAX));
             let line = register.writes.first().map_or(0, |write| write.line);
             if register.heard > 0 && register.possible().next().is_none() {
                 findings.add(FindingKind::RefusedPresent, [line], || {
-                    format!("listeners heard of {}, which was refused or never sent", name())
+                    format!("listeners received {}, which was refused or never sent", name())
                 });
             }
             let is_there = read && register.reading == self.reading && register.found != NOTHING;
             let done = register.last_done();
-            // What was there when a listener began anew is in the list that it loads.
+            // A listener that restarts loads what existed then as a list.
             let start = done.or_else(|| register.possible().next()).map(|write| write.start);
             let is_loaded = self.feed.restarted.is_some_and(|at| start.is_none_or(|start| start <= at));
-            // The event of a comment that is gone by then has no text to know it by.
+            // A deleted comment's event has no text to identify it.
             let is_excused = is_loaded || self.may_be_gone(register.under, u64::MAX);
             if register.heard == 0 && (done.is_some() || is_there) && !is_excused {
                 findings.add(FindingKind::MissedEvent, [line], || {
-                    format!("{} was acknowledged, and no listener heard of it", name())
+                    format!("{} was acknowledged, and no listener received it", name())
                 });
             }
         }
     }
 
-    /// A comment that was there before another was sent comes before it: the other may answer it.
+    /// A comment that existed before another was sent comes first: the other may be a reply to it.
     fn judge_order(&self, findings: &mut Findings) {
         for part in &self.feed.parts {
-            // The earliest end of all that follow.
+            // The earliest end of all later events.
             let mut earliest: Option<(u64, u32, u32)> = None;
             for entry in part.order.iter().rev() {
                 let Some(register) = self.registers.get(entry.comment as usize) else { continue };
@@ -150,7 +149,7 @@ impl Checker {
                 {
                     findings.add(FindingKind::WritesFollowReads, [entry.line, line], || {
                         let (first, second) = (self.name(other), self.name(entry.comment));
-                        format!("listeners heard of {second} before {first}, which was there before {second} was sent")
+                        format!("listeners received {second} before {first}, which existed before {second} was sent")
                     });
                 }
                 if write.outcome == CallOutcome::Done && earliest.is_none_or(|(end, ..)| write.end < end) {
@@ -167,16 +166,16 @@ fn describe_end(register: &Register, value: u32, floor: Floor, findings: &mut Fi
     let (kind, lines, text) = match value {
         NOTHING => (FindingKind::Missing, [0, floor.line], "was acknowledged and is missing".to_owned()),
         _ if floor.start > 0 && floor.value == NOTHING => {
-            let text = "is there, although its deletion was acknowledged".to_owned();
+            let text = "exists, although its deletion was acknowledged".to_owned();
             (FindingKind::WrongValue, [found, floor.line], text)
         }
         _ if floor.start == 0 && same.is_some() => {
             let line = same.map_or(0, |write| write.line);
-            (FindingKind::RefusedPresent, [found, line], "was refused and is there".to_owned())
+            (FindingKind::RefusedPresent, [found, line], "was refused and exists".to_owned())
         }
-        _ if floor.start == 0 => (FindingKind::RefusedPresent, [found, 0], "was never sent and is there".to_owned()),
+        _ if floor.start == 0 => (FindingKind::RefusedPresent, [found, 0], "was never sent and exists".to_owned()),
         _ => {
-            let text = format!("is {}, which is not what was acknowledged last, {}", shown(value), shown(floor.value));
+            let text = format!("is {}, not the last acknowledged value {}", shown(value), shown(floor.value));
             (FindingKind::WrongValue, [found, floor.line], text)
         }
     };

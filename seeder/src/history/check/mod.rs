@@ -1,9 +1,9 @@
-//! Judges a history, line by line, without the server.
+//! Checks a history line by line, without the server.
 //!
-//! - `register`: a thing, and which values it may have. `feed`: what listeners heard.
-//! - `finding`: what is found. `finish`: what only the whole history tells. `command`: `seeder check`.
+//! - `register`: a thing and its possible values. `feed`: the events of listeners.
+//! - `finding`: faults. `finish`: checks that need the whole history. `command`: `seeder check`.
 //!
-//! Memory depends on the number of things and on that of things that sessions read of each other, not on that of lines.
+//! Memory depends on the number of things, and of things that sessions read of each other, not on that of lines.
 
 mod command;
 mod feed;
@@ -21,7 +21,7 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 
 pub use command::run;
-use feed::Feed;
+use feed::FeedHistory;
 use finding::FindingKind;
 use finding::Findings;
 pub use finish::Conclusion;
@@ -29,14 +29,14 @@ use register::{Floor, NONE, NOTHING, Register, ThingKind, WriteRecord};
 pub use spans::Outages;
 use spans::Spans;
 
-use super::line::{CallOutcome, HistoryCall, HistoryEvent, HistoryLine, HistoryRun, Sight};
+use super::line::{CallOutcome, HistoryCall, HistoryEvent, HistoryLine, HistoryRun, ThingValue};
 
-/// An acknowledged comment of which listeners hear later than this shows an outage of the feed, in microseconds.
+/// The feed has an outage if an acknowledged comment arrives later than this, in microseconds.
 const DELAY_MICROS: u64 = 1_000_000;
-/// Reads that are judged at the end, when all writes are known.
+/// Reads that are checked at the end, when all writes are known.
 const SUSPECTS_MAX: usize = 100_000;
 
-/// A read that does not fit what was known when it ended.
+/// A read that did not fit what was known when it ended.
 #[derive(Clone, Copy, Debug)]
 struct Suspect {
     thing: u32,
@@ -47,7 +47,7 @@ struct Suspect {
     line: u32,
 }
 
-/// How much there is in a history.
+/// The size of a history.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -65,33 +65,33 @@ pub struct Counts {
     pub found: u64,
 }
 
-/// Judges a history.
+/// Checks a history.
 pub struct Checker {
     run: HistoryRun,
     counts: Counts,
     names: HashMap<String, u16>,
     things: HashMap<u64, u32, BuildHasherDefault<DefaultHasher>>,
     registers: Vec<Register>,
-    /// The publications of the run by the hashes of their ids.
+    /// The publications of the run, by the hashes of their ids.
     publications: HashMap<u64, u32>,
-    /// The names of things that have more than a number.
+    /// Names of things that are more than a number.
     labels: HashMap<u32, Box<str>>,
-    /// What sessions have read of each other.
+    /// What sessions have read of each other's things.
     floors: HashMap<(u16, u32), Floor>,
     suspects: Vec<Suspect>,
-    /// Whether so many reads are faults that no more are kept.
+    /// Whether the reads have so many faults that no more are recorded.
     is_flooded: bool,
-    feed: Feed,
+    feed: FeedHistory,
     delays: Spans,
     reading: u32,
     findings: Findings,
 }
 
 impl Checker {
-    /// Judges the history of a run.
+    /// Starts a check of a run's history.
     pub fn new(run: HistoryRun) -> Self {
         Self {
-            feed: Feed::new(run.listeners),
+            feed: FeedHistory::new(run.listeners),
             run,
             counts: Counts { lines: 1, ..Counts::default() },
             names: HashMap::new(),
@@ -108,17 +108,17 @@ impl Checker {
         }
     }
 
-    /// Takes a line.
+    /// Checks a line.
     ///
     /// # Errors
-    /// It makes no sense.
+    /// The line is invalid.
     pub fn take(&mut self, line: &HistoryLine) -> anyhow::Result<()> {
         self.counts.lines += 1;
         let number = self.counts.lines;
-        let place = u32::try_from(number).map_err(|_| anyhow!("line {number}: a history has fewer lines"))?;
+        let at = u32::try_from(number).map_err(|_| anyhow!("line {number}: a history has at most 2^32 lines"))?;
         let taken = match line {
-            HistoryLine::Call(call) => self.take_call(call, place),
-            HistoryLine::Event(event) => self.take_event(event, place),
+            HistoryLine::Call(call) => self.take_call(call, at),
+            HistoryLine::Event(event) => self.take_event(event, at),
             HistoryLine::Restart(restart) => self.check_listener(restart.listener).map(|()| {
                 self.feed.restart(restart.listener, restart.at);
             }),
@@ -127,7 +127,7 @@ impl Checker {
                 self.counts.found = 0;
                 Ok(())
             }
-            HistoryLine::Found(found) => self.take_found(found, place),
+            HistoryLine::Found(found) => self.take_found(found, at),
             HistoryLine::Run(_) | HistoryLine::End(_) => Ok(()),
         };
         taken.map_err(|error| anyhow!("line {number}: {error}"))
@@ -138,7 +138,7 @@ impl Checker {
             bail!("the call ends before it begins");
         }
         if call.instance as usize >= self.run.urls.len() {
-            bail!("the first line names {} servers, and not number {}", self.run.urls.len(), call.instance);
+            bail!("the first line names {} servers; server {} does not exist", self.run.urls.len(), call.instance);
         }
         self.counts.calls += 1;
         let session = self.session(call.session.as_deref())?;
@@ -157,7 +157,7 @@ impl Checker {
         let other = call.viewer.as_ref().filter(|viewer| Some(*viewer) != call.session.as_ref());
         if let Some(other) = other {
             self.findings.add(FindingKind::OtherViewer, [line], || {
-                format!("{} was answered as {other}", call.session.as_deref().unwrap_or("nobody"))
+                format!("{} got a response for {other}", call.session.as_deref().unwrap_or("an anonymous client"))
             });
         }
         if !call.stale && call.outcome == CallOutcome::Done {
@@ -169,7 +169,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A session reads a value: not an older one than it knows.
+    /// A session reads a value, which must not be older than what it knows.
     fn take_read(&mut self, thing: u32, value: u32, session: u16, call: &HistoryCall, line: u32) {
         self.counts.reads += 1;
         let register = &self.registers[thing as usize];
@@ -191,11 +191,11 @@ impl Checker {
         let mut seen = writes.iter_mut().filter(|write| write.value == value && write.outcome != CallOutcome::Refused);
         let (Some(write), None) = (seen.next(), seen.next()) else { return };
         if is_of_run && value != NOTHING {
-            // What was seen is done.
+            // A write that was seen is done.
             write.outcome = CallOutcome::Done;
             write.end = write.end.min(call.end);
         }
-        // Nothing may also be what was there before.
+        // A missing thing may be one that never existed.
         let is_known = value != NOTHING || floor.start > 0;
         if is_known && write.session != session && write.start > read.start {
             let floor = Floor { start: write.start, value, line, is_own: false };
@@ -219,13 +219,13 @@ impl Checker {
     fn take_event(&mut self, event: &HistoryEvent, line: u32) -> anyhow::Result<()> {
         self.check_listener(event.listener)?;
         let thing = event.comment.map(|number| self.thing(&format!("comment/{number}"))).transpose()?;
-        let heard = self.feed.hear(event.listener, &event.id, thing.unwrap_or(NONE), line, &mut self.findings);
+        let heard = self.feed.receive(event.listener, &event.id, thing.unwrap_or(NONE), line, &mut self.findings);
         self.counts.events += 1;
         let Some(thing) = thing else { return Ok(()) };
         let register = &mut self.registers[thing as usize];
         if heard.is_first && register.heard == heard.part {
             self.findings.add(FindingKind::Twice, [line], || {
-                format!("comment/{} was sent again and is told twice, now as {}", register.number, event.id)
+                format!("comment/{} was sent again and has a second event, {}", register.number, event.id)
             });
         }
         if register.heard == 0
@@ -238,9 +238,9 @@ impl Checker {
         Ok(())
     }
 
-    fn take_found(&mut self, found: &Sight, line: u32) -> anyhow::Result<()> {
+    fn take_found(&mut self, found: &ThingValue, line: u32) -> anyhow::Result<()> {
         if self.reading == 0 {
-            bail!("a value at the end, before a reading began");
+            bail!("a value at the end comes before the start of a reading");
         }
         self.counts.found += 1;
         let (thing, value) = self.sight(found)?;
@@ -253,10 +253,10 @@ impl Checker {
         Ok(())
     }
 
-    /// One listener more than the run has repeats all of it at the end.
+    /// One listener more than in the run receives everything again at the end.
     fn check_listener(&mut self, listener: u32) -> anyhow::Result<()> {
         if listener > self.run.listeners || !self.feed.has(listener) {
-            bail!("the first line names {} listeners, and not number {listener}", self.run.listeners);
+            bail!("the first line names {} listeners; listener {listener} does not exist", self.run.listeners);
         }
         Ok(())
     }
@@ -271,7 +271,7 @@ impl Checker {
         Ok(session)
     }
 
-    fn sight(&mut self, sight: &Sight) -> anyhow::Result<(u32, u32)> {
+    fn sight(&mut self, sight: &ThingValue) -> anyhow::Result<(u32, u32)> {
         Ok((self.thing(&sight.thing)?, sight.value.unwrap_or(NOTHING)))
     }
 
@@ -280,7 +280,8 @@ impl Checker {
         if let Some(thing) = self.things.get(&key) {
             return Ok(*thing);
         }
-        let (word, rest) = name.split_once('/').ok_or_else(|| anyhow!("{name:?} names no thing"))?;
+        let (word, rest) =
+            name.split_once('/').ok_or_else(|| anyhow!("{name:?} is not a thing: the slash is missing"))?;
         let kind = match word {
             "comment" => ThingKind::Comment,
             "publication" => ThingKind::Publication,
@@ -288,9 +289,9 @@ impl Checker {
             "session" => ThingKind::Session,
             "order" => ThingKind::Order,
             "rating" | "presence" => ThingKind::Other,
-            _ => bail!("{name:?} names no thing that is known"),
+            _ => bail!("{name:?} is not a thing of a known kind"),
         };
-        let thing = u32::try_from(self.registers.len()).map_err(|_| anyhow!("more things than are possible"))?;
+        let thing = u32::try_from(self.registers.len()).map_err(|_| anyhow!("too many things"))?;
         let number = if kind.is_of_run() {
             rest.parse().map_err(|_| anyhow!("{name:?} has no number"))?
         } else {
@@ -302,7 +303,7 @@ impl Checker {
         Ok(thing)
     }
 
-    /// Whether what something is under may be gone by a moment.
+    /// Whether the parent of something may have been deleted before a moment.
     fn may_be_gone(&self, under: u64, before: u64) -> bool {
         let publication = self.publications.get(&under);
         publication.is_some_and(|thing| self.registers[*thing as usize].may_be_deleted(before))
@@ -324,11 +325,11 @@ impl Checker {
 
     fn session_name(&self, session: u16) -> &str {
         let name = self.names.iter().find(|(_, known)| **known == session).map_or("", |(name, _)| name);
-        if name.is_empty() { "somebody without a session" } else { name }
+        if name.is_empty() { "an anonymous client" } else { name }
     }
 }
 
-/// Stands for a name: two of ten million share one with a chance of three in a million.
+/// Replaces a name: two of ten million share one with a probability of three in a million.
 fn hash(name: &str) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
 }

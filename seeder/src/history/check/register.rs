@@ -1,20 +1,20 @@
-//! A thing, and which values it may have by what was written.
+//! A thing and its possible values.
 //!
-//! A write takes place at some moment between its start and its end; one whose outcome is unknown at any moment after
-//! its start, or never. So of two writes one is older only if it ended before the other started.
+//! A write takes effect at some moment between its start and its end. If its outcome is unknown, it takes effect at
+//! any moment after its start, or never. One write is older than another only if it ended before the other started.
 
 use smallvec::SmallVec;
 
 use crate::history::line::CallOutcome;
 
-/// Stands for no value.
+/// The value of a thing that does not exist.
 pub const NOTHING: u32 = u32::MAX;
-/// Stands for no register.
+/// No register.
 pub const NONE: u32 = u32::MAX;
-/// Writes of a thing that are remembered: memory depends on the number of things.
+/// Writes of a thing that are stored: memory depends on the number of things.
 const WRITES_MAX: usize = 64;
 
-/// What kind of thing it is.
+/// The kind of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThingKind {
     /// A comment of the run.
@@ -25,19 +25,19 @@ pub enum ThingKind {
     User,
     /// A session of the run.
     Session,
-    /// An order: it may be from before the run.
+    /// An order. It may be from before the run.
     Order,
-    /// Anything else: it may have had a value before the run.
+    /// Anything else. It may have had a value before the run.
     Other,
 }
 
 impl ThingKind {
-    /// Whether nothing like it was there before the run, so that each value is written once.
+    /// Whether it cannot be from before the run, so that each value is written once.
     pub fn is_of_run(self) -> bool {
         !matches!(self, Self::Order | Self::Other)
     }
 
-    /// Whether a complete reading that does not name it says that it is not there.
+    /// Whether a complete reading lists all things of this kind, so that others do not exist.
     pub fn is_listed(self) -> bool {
         matches!(self, Self::Comment | Self::Publication | Self::Order)
     }
@@ -46,67 +46,67 @@ impl ThingKind {
 /// A write.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteRecord {
-    /// When it was sent first.
+    /// When it was first sent.
     pub start: u64,
-    /// When it was known to be done.
+    /// When its response came.
     pub end: u64,
-    /// The line.
+    /// Its line.
     pub line: u32,
-    /// What it wrote.
+    /// The value.
     pub value: u32,
-    /// Who.
+    /// The session.
     pub session: u16,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: CallOutcome,
 }
 
 impl WriteRecord {
-    /// Whether a state that has a write that started at `floor` cannot have this value any more.
+    /// Whether a state with a write that started at `floor` can no longer have this value.
     fn is_older_than(&self, floor: u64) -> bool {
         self.outcome == CallOutcome::Done && self.end < floor
     }
 }
 
-/// What a session knows of a thing: it may not see anything older.
+/// What a session knows of a thing. It must not see an older value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Floor {
-    /// When the write that it knows of started; 0 if it knows of none.
+    /// When the known write started; 0 if there is none.
     pub start: u64,
-    /// What that wrote.
+    /// The value of that write.
     pub value: u32,
-    /// The line by which it knows.
+    /// The line that shows it.
     pub line: u32,
-    /// Whether it wrote that itself.
+    /// Whether the session wrote it.
     pub is_own: bool,
 }
 
 /// A thing.
 #[derive(Debug)]
 pub struct Register {
-    /// What it is.
+    /// Its kind.
     pub kind: ThingKind,
-    /// Its number, if it is of the run.
+    /// Its number, if the run made it.
     pub number: u32,
-    /// The hash of the id of what it needs to be there, or 0.
+    /// The hash of the id of its parent, or 0.
     pub under: u64,
-    /// Who wrote what.
+    /// The writes.
     pub writes: SmallVec<[WriteRecord; 1]>,
-    /// Whether older writes are forgotten.
+    /// Whether old writes were removed.
     pub is_pruned: bool,
-    /// The part of the feed in which it was heard of, counted from 1.
+    /// The part of the feed that has its event, counted from 1.
     pub heard: u8,
-    /// The reading in which it was found.
+    /// The reading that found it.
     pub reading: u32,
-    /// What was found.
+    /// The value found.
     pub found: u32,
-    /// How often it was found.
+    /// How often the reading found it.
     pub times: u8,
-    /// Where.
+    /// The line of that.
     pub found_line: u32,
 }
 
 impl Register {
-    /// Nothing is known of it.
+    /// A thing of which nothing is known.
     pub fn new(kind: ThingKind, number: u32) -> Self {
         Self {
             kind,
@@ -125,25 +125,25 @@ impl Register {
     /// Adds a write.
     pub fn write(&mut self, write: WriteRecord) {
         if self.writes.len() == WRITES_MAX {
-            // Refused and early ones tell least.
-            let place = self.writes.iter().position(|write| write.outcome == CallOutcome::Refused).unwrap_or(0);
-            self.is_pruned |= self.writes[place].outcome != CallOutcome::Refused;
-            self.writes.remove(place);
+            // Refused writes and early ones matter least.
+            let index = self.writes.iter().position(|write| write.outcome == CallOutcome::Refused).unwrap_or(0);
+            self.is_pruned |= self.writes[index].outcome != CallOutcome::Refused;
+            self.writes.remove(index);
         }
         self.writes.push(write);
     }
 
-    /// The writes that may have happened.
+    /// The writes that may have taken effect.
     pub fn possible(&self) -> impl Iterator<Item = &WriteRecord> {
         self.writes.iter().filter(|write| write.outcome != CallOutcome::Refused)
     }
 
-    /// The last write that is known to have happened.
+    /// The last write that is known to have taken effect.
     pub fn last_done(&self) -> Option<&WriteRecord> {
         self.writes.iter().filter(|write| write.outcome == CallOutcome::Done).max_by_key(|write| write.start)
     }
 
-    /// The floor of whoever knows all that was acknowledged.
+    /// The floor of a session that knows every acknowledged write.
     pub fn final_floor(&self) -> Floor {
         self.last_done().map_or_else(Floor::default, |write| Floor {
             start: write.start,
@@ -153,7 +153,7 @@ impl Register {
         })
     }
 
-    /// What a session's own writes say that had ended before a moment.
+    /// The floor of a session's own writes that ended before a moment.
     pub fn own_floor(&self, session: u16, before: u64) -> Floor {
         let own = self
             .writes
@@ -167,7 +167,8 @@ impl Register {
         })
     }
 
-    /// Whether a read that ended at `end` may see a value, above a floor. What it is under may be gone by then.
+    /// Whether a read that ended at `end` may return a value, given a floor. `may_be_gone`: its parent may be
+    /// deleted.
     pub fn may_be(&self, value: u32, floor: Floor, end: u64, may_be_gone: bool) -> bool {
         let is_written = self
             .possible()
@@ -179,12 +180,12 @@ impl Register {
         if value == NOTHING {
             return knows_nothing || may_be_gone;
         }
-        // Forgotten writes wrote smaller numbers than those that followed.
+        // Removed writes have smaller numbers than later ones.
         let is_forgotten = self.is_pruned && (knows_nothing || (self.kind.is_of_run() && value > floor.value));
         is_forgotten || (knows_nothing && !self.kind.is_of_run())
     }
 
-    /// Whether a deletion may have happened that was sent before a moment.
+    /// Whether a deletion that was sent before a moment may have taken effect.
     pub fn may_be_deleted(&self, before: u64) -> bool {
         self.possible().any(|write| write.value == NOTHING && write.start <= before)
     }

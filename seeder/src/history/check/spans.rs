@@ -1,4 +1,4 @@
-//! Spans of time, and how much they cover together.
+//! Spans of time and their total.
 
 use serde::Serialize;
 
@@ -9,19 +9,19 @@ pub struct Spans {
     total: Outages,
 }
 
-/// How often, for how long in all, and how long at most.
+/// The number, total and maximum of outages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Outages {
-    /// How often.
+    /// The number.
     pub count: u64,
-    /// For how long in all.
+    /// The total in seconds.
     pub seconds: f64,
-    /// How long at most.
+    /// The longest in seconds.
     pub longest: f64,
 }
 
 impl Outages {
-    /// Adds one.
+    /// Adds an outage.
     pub fn add(&mut self, seconds: f64) {
         self.count += 1;
         self.seconds += seconds;
@@ -30,7 +30,7 @@ impl Outages {
 }
 
 impl Spans {
-    /// Adds a span in microseconds; they come in the order of their ends.
+    /// Adds a span in microseconds. Spans must come in the order of their ends.
     pub fn add(&mut self, from: u64, to: u64) {
         match &mut self.last {
             Some((begin, end)) if from <= *end => {
@@ -45,7 +45,7 @@ impl Spans {
         }
     }
 
-    /// What they come to.
+    /// The spans as outages.
     pub fn outages(&self) -> Outages {
         let mut total = self.total;
         if let Some((begin, end)) = self.last {

@@ -1,4 +1,4 @@
-//! Histories that are made by hand.
+//! Hand-made histories.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -7,7 +7,7 @@ use std::io::{BufReader, Read};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::command::{Checked, check};
+use super::command::{HistoryCheck, check};
 use crate::history::file::HistoryReader;
 
 fn run(listeners: u32) -> Value {
@@ -22,7 +22,7 @@ fn write(start: u64, end: u64, session: &str, outcome: &str, thing: &str, value:
         "outcome": outcome, "sent": 1, "wrote": { "thing": thing, "value": value.into() } } })
 }
 
-/// The same of what is under something.
+/// A write with a parent.
 fn write_under(start: u64, end: u64, session: &str, outcome: &str, thing: &str, value: u32, under: &str) -> Value {
     let mut line = write(start, end, session, outcome, thing, value);
     line["call"]["under"] = under.into();
@@ -42,13 +42,13 @@ fn restart(at: u64, listener: u32) -> Value {
     json!({ "restart": { "at": at, "listener": listener } })
 }
 
-/// What was there at the end.
+/// The values at the end.
 fn end(found: &[(&str, Value)]) -> Vec<Value> {
     let found = found.iter().map(|(thing, value)| json!({ "found": { "thing": thing, "value": value } }));
     [json!({ "reading": { "at": 1_000 } })].into_iter().chain(found).collect()
 }
 
-fn judge(lines: &[Value], read: bool, heard: bool) -> Checked {
+fn judge(lines: &[Value], read: bool, heard: bool) -> HistoryCheck {
     let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let sum: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
     let end = json!({ "end": { "read": read, "heard": heard, "lines": lines.len(), "sha256": sum } });
@@ -56,7 +56,7 @@ fn judge(lines: &[Value], read: bool, heard: bool) -> Checked {
     check(HistoryReader::new(text.as_bytes())).unwrap()
 }
 
-/// The kinds of what is found, with their lines.
+/// The kinds of the faults, with their lines.
 fn kinds(lines: &[Value], read: bool, heard: bool) -> Vec<(String, Vec<u32>)> {
     let checked = judge(lines, read, heard);
     let findings = checked.conclusion.findings.first.into_iter();
@@ -70,16 +70,16 @@ fn found(kind: &str, lines: &[u32]) -> Vec<(String, Vec<u32>)> {
 const COMMENT: &str = "comment/1";
 
 #[test]
-fn what_nobody_knows_may_be_there_or_not_but_once() {
+fn unknown_outcomes_may_exist_at_most_once() {
     let unknown = write(1, 9, "a", "unknown", COMMENT, 1);
     let with = |found: &[(&str, Value)]| kinds(&[vec![run(0), unknown.clone()], end(found)].concat(), true, false);
     assert_eq!(with(&[]), []);
     assert_eq!(with(&[(COMMENT, json!(1))]), []);
     assert_eq!(with(&[(COMMENT, json!(1)), (COMMENT, json!(1))]), found("twice", &[5]));
-    // Once it was seen it is known to be there.
+    // A comment that was seen exists from then on.
     let seen = [run(0), unknown.clone(), read(10, 11, "b", COMMENT, 1)].to_vec();
     assert_eq!(kinds(&[seen, end(&[])].concat(), true, false), found("missing", &[2]));
-    // Where the end was not read, nothing is missing.
+    // Without a reading of the end, nothing is missing.
     assert_eq!(kinds(&[run(0), write(1, 2, "a", "done", COMMENT, 1)], false, false), []);
 }
 
@@ -92,17 +92,17 @@ fn the_last_reading_counts() {
 }
 
 #[test]
-fn of_writes_at_the_same_time_any_may_be_last() {
+fn any_of_concurrent_writes_may_be_last() {
     let rating = "rating/a/M";
     for (second, values) in [(5, [true, true]), (11, [false, true])] {
         for (value, fits) in [1, 2].into_iter().zip(values) {
             let writes = [write(1, 10, "a", "done", rating, 1), write(second, 20, "a", "done", rating, 2)];
             let lines = [vec![run(0)], writes.to_vec(), end(&[(rating, json!(value))])].concat();
             assert_eq!(kinds(&lines, true, false).is_empty(), fits, "{second} {value}");
-            // A session sees the same.
+            // A session sees the same values.
             let lines = [&[run(0)], &writes[..], &[read(21, 22, "a", rating, value)]].concat();
             assert_eq!(kinds(&lines, false, false).is_empty(), fits, "{second} {value}");
-            // While the second is under way, either is right.
+            // While the second write runs, either value is right.
             let lines = [&[run(0)], &writes[..], &[read(15, 16, "a", rating, value)]].concat();
             assert_eq!(kinds(&lines, false, false), [], "{second} {value}");
         }
@@ -117,21 +117,21 @@ fn sessions_see_what_they_wrote_and_what_they_saw() {
         [&writes[..], reads].concat()
     };
     let judge = |reads: &[Value]| kinds(&lines(reads), false, false);
-    // Another session may see an old state, or nothing: a replica lags behind.
+    // Another session may see an old state or nothing: a replica may lag.
     assert_eq!(judge(&[read(9, 10, "b", publication, 1), read(11, 12, "b", publication, 3)]), []);
     assert_eq!(judge(&[read(9, 10, "b", publication, Value::Null)]), []);
     assert_eq!(judge(&[read(9, 10, "a", publication, 1)]), found("read-your-writes", &[4, 3]));
-    // It does not go back.
+    // It may not go back.
     let back = [read(9, 10, "b", publication, 3), read(11, 12, "b", publication, 1)];
     assert_eq!(judge(&back), found("monotonic-reads", &[5, 4]));
-    // Reads at the same time are in no order.
+    // Concurrent reads have no order.
     let [first, second] = [read(9, 20, "b", publication, 3), read(10, 21, "c", publication, 1)];
     assert_eq!(judge(&[first, second]), []);
-    // The server has said so.
+    // The server reported it as stale.
     let mut stale = read(9, 10, "a", publication, 1);
     stale["call"]["stale"] = true.into();
     assert_eq!(judge(&[stale]), []);
-    // Nobody has written that.
+    // Nobody wrote that value.
     assert_eq!(judge(&[read(9, 10, "b", publication, 4)]), found("other-viewer", &[4]));
 }
 
@@ -144,7 +144,7 @@ fn a_read_may_end_before_the_write_that_it_saw() {
 }
 
 #[test]
-fn what_is_under_something_goes_with_it() {
+fn children_are_deleted_with_their_parent() {
     let mut made = write(1, 2, "a", "done", "publication/1", 1);
     made["call"]["id"] = "P".into();
     let comment = write_under(3, 4, "b", "done", "comment/2", 2, "P");
@@ -157,7 +157,7 @@ fn what_is_under_something_goes_with_it() {
     assert_eq!(there, found("wrong-value", &[7, 4]));
 }
 
-/// Three comments, each sent after the one before was there.
+/// Three comments, each sent when the previous one existed.
 fn comments() -> Vec<Value> {
     let thing = |number: u64| format!("comment/{number}");
     let write = |number: u64| write(number * 10, number * 10 + 5, "a", "done", &thing(number), number);
@@ -165,7 +165,7 @@ fn comments() -> Vec<Value> {
 }
 
 #[test]
-fn listeners_hear_the_same_in_the_order_of_time() {
+fn listeners_receive_the_same_in_the_order_of_time() {
     let judge = |events: &[(u32, u32)]| {
         let events = events.iter().map(|(listener, comment)| event(90, *listener, &format!("c{comment}"), *comment));
         let lines: Vec<_> = [run(2)].into_iter().chain(comments()).chain(events).collect();
@@ -181,7 +181,7 @@ fn listeners_hear_the_same_in_the_order_of_time() {
 }
 
 #[test]
-fn listeners_that_begin_anew_are_compared_from_there() {
+fn restarted_listeners_are_compared_from_there() {
     let [one, two, three] = [10, 20, 30].map(|at| event(at, 0, &format!("c{}", at / 10), at / 10));
     let lines = |events: &[Value]| [&[run(2)], &comments()[..], events].concat();
     let other = |line: &Value| {
@@ -189,14 +189,14 @@ fn listeners_that_begin_anew_are_compared_from_there() {
         line["event"]["listener"] = 1.into();
         line
     };
-    // The history lost the first comment; both begin anew, at different places. An id is given out again.
+    // The history lost the first comment. Both listeners restart at different positions. An id is used again.
     let lost = event(12, 0, "c2", Value::Null);
     let begin = [one.clone(), lost, other(&one), restart(15, 0), restart(16, 1)];
-    let anew = [&begin[..], &[three.clone(), other(&two), other(&three)]].concat();
+    let restarted = [&begin[..], &[three.clone(), other(&two), other(&three)]].concat();
     let kinds_of =
         |events: &[Value]| kinds(&lines(events), false, true).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
-    // The second listener had not heard of what was lost, which is no one's to hear any more.
-    assert_eq!(kinds_of(&anew), Vec::<String>::new());
+    // The second listener had not received the lost event, and nobody expects it now.
+    assert_eq!(kinds_of(&restarted), Vec::<String>::new());
     let short = [&begin[..], &[two.clone(), three.clone(), other(&two)]].concat();
     assert_eq!(kinds_of(&short), ["missed-event"]);
     let repeated = [&begin[..], &[two.clone(), three.clone(), other(&two), other(&three), other(&three)]].concat();
@@ -234,7 +234,7 @@ fn a_silent_feed_is_an_outage() {
     assert_eq!((outages.count, outages.longest), (1, 3.6));
 }
 
-/// The clocks of servers and databases are not in a history: when the run began is told to people.
+/// A history has no clocks of servers or databases. The start of the run is for people only.
 #[test]
 fn clocks_do_not_matter() {
     let mut ahead = run(1);
@@ -243,8 +243,8 @@ fn clocks_do_not_matter() {
     assert_eq!(kinds(&lines.concat(), false, true), []);
 }
 
-/// Lines of a long run, made as they are read: comments and what sessions and listeners see of them, and ratings that
-/// change all the time.
+/// Lines of a long run, made as they are read: comments, reads and events of them, and ratings that change all the
+/// time.
 struct LongRun {
     comments: u64,
     next: u64,
@@ -255,7 +255,7 @@ struct LongRun {
 }
 
 impl LongRun {
-    /// Six lines for each comment: the write, two events, one of others, a read and the value at the end.
+    /// Six lines for each comment: the write, two events, another write, a read and the value at the end.
     fn of(lines: u64) -> Self {
         Self { comments: lines / 6, next: 0, text: Vec::new(), at: 0, lines: 0, sum: Sha256::new() }
     }
@@ -310,14 +310,14 @@ impl Read for LongRun {
     }
 }
 
-/// The most memory that this process has had, in bytes.
+/// The peak memory of this process, in bytes.
 fn memory_max() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// nextest runs each test in a process of its own; `cargo test` filters.
+/// nextest runs each test in its own process; `cargo test` needs a filter.
 fn check_long(lines: u64) -> u64 {
     let before = memory_max();
     let checked = check(HistoryReader::new(BufReader::new(LongRun::of(lines)))).unwrap();
@@ -330,7 +330,7 @@ fn check_long(lines: u64) -> u64 {
 fn memory_is_that_of_things() {
     let lines = 120_000;
     let memory = check_long(lines);
-    // 60 bytes a line are 0.6 GB for ten million.
+    // At 60 bytes per line, ten million lines take 0.6 GB.
     assert!(memory < lines * 60, "{memory} bytes for {lines} lines");
 }
 

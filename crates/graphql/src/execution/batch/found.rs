@@ -1,4 +1,4 @@
-//! What batches have found, for executions that may share rows that others have read.
+//! Results of batches, for executions that may share rows that others have read.
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
@@ -9,39 +9,39 @@ use std::time::Instant;
 use super::lock;
 use crate::describe::Columns;
 
-/// Batches of one statement that are kept.
+/// Number of batches of one statement that are stored.
 const BATCHES_MAX: usize = 8;
 
-/// What a batch has found.
+/// The result of a batch.
 #[derive(Clone)]
 pub(super) struct FoundBatch {
     pub(super) keys: Arc<[i32]>,
     pub(super) columns: Columns,
-    /// When its statement began: it shows what was in the database then, or later.
-    pub(super) begun: Instant,
+    /// When its statement began. It shows the database at that moment or later.
+    pub(super) started: Instant,
     pub(super) values: Arc<dyn Any + Send + Sync>,
 }
 
-/// What batches have found, kept as long as this lives.
+/// Results of batches, stored while this exists.
 pub struct FoundRows<S>(Mutex<HashMap<(TypeId, S), VecDeque<FoundBatch>>>);
 
-/// Rows that a look-up may take from others, if they were read since then.
+/// Rows of other executions that a look-up may use.
 #[derive(Debug)]
 pub struct SharedRows<S> {
-    /// Where they are.
+    /// The stored results.
     pub rows: Arc<FoundRows<S>>,
-    /// What was read before is too old.
+    /// Results from before this moment are too old.
     pub since: Instant,
 }
 
 impl<S: Eq + Hash + Clone> FoundRows<S> {
-    /// Without rows.
+    /// Creates it without rows.
     #[must_use]
     pub fn new() -> Self {
         Self(Mutex::default())
     }
 
-    /// What was found for these keys; or else the columns that others have read, so that all of them read the same.
+    /// The result for these keys; otherwise the columns that others have read, so that all of them read the same.
     pub(super) fn find(
         &self,
         statement: &(TypeId, S),
@@ -52,7 +52,7 @@ impl<S: Eq + Hash + Clone> FoundRows<S> {
         let Some(batches) = found.get(statement) else { return Err(columns) };
         let has_all = |batch: &&FoundBatch| {
             let has = |key| batch.keys.binary_search(key).is_ok();
-            batch.begun >= since && columns & !batch.columns == 0 && keys.iter().all(has)
+            batch.started >= since && columns & !batch.columns == 0 && keys.iter().all(has)
         };
         match batches.iter().rev().find(has_all) {
             Some(batch) => Ok(Arc::clone(&batch.values)),

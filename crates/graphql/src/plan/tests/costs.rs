@@ -7,15 +7,15 @@ use crate::error::DocumentLimits;
 use crate::plan::{Cost, PageSizes};
 
 #[test]
-fn costs_follow_pages_keys_and_the_dearest_type() {
+fn costs_follow_pages_keys_and_the_most_expensive_type() {
     const PAGES: PageSizes = PageSizes { default: 20, max: 100 };
     // Depth, root fields, fields of the plan, values.
     let cases = [
-        ("{ dear }", json!({}), [1, 1, 1, 7]),
-        ("{ a: dear b: dear __typename }", json!({}), [1, 3, 3, 15]),
+        ("{ costly }", json!({}), [1, 1, 1, 7]),
+        ("{ a: costly b: costly __typename }", json!({}), [1, 3, 3, 15]),
         ("{ movie { id title } }", json!({}), [2, 1, 3, 3]),
         ("{ movie { id @skip(if: true) } }", json!({}), [1, 1, 1, 1]),
-        // A page has its rows, each with its fields; a size that the schema names, the default, the greatest.
+        // A page has its rows, each with its fields; the size is the schema's, the default, or the maximum.
         ("{ movies(first: 5) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 5 * 2]),
         ("{ movies { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
         ("{ movies(first: null) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
@@ -31,7 +31,7 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
             json!({}),
             [5, 1, 5, 1 + 1 + 2 * (1 + 1 + 1 + 3 * 2)],
         ),
-        // As many rows as keys.
+        // One row per key.
         ("{ list(ids: [1, 2, 3]) { id } }", json!({}), [2, 1, 2, 1 + 3 * 2]),
         ("{ list(ids: 1) { id } }", json!({}), [2, 1, 2, 1 + 2]),
         ("{ list { id } }", json!({}), [2, 1, 2, 1 + 1 + 1]),
@@ -68,7 +68,7 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
 }
 
 #[test]
-fn values_of_arguments_are_counted_wherever_they_stand() {
+fn values_of_arguments_are_counted_wherever_they_occur() {
     let long: Json = "x".repeat(1_000).into();
     let twice = "query ($k: [String!]) { a: movie(tags: $k) { id } b: movie(tags: $k, id: 1) { id } }";
     let below = "query ($n: Int!) { a: all { ...F } b: all { ...F } }

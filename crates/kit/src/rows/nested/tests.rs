@@ -1,4 +1,4 @@
-//! A page of each of many parents, against rows that are sorted and cut in memory.
+//! Pages for many parents are compared with rows that are sorted and cut in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -57,7 +57,7 @@ impl PageOrder for ByYear {
 struct BooksOfShelf;
 
 impl List for BooksOfShelf {
-    // Of a parent only the key counts: a shelf needs no row.
+    // Only the parent's key counts: a shelf needs no row.
     type Parent = Book;
     type Row = Book;
     type Order = ByYear;
@@ -98,7 +98,7 @@ async fn library() -> DatabaseConnection {
     db
 }
 
-/// The parents and ids of a page of each parent and one row more, in reading order.
+/// The parents and ids of each parent's page with one extra row, in reading order.
 fn expected(parents: &[i32], size: usize, backward: bool, after: Option<(Option<i32>, i32)>) -> Vec<(i32, i32)> {
     let place = |(year, id): (Option<i32>, i32)| (year.is_none(), year, id);
     let mut parents = parents.to_vec();
@@ -128,7 +128,7 @@ fn statement(window: &Window, parents: &[i32], backend: DbBackend) -> Option<Sel
 }
 
 #[tokio::test]
-async fn each_parent_has_a_page_of_its_own() {
+async fn each_parent_has_its_own_page() {
     let db = library().await;
     for (parents, size, backward) in [
         (&[3, 1, 4, 2][..], 1, false),
@@ -150,7 +150,7 @@ async fn each_parent_has_a_page_of_its_own() {
             let found: Vec<(i32, i32)> = found
                 .iter()
                 .map(|row| {
-                    // A parent that is alone is not named.
+                    // A single parent is not in the row.
                     let parent = if parents.len() == 1 { parents[0] } else { row.try_get("", PARENT).unwrap() };
                     (parent, row.try_get("", "id").unwrap())
                 })
@@ -161,9 +161,9 @@ async fn each_parent_has_a_page_of_its_own() {
     }
 }
 
-/// The tests of the API execute it.
+/// The API's tests execute it.
 #[test]
-fn postgres_walks_the_index_once_for_each_parent() {
+fn postgres_scans_the_index_once_for_each_parent() {
     let args = PageArgs { first: Some(2), ..PageArgs::default() };
     let window = args.window(BooksOfShelf::LIST, ByYear).unwrap();
     let sql = statement(&window, &[1, 2], DbBackend::Postgres).unwrap().to_string(PostgresQueryBuilder);

@@ -1,5 +1,5 @@
-//! Somebody who comes back: it is given what it missed, by the results that its group has or by an execution that all
-//! who have missed the same share.
+//! A returning listener. It gets what it missed from the group's recent results, or from an execution that all
+//! share that missed the same events.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -18,27 +18,27 @@ use crate::follower::Follower;
 use crate::group::{Group, Groups, Listener, Membership};
 use crate::hub::Hub;
 
-/// How long to wait for room for a result.
+/// The pause before room for a result is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Somebody who comes back.
-pub(super) struct Back {
+/// A returning listener.
+pub(super) struct CatchUp {
     groups: Arc<Groups>,
     group: Arc<Group>,
     hub: Arc<Hub>,
     client: IpAddr,
     follower: Follower,
-    /// Until it listens to the group.
+    /// Its membership, until it listens to the group.
     member: Option<Membership>,
-    /// It listens already, and what the group has done up to here has still to be given.
+    /// Set when it listens already. Events up to this position of the group must still be sent.
     pub(super) joined: Option<(Listener, Position)>,
-    /// What it missed and was not given yet.
+    /// Missed events that were not sent yet.
     events: VecDeque<Event>,
-    /// What waits for it.
+    /// Results that wait to be sent.
     pub(super) results: VecDeque<SubscriptionResult>,
 }
 
-impl Back {
+impl CatchUp {
     pub(super) fn new(
         (groups, hub): (&Arc<Groups>, &Arc<Hub>),
         client: IpAddr,
@@ -58,11 +58,11 @@ impl Back {
         }
     }
 
-    /// Takes what it missed next; or gives the listener that has all the rest.
+    /// Adds the next missed results, or returns the listener for all later ones.
     pub(super) async fn next(&mut self) -> Result<Option<Listener>, End> {
         while self.events.is_empty() {
             let mut events = match &self.joined {
-                // The group has read on in the table, and the hub has not yet.
+                // The group has read further in the table than the hub.
                 Some((_, done)) if self.follower.covered() < *done => self.follower.next(BATCH_MAX).await?,
                 _ => self.follower.missed(BATCH_MAX).await?,
             };
@@ -99,7 +99,7 @@ impl Back {
         Ok(None)
     }
 
-    /// The results that the group has for the next events.
+    /// The group's results of the next events.
     fn recent(&self) -> Vec<SubscriptionResult> {
         let since = FeedExecution::fresh_since(&self.hub, []);
         self.events.iter().map_while(|event| self.find(event, since)).collect()
@@ -109,12 +109,12 @@ impl Back {
         self.group.recent(&self.groups, event, since.max(event.read)).filter(|_| self.is_shared())
     }
 
-    /// Whether results are the same for others: cursors behind a list have what it showed in them.
+    /// Whether results are the same for others. A cursor after a list contains what the list showed.
     fn is_shared(&self) -> bool {
         self.follower.scope().seen.is_none()
     }
 
-    /// Executes the next events, or finds that another listener has executed them meanwhile.
+    /// Executes the next events, unless another listener has executed them meanwhile.
     async fn execute(&self) -> Result<Vec<SubscriptionResult>, End> {
         let mut execution = self.group.catching_up.lock().await;
         let since = FeedExecution::fresh_since(&self.hub, []);
@@ -125,7 +125,7 @@ impl Back {
         }
         let turns = self.groups.turns();
         let turn = (turns, self.group.client(turns));
-        // The room is taken by each who is given the results.
+        // Each listener takes room for itself.
         let outcomes = execution.run((&mut missing, self.follower.scope()), turn, |_| Ok(None)).await?;
         if self.is_shared() {
             outcomes.iter().for_each(|outcome| self.group.remember(&self.groups, outcome));
@@ -133,7 +133,7 @@ impl Back {
         Ok(outcomes.into_iter().map(EventResult::held).collect())
     }
 
-    /// Takes those of the next results that there is room for, and forgets their events.
+    /// Takes the next results for which there is room, and removes their events.
     fn take(&mut self, results: Vec<SubscriptionResult>) -> Result<(), Exhausted> {
         let mut unshared = 0;
         for result in results {

@@ -1,9 +1,8 @@
--- What of the tables $1 (their oids) a bulk load does well to take away, with the statements that
--- bring it back and the one that takes it away. Runs with an empty search path, under which all
--- names in definitions come with their schema.
+-- The objects of the tables $1 (their oids) that a bulk load should drop, with the statements that restore and drop
+-- them. Runs with an empty search path, so that all names in definitions include their schema.
 --
--- Stays: primary keys, indexes that a foreign key relies on or that replication reads, exclusion
--- constraints, and what is not valid to begin with.
+-- Not dropped: primary keys, indexes that a foreign key or replication uses, exclusion constraints, and invalid
+-- objects.
 WITH indexes AS (
     SELECT i.oid, x.indrelid, k.oid AS key, k.conname, k.condeferrable, k.condeferred,
         pg_get_indexdef(i.oid)

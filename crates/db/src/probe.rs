@@ -1,4 +1,4 @@
-//! Why a pool has no connection: because all are in use, or because the server cannot be reached.
+//! Why a pool has no free connection: all are in use, or the server cannot be reached.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,21 +9,21 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// Finds out why a pool had no connection in time: the driver's pool says the same whether all are in use or
-/// none can be made.
+/// Finds out why a pool had no connection in time. The driver's pool returns the same error if all are in use and if
+/// none can be opened.
 #[derive(Debug, Default)]
-pub(super) struct Reach(Mutex<Option<(Instant, ProbeResult)>>);
+pub(super) struct ConnectionProbe(Mutex<Option<(Instant, ProbeResult)>>);
 
-/// Whether a connection could be made, or why not.
+/// Whether a connection could be opened, or why not.
 type ProbeResult = Result<(), Arc<sqlx::Error>>;
 
-/// How long a look at the database may take, and how long its outcome counts for others.
+/// The timeout of a test connection, and how long its result is reused.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long a server may take to refuse a connection.
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(100);
 
-impl Reach {
+impl ConnectionProbe {
     /// Why the database cannot be reached, if that is why no connection was free in time.
     pub(super) async fn reason(&self, pool: &DatabaseConnection, error: &DbErr) -> Option<DbErr> {
         if !matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
@@ -31,7 +31,7 @@ impl Reach {
         {
             return None;
         }
-        // Held while looking: one look serves all who wait, so that a full pool takes one connection more.
+        // Held during the test: one test serves all waiters, so that a full pool opens only one more connection.
         let mut last = self.0.lock().await;
         let found = match &*last {
             Some((looked, found)) if looked.elapsed() < LOOK_TIMEOUT => found.clone(),
@@ -46,7 +46,7 @@ impl Reach {
     }
 }
 
-/// Why no connection can be made, if the server says so at once. The driver's pool goes on trying, and does not say it.
+/// Why no connection can be opened, if the server says so immediately. The driver's pool retries without an error.
 pub(super) async fn why_unreachable(pool: &DatabaseConnection) -> Option<DbErr> {
     look(pool, REFUSAL_TIMEOUT).await.err().map(unreachable)
 }
@@ -55,12 +55,12 @@ fn unreachable(reason: Arc<sqlx::Error>) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(reason))
 }
 
-/// Whether a further connection could be made.
+/// Whether another connection could be opened.
 async fn look(pool: &DatabaseConnection, patience: Duration) -> ProbeResult {
     let options = pool.get_postgres_connection_pool().connect_options();
     match timeout(patience, sqlx::ConnectOptions::connect(options.as_ref())).await {
         Ok(Ok(connection)) => {
-            // Its end is no concern of who waits.
+            // Waiters do not have to wait until it is closed.
             tokio::spawn(sqlx::Connection::close(connection));
             Ok(())
         }

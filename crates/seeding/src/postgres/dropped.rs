@@ -1,8 +1,7 @@
-//! Triggers, indexes and foreign keys: taken away for the load, and brought back as they were.
+//! Triggers, indexes and foreign keys: dropped for the load, and restored unchanged.
 //!
-//! What is taken away stands in `seeding_restores` as the statements that bring it back, entered in
-//! the same transaction, and each is removed in the transaction that runs it. So nothing can be
-//! forgotten, whatever happens to this program.
+//! `seeding_restores` has a statement that restores each dropped object. It is inserted in the transaction that drops
+//! the object, and removed in the transaction that restores it. So nothing is lost if this program dies.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,15 +14,15 @@ use crate::error::SeedError;
 use crate::steps::{STEPS, SeedStep};
 use crate::watch::{SeedEvent, Watch};
 
-/// The phase in which triggers come back.
+/// The phase that restores triggers.
 pub const TRIGGERS: i16 = 0;
 const INDEXES: i16 = 1;
 const CONSTRAINTS: i16 = 2;
 const VALIDATIONS: i16 = 3;
 
-/// Switches off the triggers of a step's table and of the side tables that it fills. Those that
-/// check foreign keys stay: they belong to the constraints.
-pub async fn take_triggers(transaction: &mut PgConnection, step: &SeedStep) -> Result<(), SeedError> {
+/// Drops the triggers of a step's table and of its side tables. Triggers that check foreign keys stay: they belong to
+/// the constraints.
+pub async fn drop_triggers(transaction: &mut PgConnection, step: &SeedStep) -> Result<(), SeedError> {
     let tables = std::iter::once(step.table).chain(step.sides.iter().map(|side| side.table));
     for table in tables {
         let note = "INSERT INTO seeding_restores (phase, target, statement)
@@ -36,9 +35,9 @@ pub async fn take_triggers(transaction: &mut PgConnection, step: &SeedStep) -> R
     Ok(())
 }
 
-/// Notes and drops the secondary indexes and the foreign keys of all tables that a seed fills:
-/// `away.sql` says which.
-pub async fn take_indexes(control: &mut PgConnection) -> Result<(), SeedError> {
+/// Records and drops the secondary indexes and foreign keys of all tables that a seed fills, as found by
+/// `dropped.sql`.
+pub async fn drop_indexes(control: &mut PgConnection) -> Result<(), SeedError> {
     let mut tables: Vec<&str> = STEPS.iter().map(|step| step.table).collect();
     tables.extend(STEPS.iter().flat_map(|step| step.sides).map(|side| side.table));
     tables.push("rating_totals");
@@ -48,7 +47,7 @@ pub async fn take_indexes(control: &mut PgConnection) -> Result<(), SeedError> {
     let row = sqlx::query(resolve).bind(&tables).fetch_one(&mut *transaction).await?;
     let (oids, search_path): (Vec<Oid>, String) = (row.try_get(0)?, row.try_get(1)?);
     set_search_path(&mut transaction, "").await?;
-    let found = sqlx::query(include_str!("away.sql")).bind(&oids).fetch_all(&mut *transaction).await?;
+    let found = sqlx::query(include_str!("dropped.sql")).bind(&oids).fetch_all(&mut *transaction).await?;
     set_search_path(&mut transaction, &search_path).await?;
     let mut removals = Vec::new();
     for row in found {
@@ -73,7 +72,7 @@ async fn set_search_path(transaction: &mut PgConnection, path: &str) -> Result<(
     Ok(())
 }
 
-/// Brings back what was taken away in one phase, on one connection; says how many things.
+/// Restores the objects of one phase on one connection. Returns their number.
 pub async fn restore(connection: &mut PgConnection, phase: i16) -> Result<u64, SeedError> {
     let statements = read(connection, phase).await?;
     let count = statements.len();
@@ -83,7 +82,7 @@ pub async fn restore(connection: &mut PgConnection, phase: i16) -> Result<u64, S
     Ok(count.try_into().unwrap_or(u64::MAX))
 }
 
-/// Brings back everything: indexes side by side, the dearest first.
+/// Restores everything. Indexes are created in parallel, the slowest first.
 pub async fn restore_all(
     control: &mut PgConnection,
     workers: &mut [PgConnection],
@@ -99,15 +98,15 @@ pub async fn restore_all(
     done.fetch_add(restore(control, TRIGGERS).await?, Ordering::Relaxed);
     let indexes = read(control, INDEXES).await?;
     execute_all(workers, indexes, &count).await?;
-    // Each takes a moment, and locks two tables that another may lock the other way round.
+    // Each takes a moment, and locks two tables; in parallel they could deadlock.
     done.fetch_add(restore(control, CONSTRAINTS).await?, Ordering::Relaxed);
     let validations = read(control, VALIDATIONS).await?;
     execute_all(workers, validations, &count).await?;
     Ok(of)
 }
 
-/// The statements of a phase, each with the removal of its note; several statements sent at once
-/// are one transaction.
+/// The statements of a phase, each with the removal of its note. Statements that are sent together are one
+/// transaction.
 async fn read(connection: &mut PgConnection, phase: i16) -> Result<Vec<String>, SeedError> {
     let sql = "SELECT format('DELETE FROM seeding_restores WHERE id = %s; %s', id, statement)
         FROM seeding_restores WHERE phase = $1
