@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use request::retry::Repeats;
+use request::retry::LogLimiter;
 use tokio::time::timeout;
 
 use super::cursor::{CursorScope, FeedCursor};
@@ -200,8 +200,8 @@ impl Follower {
 }
 
 /// While the database is away, all who come back fail of the same.
-fn note_failure(error: &Trouble) {
-    static FAILURES: Mutex<Repeats> = Mutex::new(Repeats::none());
+fn note_failure(error: &TailError) {
+    static FAILURES: Mutex<LogLimiter> = Mutex::new(LogLimiter::none());
     if let Some(others) = FAILURES.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
         tracing::warn!(
             others,
