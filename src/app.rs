@@ -213,8 +213,12 @@ impl Application {
             () = trial => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
-        feed.close().await;
-        if timeout(Duration::from_secs(1), self.db.close()).await.is_err() {
+        // A connection to a server that is frozen is never free.
+        let close = async {
+            feed.close().await;
+            self.db.close().await
+        };
+        if timeout(Duration::from_secs(1), close).await.is_err() {
             tracing::warn!("database connections were still in use");
         }
         tracing::info!("stopped");

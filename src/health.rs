@@ -13,6 +13,7 @@ use migration::SchemaState;
 use migration::connect::Access;
 
 use crate::db::{self, Db};
+use crate::error::is_full;
 use crate::http::{Readiness, Status};
 use crate::metrics::{self, Pool};
 
@@ -141,6 +142,10 @@ impl Health {
             }
             Err(error) => {
                 tracing::debug!("the schema cannot be read: {error}");
+                if is_full(&error) && seen.schema_read.is_some() {
+                    // There is no room to look, and nothing says that it is another one.
+                    seen.schema_read = Some(now);
+                }
                 if seen.schema_read.is_none_or(|read| now.duration_since(read) > UNREAD_MAX) {
                     seen.schema = Some("the schema cannot be read".to_owned());
                 }

@@ -197,8 +197,26 @@ pub async fn open_timed(
         DatabaseUrl::Postgres(options) => postgres::open(url, options, usual(access, pool, timeouts)).await,
         DatabaseUrl::Sqlite(options) => match access {
             Access::Write => open_sqlite_writer(url, options, pool, timeouts).await.map(|writer| writer.db),
-            Access::Read => open_sqlite_reader(url, options, pool, timeouts).await,
+            Access::Read => open_sqlite_reader(url, options, pool, timeouts, Releases::default()).await,
         },
+    }
+}
+
+/// Opens a pool for queries like [`open_timed`]. Connections to a SQLite file report their release to `generation`.
+///
+/// # Errors
+/// When the database cannot be reached or opened: the message names it and the remedy.
+pub async fn open_reader(
+    url: &DatabaseUrl,
+    pool: PoolSettings,
+    timeouts: Option<Timeouts>,
+    generation: &Generation,
+) -> Result<DatabaseConnection, ConnectError> {
+    match url {
+        DatabaseUrl::Postgres(_) => open_timed(url, Access::Read, pool, timeouts).await,
+        DatabaseUrl::Sqlite(options) => {
+            open_sqlite_reader(url, options, pool, timeouts, generation.releases().clone()).await
+        }
     }
 }
 
@@ -277,6 +295,7 @@ async fn open_sqlite_reader(
     options: &SqliteConnectOptions,
     pool: PoolSettings,
     timeouts: Option<Timeouts>,
+    releases: Releases,
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"), timeouts);
     let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
@@ -286,6 +305,14 @@ async fn open_sqlite_reader(
         .after_connect(move |connection, _| Box::pin(set_deadline(connection, statement_timeout)))
         .before_acquire(move |connection, _| {
             Box::pin(async move { set_deadline(connection, statement_timeout).await.map(|()| true) })
+        })
+        .after_release(move |connection, _| {
+            let running = releases.begin();
+            Box::pin(async move {
+                let _running = running;
+                // Waits for a statement that was given up.
+                connection.ping().await.map(|()| true)
+            })
         })
         .connect_with(options)
         .await

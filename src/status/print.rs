@@ -59,7 +59,7 @@ fn print_cluster(cluster: &ClusterReport, text: &mut String) {
     let rows = cluster.members.iter().map(member_row).collect();
     table(text, &title, &headers, rows);
     if cluster.is_paused {
-        line(text, DOUBTFUL, "Maintenance mode: Patroni promotes no replica. `patronictl resume` ends it.");
+        line(text, DOUBTFUL, "Maintenance mode: Patroni does not promote replicas. `patronictl resume` ends it.");
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
-use request::error::{describe, is_full};
+use request::error::{describe, is_disconnected, is_full};
 use request::retry::LogLimiter;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
 use telemetry::metrics;
@@ -68,6 +68,8 @@ struct LeaderSeen {
     found: u64,
     /// Looks since then that found no leader.
     missed: u32,
+    /// How often the leader was replaced by another one.
+    changes: u64,
 }
 
 /// After this many failed looks, operations that wait for the leader's response are given up. A single look may just
@@ -129,16 +131,18 @@ impl Cluster {
         });
         leader.note(led.as_ref().err());
         metrics::cluster().leader_known.set((!leader.liveness.is_away()).into());
-        if let Ok(state) = &led {
-            self.note_leader(state);
-        }
+        let is_another = led.as_ref().is_ok_and(|state| self.note_leader(state));
         // This comes last, so that those who wait use new connections.
-        self.0.leader_seen.send_modify(|seen| match &led {
-            Ok(state) => {
-                seen.missed = 0;
-                seen.found += u64::from(!state.is_read_only);
+        self.0.leader_seen.send_modify(|seen| {
+            seen.changes += u64::from(is_another);
+            match &led {
+                Ok(state) => {
+                    seen.missed = 0;
+                    seen.found += u64::from(!state.is_read_only);
+                }
+                // A full server still serves its open connections.
+                Err(error) => seen.missed += u32::from(!is_full(error)),
             }
-            Err(_) => seen.missed += 1,
         });
         if let Some((replica, seen)) = replica {
             replica.note(seen.as_ref().err());
@@ -161,7 +165,12 @@ impl Cluster {
                 // Before the drop, so that the connection is not reused.
                 self.0.leader.own.end();
                 self.0.replica.iter().for_each(|replica| replica.own.end());
-                Err(silence())
+                let (leader, reader) = self.watchers();
+                let reason = match why_unreachable(reader).await {
+                    Some(reason) => Some(reason),
+                    None => why_unreachable(leader).await,
+                };
+                Err(reason.unwrap_or_else(silence))
             }
         }
     }
@@ -188,9 +197,11 @@ impl Cluster {
         }
     }
 
-    /// Waits until looks have not found the leader.
+    /// Waits until looks have not found the leader, or have found another one.
     pub async fn wait_until_lost(&self) {
-        let _ = self.0.leader_seen.subscribe().wait_for(|seen| seen.missed >= LOST_AFTER).await;
+        let mut seen = self.0.leader_seen.subscribe();
+        let before = seen.borrow().changes;
+        let _ = seen.wait_for(|seen| seen.missed >= LOST_AFTER || seen.changes != before).await;
     }
 
     /// Whether the last look found no replica. `None` if there are no replicas to read from.
@@ -222,12 +233,15 @@ impl Cluster {
         self.history().positions.back().map(|(_, position)| *position)
     }
 
-    fn note_leader(&self, state: &ServerState) {
+    /// Says whether it is another one than before.
+    fn note_leader(&self, state: &ServerState) -> bool {
         let mut history = self.history();
+        let mut is_another = false;
         if let Some(timeline) = state.timeline {
             metrics::cluster().leader_timeline.set(timeline);
             let before = history.timeline.replace(timeline);
             if let Some(before) = before.filter(|before| *before != timeline) {
+                is_another = true;
                 metrics::cluster().failovers.inc();
                 tracing::warn!("another leader: timeline {timeline} after {before}");
                 history.positions.clear();
@@ -236,6 +250,7 @@ impl Cluster {
             }
         }
         history.note(Instant::now(), state.position);
+        is_another
     }
 
     fn note_lag(&self, replica: Option<&ServerState>) {
@@ -272,10 +287,14 @@ impl WatchedServer {
             self.own.end();
         }
         match outcome {
-            // The pool retries without an error when connections are refused.
             Err(_) | Ok(Err(DbErr::ConnectionAcquire(_))) => {
                 Err(why_unreachable(&self.pool).await.unwrap_or_else(silence))
             }
+            // One connection was cut, which says nothing of others; unless no other can be made.
+            Ok(Err(error)) if is_disconnected(&error) => match why_unreachable(&self.pool).await {
+                None => Err(silence()),
+                Some(reason) => Err(if is_silence(&reason) { error } else { reason }),
+            },
             Ok(outcome) => outcome,
         }
     }

@@ -25,6 +25,7 @@ mod replicas;
 mod rights;
 mod snapshot;
 mod transaction;
+mod turn;
 mod wake;
 mod writes;
 
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Commits;
-use migration::connect::{DatabaseUrl, Releases, Writer};
+use migration::connect::{DatabaseUrl, Writer};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
@@ -49,10 +50,11 @@ use self::replicas::Replicas;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
+pub use self::turn::Turn;
 pub use self::wake::Wake;
 pub use self::writes::Writes;
 use request::error::{ApiError, ApiResult};
-use request::quota::{Quota, QuotaNames, Share};
+use request::quota::{Quota, QuotaNames};
 use telemetry::metrics;
 
 /// Called with every SQL statement after it ran: its text, its duration, and whether it failed.
@@ -84,31 +86,11 @@ pub struct Db {
     acquire_timeout: Duration,
 }
 
-/// A turn to write. Hold it as long as the change takes. After an abandoned change, its connection may be unusable for
-/// a while, and so is the turn.
-#[derive(Debug)]
-pub struct WriteTurn {
-    share: Option<Share>,
-    releases: Releases,
-}
-
-impl WriteTurn {
-    /// Ends it immediately: the change is done, and no longer has its connection.
-    pub fn end(mut self) {
-        self.share = None;
-    }
-}
-
-impl Drop for WriteTurn {
-    fn drop(&mut self) {
-        if let Some(share) = self.share.take() {
-            self.releases.keep(share);
-        }
-    }
-}
-
 /// The address whose turns the server's own changes take.
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// The maximum time of such a change, even if only its own connection is lost. It is retried later.
+const OWN_CHANGE_MAX: Duration = Duration::from_secs(600);
 
 /// The names of the turns' limits. A turn is not refused: after too long a wait, the error is [`ApiError::Busy`].
 const TURNS: QuotaNames = QuotaNames {
@@ -144,10 +126,24 @@ impl Db {
     ///
     /// # Errors
     /// No turn became free in time.
-    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<WriteTurn> {
+    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<Turn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
         let share = turn.map_err(|_| ApiError::Busy("too many changes are waiting for the database"))?;
-        Ok(WriteTurn { share: Some(share), releases: self.leader.generation.releases().clone() })
+        Ok(Turn::new(share, &self.leader.generation))
+    }
+
+    /// Makes one of the server's own changes in a turn. `None` if no turn became free. No request limits its time, so it
+    /// is abandoned when the leader is lost: a frozen server never responds.
+    pub async fn change<T>(&self, change: impl Future<Output = Result<T, DbErr>>) -> Option<Result<T, DbErr>> {
+        let turn = self.turn_to_write(OWN).await.ok()?;
+        tokio::select! {
+            outcome = timeout(OWN_CHANGE_MAX, change) => if let Ok(outcome) = outcome {
+                turn.end();
+                return Some(outcome);
+            },
+            () = self.cluster.wait_until_lost() => {}
+        }
+        Some(Err(silence()))
     }
 
     /// Why a change failed: `error`, or why no connection for it could be opened.
@@ -183,7 +179,7 @@ impl Db {
     /// ends when the last copy is dropped. It holds a connection. Such reads hold at most half of the connections.
     pub fn snapshot(&self) -> ReadPool {
         let read = self.fresh().read;
-        let snapshot = ReadSnapshot::new(read.connections().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
+        let snapshot = ReadSnapshot::new(read.place().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
         read.of(snapshot)
     }
 
@@ -196,12 +192,13 @@ impl Db {
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
-        let _turn = self.read.only(place.clone()).turn().await.ok()?;
+        let turn = self.read.only(place.clone()).turn().await.ok()?;
         let mut answer = self.query_replica(place, &ask).await;
         if answer.as_ref().is_err_and(place::is_retried) && !place.liveness.is_away() {
             metrics::cluster().read_retries.inc();
             answer = self.query_replica(place, &ask).await;
         }
+        turn.end();
         match answer {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();

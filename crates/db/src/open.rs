@@ -172,14 +172,15 @@ async fn sqlite(
 ) -> anyhow::Result<Pools> {
     let Writer { db, commits } = connect::open_writer(url, settings, Some(timeouts)).await.context("--database-url")?;
     let flag = if read_url.is_some() { "--database-read-url" } else { "--database-url" };
-    let open = async |settings| {
-        connect::open_timed(read_url.unwrap_or(url), Access::Read, settings, Some(timeouts)).await.context(flag)
+    let open = async |settings, generation: &Generation| {
+        connect::open_reader(read_url.unwrap_or(url), settings, Some(timeouts), generation).await.context(flag)
     };
-    let place = |pool| Place::new(pool, Generation::default(), Liveness::default());
-    let leader = place(observed(db, &observer));
-    let replica = place(observed(open(settings).await?, &observer));
-    let pool = open(PoolSettings { connections_max: 1, ..settings }).await?;
-    let (own, liveness) = (Generation::default(), leader.liveness.clone());
+    let place = |pool, generation| Place::new(pool, generation, Liveness::default());
+    let leader = place(observed(db, &observer), Generation::default());
+    let (read, own) = (Generation::default(), Generation::default());
+    let replica = place(observed(open(settings, &read).await?, &observer), read);
+    let pool = open(PoolSettings { connections_max: 1, ..settings }, &own).await?;
+    let liveness = leader.liveness.clone();
     let cluster =
         Cluster::new(WatchedServer { pool, own, generations: Vec::new(), liveness, name: url.to_string() }, None, None);
     Ok(Pools { leader, replica: Some(replica), sessions: None, replicas: None, cluster, commits, writers: 1 })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use request::error::is_full;
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
@@ -40,14 +41,18 @@ impl ConnectionProbe {
                 found
             }
         };
-        found.err().map(|reason| DbErr::Conn(RuntimeErr::SqlxError(reason)))
+        // Where the server has no room either, all are in use there, too.
+        found.err().map(unreachable).filter(|reason| !is_full(reason))
     }
 }
 
-/// Why no connection can be opened, if the server says so immediately.
+/// Why no connection can be opened, if the server says so immediately. The driver's pool retries without an error.
 pub(super) async fn why_unreachable(pool: &DatabaseConnection) -> Option<DbErr> {
-    let found = look(pool, REFUSAL_TIMEOUT).await;
-    found.err().map(|reason| DbErr::Conn(RuntimeErr::SqlxError(reason)))
+    look(pool, REFUSAL_TIMEOUT).await.err().map(unreachable)
+}
+
+fn unreachable(reason: Arc<sqlx::Error>) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(reason))
 }
 
 /// Whether another connection could be opened.
@@ -59,8 +64,6 @@ async fn look(pool: &DatabaseConnection, patience: Duration) -> ProbeResult {
             tokio::spawn(sqlx::Connection::close(connection));
             Ok(())
         }
-        // Too many connections: the server's are all in use, too.
-        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => Ok(()),
         Ok(Err(error)) => Err(Arc::new(error)),
         Err(_) => Err(Arc::new(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
     }

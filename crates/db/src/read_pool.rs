@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use migration::connect::{self, PoolSettings};
 use request::error::is_stale;
-use request::quota::{Quota, QuotaNames, Share};
+use request::quota::{Quota, QuotaNames};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::place::{Place, TICK, is_retried, is_silence, silence};
 use super::replicas::Replicas;
 use super::snapshot::ReadSnapshot;
+use super::turn::Turn;
 
 /// Connections for reads, which clients get in rotation; no client gets all. A read is retried if its prepared
 /// statement is older than a change of the schema. It is also retried if the server does not serve: on another
@@ -78,6 +79,11 @@ impl ReadPool {
         self.snapshot.is_some()
     }
 
+    /// The place that is tried first.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The pool of the place that is tried first.
     pub fn connections(&self) -> &DatabaseConnection {
         &self.place.pool
@@ -89,15 +95,15 @@ impl ReadPool {
     }
 
     /// Waits for the client's turn, as long as for a connection.
-    pub(super) async fn turn(&self) -> Result<Share, DbErr> {
+    pub(super) async fn turn(&self) -> Result<Turn, DbErr> {
         let client = telemetry::client();
-        if let Ok(turn) = self.turns.take(client, 1) {
-            return Ok(turn);
+        if let Ok(share) = self.turns.take(client, 1) {
+            return Ok(Turn::new(share, &self.place.generation));
         }
         let (started, mut waiting) = (Instant::now(), pin!(self.turns.wait(client)));
         while started.elapsed() < self.acquire_timeout {
-            if let Ok(turn) = timeout(TICK.min(self.acquire_timeout), &mut waiting).await {
-                return Ok(turn);
+            if let Ok(share) = timeout(TICK.min(self.acquire_timeout), &mut waiting).await {
+                return Ok(Turn::new(share, &self.place.generation));
             }
             if self.is_away() || self.has_stand_in && !self.place.liveness.has_answered_lately() {
                 return Err(silence());
@@ -152,22 +158,42 @@ impl ReadPool {
         if self.is_away() {
             return Err(silence());
         }
-        let _turn = match self.turn().await {
+        let mut turn = match self.turn().await {
             Ok(turn) => turn,
             Err(late) => return Err(self.place.reason(&late).await.unwrap_or(late)),
         };
+        let outcome = self.run_in(&mut turn, statement, &ask).await;
+        turn.end();
+        outcome
+    }
+
+    /// Runs a read in its turn, which is kept if this is given up.
+    async fn run_in<T, F>(
+        &self,
+        turn: &mut Turn,
+        statement: Statement,
+        ask: &impl Fn(DatabaseConnection, Statement) -> F,
+    ) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
         if self.get_database_backend() != DbBackend::Postgres {
             return ask(self.place.pool.clone(), statement).await;
         }
         let (mut first, mut second) = self.places();
-        if let (true, Some(other)) = (self.is_fresh && std::ptr::eq(first, &self.place), second) {
-            if let Some(outcome) = self.run_fresh(&statement, &ask).await {
+        if self.is_fresh && self.replicas.is_some() && std::ptr::eq(first, &self.place) {
+            if let Some(outcome) = self.run_fresh(&statement, ask).await {
                 return outcome;
             }
+            let Some(other) = second else {
+                // Its connection may have been lost. What is too old is not shown.
+                return self.run_fresh(&statement, ask).await.unwrap_or_else(|| Err(silence()));
+            };
             (first, second) = (other, None);
         }
+        turn.move_to(&first.generation);
         let has_other = second.is_some() || self.has_stand_in;
-        let error = match first.attempt(has_other, ask_again(first, statement.clone(), &ask)).await {
+        let error = match first.attempt(has_other, ask_again(first, statement.clone(), ask)).await {
             Err(error) if self.has_stand_in && is_silence(&error) => return Err(error),
             Err(error) if is_retried(&error) => error,
             done => return done,
@@ -177,9 +203,10 @@ impl ReadPool {
         if last.liveness.is_away() {
             return Err(first.reason(&error).await.unwrap_or(error));
         }
+        turn.move_to(&last.generation);
         metrics::cluster().read_retries.inc();
         tracing::debug!("retrying a read: {error}");
-        match last.attempt(self.has_stand_in, ask_again(last, statement, &ask)).await {
+        match last.attempt(self.has_stand_in, ask_again(last, statement, ask)).await {
             Err(error) => Err(last.reason(&error).await.unwrap_or(error)),
             done => done,
         }
@@ -213,29 +240,31 @@ impl ConnectionTrait for ReadPool {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         if let Some(snapshot) = &self.snapshot {
-            return snapshot.transaction().await?.execute_raw(statement).await;
+            return snapshot.run(|txn| txn.execute_raw(statement)).await;
         }
         self.run(statement, |pool, statement| async move { pool.execute_raw(statement).await }).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         if let Some(snapshot) = &self.snapshot {
-            return snapshot.transaction().await?.execute_unprepared(sql).await;
+            return snapshot.run(|txn| txn.execute_unprepared(sql)).await;
         }
-        let _turn = self.turn().await?;
-        self.place.pool.execute_unprepared(sql).await
+        let turn = self.turn().await?;
+        let outcome = self.place.pool.execute_unprepared(sql).await;
+        turn.end();
+        outcome
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         if let Some(snapshot) = &self.snapshot {
-            return snapshot.transaction().await?.query_one_raw(statement).await;
+            return snapshot.run(|txn| txn.query_one_raw(statement)).await;
         }
         self.run(statement, |pool, statement| async move { pool.query_one_raw(statement).await }).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         if let Some(snapshot) = &self.snapshot {
-            return snapshot.transaction().await?.query_all_raw(statement).await;
+            return snapshot.run(|txn| txn.query_all_raw(statement)).await;
         }
         self.run(statement, |pool, statement| async move { pool.query_all_raw(statement).await }).await
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{self, Db, Transaction};
+use db::{Db, Transaction};
 use request::error::describe;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
@@ -80,9 +80,9 @@ const REMOVE_SQLITE: &str = "DELETE FROM comment_events WHERE id <= (SELECT floo
 /// Removes events that are older than `age`, now and at intervals.
 pub(super) async fn run(db: Db, age: Duration) {
     loop {
-        // Without a turn, later: other changes are more urgent.
-        while let Ok(_turn) = db.turn_to_write(db::OWN).await {
-            match remove(&db, age).await {
+        // Without a turn, it runs later: other changes are more urgent.
+        while let Some(outcome) = db.change(remove(&db, age)).await {
+            match outcome {
                 Ok(0) => break,
                 Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
-use graphql::{Cost, OperationKind, Prepared};
+use graphql::{Cost, OperationKind, PreparedOperation};
 use request::budget::{Budget, hold};
 use request::executor::{Executor, Outcome, short_name};
 use request::quota::Quota;
@@ -193,7 +193,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The operation must not be executed.
-    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
+    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<PreparedOperation, Refusal> {
         let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
             // Only the first one of a batch or a socket.

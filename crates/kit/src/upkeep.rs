@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use db::{self, Db};
+use db::Db;
 use futures_util::future::BoxFuture;
 use request::clock;
 use request::error::describe;
@@ -32,15 +32,13 @@ pub async fn run(db: Db, sweeps: &[Sweep], first: Duration) {
     tokio::time::sleep(first).await;
     loop {
         // Without a turn, it runs later: other changes are more urgent.
-        if let Ok(_turn) = db.turn_to_write(db::OWN).await {
-            match sweep(&db.write, sweeps, clock::now()).await {
-                Ok(0) => {}
-                Ok(removed) => tracing::debug!(removed, "deleted expired rows"),
-                Err(error) => {
-                    db.writes.note_failure(&error);
-                    let error = db.explain(Arc::new(error)).await;
-                    tracing::warn!("cannot delete expired rows, trying again: {}", describe(&error));
-                }
+        match db.change(sweep(&db.write, sweeps, clock::now())).await {
+            None | Some(Ok(0)) => {}
+            Some(Ok(removed)) => tracing::debug!(removed, "deleted expired rows"),
+            Some(Err(error)) => {
+                db.writes.note_failure(&error);
+                let error = db.explain(Arc::new(error)).await;
+                tracing::warn!("cannot delete expired rows, trying again: {}", describe(&error));
             }
         }
         tokio::time::sleep(INTERVAL).await;
@@ -56,10 +54,10 @@ pub async fn try_to_write(db: Db, trial: Trial) {
         db.writes.wait_for_trouble().await;
         tokio::time::sleep(PAUSE).await;
         // Without a turn, it tries later: changes that succeed do not report it.
-        let Ok(_turn) = db.turn_to_write(db::OWN).await else { continue };
-        match trial(&db, clock::now()).await {
-            Ok(()) => db.writes.note_success(),
-            Err(error) => {
+        match db.change(trial(&db, clock::now())).await {
+            None => {}
+            Some(Ok(())) => db.writes.note_success(),
+            Some(Err(error)) => {
                 tracing::debug!("the database still cannot be written: {error}");
                 db.writes.note_failure(&error);
             }
