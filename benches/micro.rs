@@ -21,7 +21,7 @@ use graphql::{
     Context, Cost, Describe, Description, DocumentLimits, Engine, Inputs, Object, One, OperationKind, Request, Root,
     Row, TypeName,
 };
-use kinoteka::answer::Budget;
+use kinoteka::budget::Budget;
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
 use kinoteka::error::{ApiError, ApiResult};
@@ -145,7 +145,7 @@ impl Authenticate for Nothing {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         self.authenticate(token)
     }
 

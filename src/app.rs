@@ -319,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_files_are_few_an_address_keeps_its_part_of_the_connections() {
+    fn with_few_files_an_address_keeps_its_part_of_the_connections() {
         let fit = |limit_connections, limit_connections_per_client, room| {
             let limits = http::Limits { limit_connections, limit_connections_per_client, ..http::Limits::DEFAULT };
             let fitted = fit_connections(&limits, room);

@@ -21,7 +21,7 @@ use crate::telemetry::LogFormat;
 
 pub use self::accounts::{AccountArgs, HashArgs};
 pub use self::commands::{
-    Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, StatusCommand, UserCommand, WaitArgs,
+    Command, MigrateCommand, RoleArg, RoleArgs, RoleCommand, StatusCommand, UserCommand, WaitArgs,
 };
 pub use self::effective::describe;
 pub use self::reference::reference;

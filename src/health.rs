@@ -91,7 +91,7 @@ impl Health {
 
     async fn look_at_servers(&self) {
         self.db.cluster.look().await;
-        self.tell();
+        self.update();
     }
 
     /// Looks at the schema and the rights at their intervals.
@@ -102,11 +102,11 @@ impl Health {
         if self.is_due(|seen| seen.rights_at, RIGHTS_GAP) && !self.db.cluster.is_leader_away() {
             self.look_at_rights().await;
         }
-        self.tell();
+        self.update();
     }
 
     /// Updates the readiness, and logs what has changed.
-    fn tell(&self) {
+    fn update(&self) {
         let readiness = self.judge();
         let before = self.lock().readiness.replace(readiness.clone());
         if before.is_some_and(|before| before != readiness) {

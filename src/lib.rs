@@ -9,7 +9,7 @@
 //! - [`feed`] notifies listeners of changes to comments.
 //! - [`db`] has the connections, and the SQL in which the two databases differ.
 //! - `request` is what all of them know about a request: [`viewer`] identifies the sender, [`policy`] says who may do
-//!   what, [`error`] has the failures that clients can see, and [`quota`], [`rate`] and [`answer`] limit what clients
+//!   what, [`error`] has the failures that clients can see, and [`quota`], [`rate`] and [`budget`] limit what clients
 //!   use.
 //! - [`telemetry`] logs with [`log`], and [`metrics`] counts.
 //!
@@ -51,6 +51,6 @@ pub mod tag;
 
 // The layers below, with the names that domains use.
 pub use kinoteka_http as http;
-pub use request::{answer, clock, error, executor, planted, policy, position, quota, rate, subscribe, viewer};
+pub use request::{budget, clock, error, executor, planted, policy, position, quota, rate, subscribe, viewer};
 pub use telemetry::{log, metrics};
 pub use {db, feed, kit, telemetry};

@@ -22,8 +22,9 @@ struct ReleaseCounts {
 /// A running release.
 pub(crate) struct RunningRelease(watch::Sender<ReleaseCounts>);
 
-/// The release of a dropped connection begins within this time: the pool does it in a separate task.
-const BEGINS_WITHIN: Duration = Duration::from_millis(10);
+/// The release of a dropped connection begins within this time, on a busy machine too: the pool does it in a separate
+/// task.
+const BEGINS_WITHIN: Duration = Duration::from_millis(100);
 
 impl Releases {
     pub(crate) fn begin(&self) -> RunningRelease {

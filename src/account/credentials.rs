@@ -19,7 +19,7 @@ use super::session::{ChangeInProgress, NewSession, SessionChanges, SessionToken}
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::changes::Change;
-use crate::kit::form::{Given, path};
+use crate::kit::form::{Omittable, path};
 use crate::kit::idempotency::{Ending, Repeat};
 use crate::kit::mutate::{Outcome, mutate_keyed};
 use crate::kit::spelling::compose;
@@ -177,7 +177,7 @@ async fn log_in_as(
     .await;
     // Only then: otherwise each of the user's sockets would look up its session after every log-in.
     if made_room.load(Ordering::Relaxed) {
-        accounts.session_changes.tell(user);
+        accounts.session_changes.notify(user);
     }
     let outcome = outcome?;
     match outcome.ending {
@@ -243,7 +243,7 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
 /// Top-level errors: the limit of failures, of new addresses, or of concurrent log-ins is reached.
 pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> ApiResult<Outcome> {
     let accounts = AccountServices::of(change);
-    let Given::Value(password) = input.current_password.clone() else {
+    let Omittable::Value(password) = input.current_password.clone() else {
         let run = mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
             Box::pin(service::update_profile(work, input, None))
         });
@@ -252,7 +252,7 @@ pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> 
     };
     refuse_throttled(change)?;
     let has_new_email = match &input.email {
-        Given::Value(email) => {
+        Omittable::Value(email) => {
             let [_, stored] = names_of(change, viewer(change)?.user).await?;
             compose(&stored) != compose(email.trim()).to_lowercase()
         }

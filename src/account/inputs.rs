@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, InputObject};
 
-use crate::kit::form::Given;
+use crate::kit::form::Omittable;
 use crate::kit::scalar::Date;
 use crate::viewer::Role;
 
@@ -21,7 +21,7 @@ pub struct SignUpInput {
     /// The date of birth, in 1900 or later and before today.
     pub(super) birthday: Date,
     /// The user's description of themselves, 1 to 20,000 characters.
-    pub(super) bio: Given<String>,
+    pub(super) bio: Omittable<String>,
 }
 
 /// The credentials of a user.
@@ -44,17 +44,17 @@ pub struct RevokeSessionInput {
 #[derive(Clone, Debug, InputObject)]
 pub struct UpdateProfileInput {
     /// The unique name. The rules of `SignUpInput` apply.
-    pub(super) username: Given<String>,
+    pub(super) username: Omittable<String>,
     /// The email address. The rules of `SignUpInput` apply. A change requires `currentPassword`.
-    pub(super) email: Given<String>,
+    pub(super) email: Omittable<String>,
     /// The full name, 1 to 256 characters.
-    pub(super) full_name: Given<String>,
+    pub(super) full_name: Omittable<String>,
     /// The date of birth, in 1900 or later and before today.
-    pub(super) birthday: Given<Date>,
+    pub(super) birthday: Omittable<Date>,
     /// The user's description of themselves, 1 to 20,000 characters. Null deletes it.
-    pub(super) bio: Given<String>,
+    pub(super) bio: Omittable<String>,
     /// The viewer's password. Required to change the email address. If given, it is always checked.
-    pub(super) current_password: Given<String>,
+    pub(super) current_password: Omittable<String>,
 }
 
 /// The viewer's current and new passwords.

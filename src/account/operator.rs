@@ -26,7 +26,7 @@ pub async fn grant_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<(
         Box::pin(async { admin::grant(work, admin::find(work, user).await?, *role).await })
     })
     .await;
-    let id = told(user, done)?;
+    let id = explain_rejection(user, done)?;
     tracing::warn!(event = "role_granted", user = id.key(), role = role::write(role), "a role was granted");
     Ok(())
 }
@@ -40,7 +40,7 @@ pub async fn revoke_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<
         Box::pin(async { admin::revoke(work, admin::find(work, user).await?, *role).await })
     })
     .await;
-    let id = told(user, done)?;
+    let id = explain_rejection(user, done)?;
     tracing::warn!(event = "role_revoked", user = id.key(), role = role::write(role), "a role was revoked");
     Ok(())
 }
@@ -70,7 +70,7 @@ pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, pass
         Box::pin(async { admin::reset_password(work, admin::find(work, user).await?, hash).await })
     })
     .await;
-    let id = told(user, done)?;
+    let id = explain_rejection(user, done)?;
     tracing::warn!(event = "password_reset", user = id.key(), "a password was reset");
     Ok(())
 }
@@ -119,7 +119,7 @@ fn explain(error: ApiError) -> anyhow::Error {
     }
 }
 
-fn told<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {
+fn explain_rejection<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {
     match done {
         Ok(value) => Ok(value),
         Err(Rejection::Invalid(errors)) => match errors.into_iter().next() {

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hashes_verify_and_tell_their_parameters() {
+    async fn hashes_verify_and_contain_their_parameters() {
         let passwords = Passwords::new(64, 1, 1, 4, 4).unwrap();
         let turn = passwords.turn(HERE).await.unwrap();
         let hash = turn.hash("tram N 47").await.unwrap();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_waited_for_too_long_has_met_no_limit() {
+    async fn a_log_in_that_waited_too_long_reached_no_limit() {
         let passwords = Passwords::new(64, 1, 1, 2, 1).unwrap();
         let held = passwords.turn(HERE).await.unwrap();
         assert!(matches!(passwords.turn(THERE).await, Err(ApiError::Busy(_))));

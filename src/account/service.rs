@@ -341,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_by_their_form() {
+    fn addresses_are_checked_by_their_form() {
         for good in ["anna@example.org", "a.b+c@sub.example.org", "анна@пример.рф", "o'neill@example.co"] {
             assert!(is_address(good), "{good}");
         }

@@ -143,7 +143,7 @@ pub struct SessionChanges {
 }
 
 /// From this many users on, those without open connections are removed.
-const USERS_TOLD: usize = 64;
+const USERS_SWEPT: usize = 64;
 
 /// Reports a change on drop: its outcome may never be known, for example if the response to its commit is lost or its
 /// client leaves.
@@ -155,7 +155,7 @@ pub(super) struct ChangeInProgress<'a> {
 impl Drop for ChangeInProgress<'_> {
     fn drop(&mut self) {
         if let Some(user) = self.user {
-            self.changes.tell(user);
+            self.changes.notify(user);
         }
     }
 }
@@ -172,18 +172,18 @@ impl SessionChanges {
     }
 
     /// Reports a change.
-    pub fn tell(&self, user: i32) {
+    pub fn notify(&self, user: i32) {
         self.known.forget(user);
-        if let Some(told) = self.lock().get(&user) {
-            told.send_replace(());
+        if let Some(watchers) = self.lock().get(&user) {
+            watchers.send_replace(());
         }
     }
 
     /// Changes whenever this user's sessions or roles have.
     fn of(&self, user: i32) -> watch::Receiver<()> {
         let mut users = self.lock();
-        if users.len() >= USERS_TOLD && users.len().is_power_of_two() && !users.contains_key(&user) {
-            users.retain(|_, told| told.receiver_count() > 0);
+        if users.len() >= USERS_SWEPT && users.len().is_power_of_two() && !users.contains_key(&user) {
+            users.retain(|_, watchers| watchers.receiver_count() > 0);
         }
         users.entry(user).or_insert_with(|| watch::channel(()).0).subscribe()
     }
@@ -248,7 +248,7 @@ impl Sessions {
         now: DateTime<Utc>,
         may_ask_replica: bool,
     ) -> ApiResult<SignedIn> {
-        let asked_at = Instant::now();
+        let looked_up_at = Instant::now();
         // A user has at most two roles besides the common one: a row for each.
         let select = sessions::Entity::find()
             .select_only()
@@ -273,7 +273,7 @@ impl Sessions {
         let position = position.filter(|_| is_leader).map(Position);
         let role = rows.iter().filter_map(|(.., role, _)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
         let viewer = Viewer { user, session, role };
-        let found = FoundSession { viewer, expires_at, asked_at };
+        let found = FoundSession { viewer, expires_at, looked_up_at };
         if is_leader {
             for key in [key, SessionKey::Session(session)] {
                 self.changes.known.put(key, found);
@@ -301,7 +301,7 @@ impl Sessions {
             let select = select.clone();
             async move { select.into_tuple().all(&replica).await }
         };
-        match self.db.ask_stand_in(ask).await {
+        match self.db.resolve_on_replica(ask).await {
             Some(rows) if !rows.is_empty() => Ok((rows, false)),
             // The leader is back, or there is another one.
             _ if !self.db.cluster.is_leader_away() => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
@@ -319,7 +319,7 @@ impl Sessions {
         if let Some(signed_in) = signed_in {
             return Ok(signed_in);
         }
-        let signed_in = self.authenticate_anew(token).await?;
+        let signed_in = self.authenticate_uncached(token).await?;
         known().push((hash, signed_in));
         Ok(signed_in)
     }
@@ -366,7 +366,7 @@ impl Authenticate for Sessions {
         Box::pin(self.find(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec())))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         let hash = hash(token);
         let which = sessions::Column::TokenHash.eq(hash.to_vec());
         Box::pin(self.look_up(SessionKey::Token(hash), which, clock::now(), true))

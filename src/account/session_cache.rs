@@ -37,7 +37,7 @@ pub(super) struct FoundSession {
     pub viewer: Viewer,
     pub expires_at: DateTime<Utc>,
     /// When the look-up began.
-    pub asked_at: Instant,
+    pub looked_up_at: Instant,
 }
 
 /// The sessions.
@@ -57,10 +57,10 @@ impl SessionCache {
 
     /// The session's viewer, if it is cached.
     pub(super) fn get(&self, key: &SessionKey, now: DateTime<Utc>) -> Option<Viewer> {
-        let FoundSession { viewer, expires_at, asked_at } = self.sessions.get(key)?;
-        let is_fresh = asked_at.elapsed() < self.time_to_live && now < expires_at;
+        let FoundSession { viewer, expires_at, looked_up_at } = self.sessions.get(key)?;
+        let is_fresh = looked_up_at.elapsed() < self.time_to_live && now < expires_at;
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_changed = changes.get(&viewer.user).is_some_and(|changed_at| *changed_at >= asked_at);
+        let is_changed = changes.get(&viewer.user).is_some_and(|changed_at| *changed_at >= looked_up_at);
         (is_fresh && !is_changed).then_some(viewer)
     }
 
@@ -97,7 +97,7 @@ mod tests {
 
     fn found(user: i32) -> FoundSession {
         let viewer = Viewer { user, session: user, role: Role::Member };
-        FoundSession { viewer, expires_at: clock::now() + LONG, asked_at: Instant::now() }
+        FoundSession { viewer, expires_at: clock::now() + LONG, looked_up_at: Instant::now() }
     }
 
     fn get(cache: &SessionCache, session: i32) -> Option<i32> {
@@ -123,7 +123,7 @@ mod tests {
         let cache = SessionCache::new(LONG);
         cache.put(SessionKey::Session(1), FoundSession { expires_at: clock::now(), ..found(1) });
         let before = Instant::now().checked_sub(LONG).unwrap_or_else(Instant::now);
-        cache.put(SessionKey::Session(2), FoundSession { asked_at: before, ..found(2) });
+        cache.put(SessionKey::Session(2), FoundSession { looked_up_at: before, ..found(2) });
         assert_eq!((get(&cache, 1), get(&cache, 2).filter(|_| before.elapsed() >= LONG)), (None, None));
         let off = SessionCache::new(Duration::ZERO);
         off.put(SessionKey::Session(1), found(1));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_session_is_kept_by_both_its_keys() {
+    fn each_session_is_cached_by_both_keys() {
         let cache = SessionCache::new(LONG);
         let keys = |session: i32| {
             let token = Sha256::digest(session.to_be_bytes()).into();

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_of_one_moment_are_counted_one_by_one() {
+    fn simultaneous_tries_are_counted_one_by_one() {
         for _ in 0..200 {
             let (throttle, now) = (Throttle::new(3), Instant::now());
             let admit = || throttle.admit("anna", HERE, now).is_ok();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_and_an_address_have_limits_of_their_own() {
+    fn an_account_and_an_address_have_their_own_limits() {
         let (throttle, now) = (Throttle::new(1), Instant::now());
         for number in 0..10 {
             assert!(throttle.admit("anna", there(number), now).is_ok());
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_refused_fills_no_memory() {
+    fn a_rejected_address_uses_no_memory() {
         let (throttle, now) = (Throttle::new(1), Instant::now());
         let _ = throttle.admit("anna", there(1), now).unwrap();
         for number in 0..2 * crate::rate::COUNTERS_MAX {

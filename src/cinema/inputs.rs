@@ -9,7 +9,7 @@ use crate::db::ReadPool;
 use crate::error::ApiResult;
 use crate::kit::edit::{Editable, References, Unique};
 use crate::kit::fields::fields;
-use crate::kit::form::{Given, line};
+use crate::kit::form::{Omittable, line};
 use crate::kit::scalar::{BigInt, Money};
 use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, UserErrorReason, choice_name, has_text};
 
@@ -144,9 +144,9 @@ pub struct SetAvailabilityInput {
     pub(super) rating: i32,
     /// The student discount in per cent, from 0 to 100. If omitted, it does not change. Defaults to 0 for a new
     /// availability.
-    pub(super) discount_percent: Given<i32>,
+    pub(super) discount_percent: Omittable<i32>,
     /// The number of times that the movie was watched at the cinema. Null if unknown. If omitted, it does not change.
-    pub(super) view_count: Given<BigInt>,
+    pub(super) view_count: Omittable<BigInt>,
 }
 
 /// The availability to remove.

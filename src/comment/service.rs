@@ -14,7 +14,7 @@ use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Que
 use super::inputs::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
 use super::{Comment, DEPTH_MAX};
 use crate::account::User;
-use crate::kit::form::{GivenId, path};
+use crate::kit::form::{InputId, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::{Returning, shows_with};
@@ -304,7 +304,7 @@ async fn bury(work: &Work, id: i32, hidden: bool) -> Result<(), DbErr> {
 }
 
 /// A comment that the viewer may change and that is not deleted. Its row is locked.
-async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<comments::Model, Rejection> {
+async fn find(work: &Work, id: &InputId, lock: LockType) -> Result<comments::Model, Rejection> {
     let id = Id::<Comment>::parse(&path("id"), id)?;
     let shown = shows_with(comments::Column::PublicationId.into_expr(), "publications");
     let row = comments::Entity::find_by_id(id.key()).filter(shown).lock(lock).one(work.txn()).await?;

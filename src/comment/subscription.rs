@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID};
-use graphql::{Arguments, Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
+use graphql::{Arguments, Call, Column, Description, Engine, FieldError, NoArguments, Object, PreparedOperation};
 
 use super::Comment;
 use super::inputs::{CommentEventKind, EventArguments, EventsArguments};
@@ -110,7 +110,7 @@ fn events<A: Arguments>(call: &Call<'_, EventWithCursor, A>, of: &'static str) -
 ///
 /// # Errors
 /// An argument is invalid.
-pub fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {
+pub fn read_root_field(engine: &Engine, prepared: &PreparedOperation) -> Result<RootField, FieldError> {
     let kinds = match prepared.root_field() {
         EVENTS => {
             let EventsArguments { subject_id, after, kinds } = &*engine.root_arguments(prepared)?;

@@ -140,7 +140,7 @@ pub struct RoleArgs {
     pub user: String,
     /// The role.
     #[arg(value_name = "ROLE")]
-    pub role: GivenRole,
+    pub role: RoleArg,
     /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -148,18 +148,18 @@ pub struct RoleArgs {
 
 /// A role above a member's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GivenRole {
+pub enum RoleArg {
     /// Changes the catalogue and other users' content.
     Editor,
     /// Also changes roles and deletes accounts.
     Admin,
 }
 
-impl From<GivenRole> for Role {
-    fn from(role: GivenRole) -> Self {
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
         match role {
-            GivenRole::Editor => Self::Editor,
-            GivenRole::Admin => Self::Admin,
+            RoleArg::Editor => Self::Editor,
+            RoleArg::Admin => Self::Admin,
         }
     }
 }

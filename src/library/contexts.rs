@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use graphql::{Context, FoundRows, OperationKind, Prepared, SharedRows};
+use graphql::{Context, FoundRows, OperationKind, PreparedOperation, SharedRows};
 use quick_cache::sync::Cache;
 
 use super::Backends;
-use crate::answer::Budget;
+use crate::budget::Budget;
 use crate::comment::objects::CommentCursor;
 use crate::db::Db;
 use crate::executor;
@@ -106,7 +106,7 @@ impl executor::Contexts for DomainContexts {
 
     fn query_context(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         reads_from: ReadsFrom,
         caller: Caller,
         budget: Arc<Budget>,
@@ -151,7 +151,7 @@ impl executor::Contexts for DomainContexts {
 
 /// Whether a query reads the feed's cursor together with other fields. The cursor must then be the position after what
 /// these show.
-fn joins_cursor(prepared: &Prepared) -> bool {
+fn joins_cursor(prepared: &PreparedOperation) -> bool {
     let is_cursor = |field: &str| field == CommentCursor::FIELD;
     prepared.kind() == OperationKind::Query
         && prepared.root_fields().any(is_cursor)

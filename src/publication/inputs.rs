@@ -12,7 +12,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::kit::constraint::Constraint;
 use crate::kit::edit::{Editable, References, Unique};
 use crate::kit::fields::fields;
-use crate::kit::form::{Given, line};
+use crate::kit::form::{Omittable, line};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, PageOrder, SortKey, check_time, choice_name};
 use crate::rating;
@@ -132,7 +132,7 @@ pub struct CreatePublicationInput {
     /// The id of the category.
     pub(super) category_id: ID,
     /// The titles of the tags, at most 20. They must match the titles in `tags` exactly.
-    pub(super) tags: Given<Vec<String>>,
+    pub(super) tags: Omittable<Vec<String>>,
 }
 
 /// The changes to a publication. Omitted fields keep their values. If anything changes, `changedAt` is set to the
@@ -145,13 +145,13 @@ pub struct UpdatePublicationInput {
     /// `CONFLICT`, and the payload contains the current publication. If omitted, this is not checked.
     pub(super) expected_changed_at: Option<DateTime>,
     /// The headline, 1 to 256 characters.
-    pub(super) title: Given<String>,
+    pub(super) title: Omittable<String>,
     /// The text, 1 to 100,000 characters.
-    pub(super) text: Given<String>,
+    pub(super) text: Omittable<String>,
     /// The id of the category.
-    pub(super) category_id: Given<ID>,
+    pub(super) category_id: Omittable<ID>,
     /// The titles of all tags, at most 20. They must match the titles in `tags` exactly. Null removes all tags.
-    pub(super) tags: Given<Vec<String>>,
+    pub(super) tags: Omittable<Vec<String>>,
 }
 
 /// A publication to delete.

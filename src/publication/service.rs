@@ -15,7 +15,7 @@ use super::objects::{PublicationText, find_shown};
 use super::{Publication, PublicationCategory};
 use crate::account::User;
 use crate::kit::edit::reference;
-use crate::kit::form::{Form, GivenId, field, line, path, text as lines};
+use crate::kit::form::{Form, InputId, field, line, path, text as lines};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::Returning;
@@ -207,7 +207,7 @@ pub async fn remove_deleted(db: &DatabaseConnection) -> Result<u64, DbErr> {
 }
 
 /// A publication that the viewer may change. It is locked until the transaction ends.
-async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<publications::Model, Rejection> {
+async fn find(work: &Work, id: &InputId, lock: LockType) -> Result<publications::Model, Rejection> {
     let id = Id::<Publication>::parse(&path("id"), id)?;
     let row = find_shown().filter(publications::Column::Id.eq(id.key())).lock(lock).one(work.txn()).await?;
     let row = row.ok_or_else(|| UserError::not_found(path("id"), "publication"))?;

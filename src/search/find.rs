@@ -97,7 +97,7 @@ fn rate(row: &QueryResult, terms: &Terms, typos: bool) -> Result<(SearchType, i3
     let (number, key): (i32, i32) = (row.try_get("", "kind")?, row.try_get("", "id")?);
     let (text, second): (String, Option<String>) = (row.try_get("", "text")?, row.try_get("", "second")?);
     let kind = SearchType::ALL.into_iter().find(|kind| *kind as i32 == number);
-    let kind = kind.ok_or_else(|| DbErr::Type(format!("{number} is no kind of hits")))?;
+    let kind = kind.ok_or_else(|| DbErr::Type(format!("{number} is not a type of hits")))?;
     let texts = [Some(text.as_str()), second.as_deref()];
     if texts.iter().flatten().any(|text| is_ruled_out(terms, text)) {
         return Ok((kind, key, 0.0));

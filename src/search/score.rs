@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wanted_must_be_there() {
+    fn all_wanted_words_must_match() {
         assert_eq!(rate("война мир", "война", false), 0.0);
         assert_eq!(rate("\"мир и война\"", "война и мир", false), 0.0);
         assert_eq!(rate("война -мир", "война и мир", false), 0.0);

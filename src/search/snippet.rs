@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_between_words_where_most_is_found() {
+    fn long_texts_are_cut_between_words_around_most_matches() {
         let text = format!("{0} кино {0} кино и театр {0}", "слово дело ".repeat(60));
         let html = snippet("театр кино", &text).unwrap_or_default();
         assert!(html.contains("<mark>кино</mark> и <mark>театр</mark>"), "{html}");
@@ -197,13 +197,13 @@ mod tests {
 
     /// The same words throughout a text of the maximum length, all of them too far apart.
     #[test]
-    fn long_texts_take_no_longer_the_more_is_found() {
+    fn more_matches_take_no_longer() {
         let text = "кино ".repeat(20_000);
         let started = std::time::Instant::now();
         assert!(snippet("кино театр сцена", &text).is_some());
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
         let far = format!("{} театр", "слово ".repeat(SEARCHED_LENGTH_MAX / 6));
-        assert_eq!(snippet("театр", &far), None, "it is not looked through to its end");
+        assert_eq!(snippet("театр", &far), None, "the search does not reach its end");
         assert!(snippet("театр", &far["слово слово ".len()..]).is_some());
         assert_eq!(snippet("театр", &"т".repeat(100_000)), None);
     }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn words_phrases_and_exclusions_are_told_apart() {
+    fn words_phrases_and_exclusions_are_distinguished() {
         let terms = parse("Ёлки «Война и мир» -матрица -\"войне машин\" человек-паук -спайдер-мен и");
         assert_eq!(terms.words, words(&["елки", "человек", "паук"]));
         assert_eq!(terms.phrases, [texts(&["война", "и", "мир"])]);

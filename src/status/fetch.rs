@@ -18,7 +18,7 @@ const BYTES_MAX: usize = 4 << 20;
 pub(super) struct Fetch(reqwest::Client);
 
 /// A response: status and body.
-pub(super) struct Fetched {
+pub(super) struct FetchedResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
@@ -36,7 +36,7 @@ impl Fetch {
     ///
     /// # Errors
     /// Why there is no response, in a few words.
-    pub(super) async fn get(&self, url: Url) -> Result<Fetched, String> {
+    pub(super) async fn get(&self, url: Url) -> Result<FetchedResponse, String> {
         let mut response = self.0.get(url).send().await.map_err(|error| explain(&error))?;
         let (status, mut body) = (response.status().as_u16(), Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
@@ -45,7 +45,7 @@ impl Fetch {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Fetched { status, body })
+        Ok(FetchedResponse { status, body })
     }
 
     /// Returns the JSON, whatever the status.
@@ -53,7 +53,7 @@ impl Fetch {
     /// # Errors
     /// Why there is no response, or no valid one.
     pub(super) async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, String> {
-        let Fetched { status, body } = self.get(url).await?;
+        let FetchedResponse { status, body } = self.get(url).await?;
         serde_json::from_slice(&body)
             .map_err(|error| format!("its answer (status {status}) is not as expected: {error}"))
     }

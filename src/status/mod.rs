@@ -238,7 +238,7 @@ impl Overview for Gatherer {
         Box::pin(async {
             let document = self.look().await;
             serde_json::to_vec(&*document)
-                .map_err(|error| ApiError::Internal(format!("the status is no JSON: {error}")))
+                .map_err(|error| ApiError::Internal(format!("the status cannot be written as JSON: {error}")))
         })
     }
 }

@@ -95,7 +95,7 @@ fn print_instances(instances: &[InstanceReport], text: &mut String) {
         let state = match instance.readiness.as_deref() {
             Some("full") => Cell("full".to_owned(), GOOD),
             Some("read-only") => Cell("read-only".to_owned(), DOUBTFUL),
-            state => Cell(state.unwrap_or("silent").to_owned(), BAD),
+            state => Cell(state.unwrap_or("no response").to_owned(), BAD),
         };
         let feed = instance.feed.as_ref();
         // A server that does not answer tells nothing.

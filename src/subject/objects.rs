@@ -114,7 +114,7 @@ async fn find<T: Send + Sync + 'static>(
         match name {
             Movie::TYPE => by_key::<Movie>(context, keys, columns, missing).await,
             Publication::TYPE => by_key::<Publication>(context, keys, columns, missing).await,
-            _ => Err(ApiError::Internal(format!("{name} is no subject")).into()),
+            _ => Err(ApiError::Internal(format!("{name} is not a subject")).into()),
         }
     })
     .await

@@ -1,4 +1,4 @@
-//! Accounts: making one, changing it, deleting it; who sees what of it.
+//! Accounts: sign-up, changes, deletion, and which fields others see.
 
 use async_graphql::futures_util::future::join_all;
 use entity::{sessions, users};
@@ -10,32 +10,32 @@ use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    who_signs_up_is_signed_in,
-    all_problems_of_a_sign_up_are_told_at_once,
+    a_sign_up_signs_the_user_in,
+    all_problems_of_a_sign_up_are_reported_together,
     bounds_of_a_sign_up_are_checked_on_both_sides,
     names_and_addresses_are_unique_whatever_their_case,
-    one_of_many_sign_ups_at_once_wins,
+    one_of_many_simultaneous_sign_ups_wins,
     profile_is_changed_field_by_field,
-    address_is_changed_by_whoever_knows_the_password,
-    profile_tells_nobody_who_has_an_account,
-    sign_ups_at_once_tell_no_more_addresses,
-    private_fields_are_for_the_viewer_alone,
-    password_is_changed_by_whoever_knows_it,
-    deleted_account_is_gone_and_its_comments_stay,
+    changing_the_address_needs_the_password,
+    profile_changes_do_not_reveal_accounts,
+    simultaneous_sign_ups_reveal_no_more_addresses,
+    private_fields_are_only_for_the_viewer,
+    changing_the_password_needs_the_old_one,
+    a_deleted_account_is_gone_and_its_comments_stay,
     secrets_are_stored_nowhere,
 );
 
 const PASSWORD: &str = "трамвай № 47";
 
-async fn who_signs_up_is_signed_in(backend: Backend) {
+async fn a_sign_up_signs_the_user_in(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let mut input = new_account(" Anna.K_1 ", PASSWORD);
     let bio = "<b>О себе</b> '); DROP TABLE users; -- 🎬 \u{200f}שלום";
     input["email"] = json!("Anna@Example.ORG");
     input["bio"] = json!(bio);
     let shown = "token user { id username fullName bio joinedAt email birthday role }";
-    let done = app.nobody().done("signUp", input, shown).await;
-    // A mutation runs as whoever sent it: nobody was signed in.
+    let done = app.anonymous().done("signUp", input, shown).await;
+    // A mutation runs as its sender, who was anonymous.
     let user = &done["user"];
     assert_eq!((&user["email"], &user["birthday"], &user["role"]), (&Value::Null, &Value::Null, &Value::Null));
     assert_eq!((&user["username"], &user["fullName"]), (&json!("anna.k_1"), &json!("Анна Каренина")));
@@ -50,22 +50,22 @@ async fn who_signs_up_is_signed_in(backend: Backend) {
     });
     assert_eq!(viewer["viewer"], expected);
     assert_eq!(app.data("{ viewer { id } }", json!({})).await, json!({ "viewer": null }));
-    // The schema's own token is good for log-ins by name and by address, in any case.
+    // Log-ins work by name and by address, in upper or lower case.
     for login in ["ANNA.K_1", "anna@example.org", " Anna@EXAMPLE.org "] {
         let input = json!({ "login": login, "password": PASSWORD });
-        let done = app.nobody().done("logIn", input, "token user { id }").await;
+        let done = app.anonymous().done("logIn", input, "token user { id }").await;
         assert_eq!(done["user"]["id"], user["id"]);
         assert_ne!(done["token"], json!(token));
     }
 }
 
-async fn all_problems_of_a_sign_up_are_told_at_once(backend: Backend) {
+async fn all_problems_of_a_sign_up_are_reported_together(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let input = json!({
         "username": "я", "email": "nowhere", "password": "12345678", "fullName": " \u{7}", "birthday": "2999-01-01",
         "bio": "а\u{0}б",
     });
-    let refused = app.nobody().refused("signUp", input).await;
+    let refused = app.anonymous().refused("signUp", input).await;
     let fields: Vec<_> = refused.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
     let all = ["username", "email", "password", "fullName", "birthday", "bio"];
     for field in all {
@@ -95,26 +95,26 @@ async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     for (number, (field, good, bad)) in cases.into_iter().enumerate() {
         let mut input = new_account(&format!("user{number}"), "no way to know");
         input[field] = bad;
-        let refused = app.nobody().refused("signUp", input.clone()).await;
+        let refused = app.anonymous().refused("signUp", input.clone()).await;
         assert_eq!(refused.len(), 1, "{field}: {refused:?}");
         assert!(refused[0].starts_with(&format!("BAD_USER_INPUT input.{field}: ")), "{refused:?}");
         input[field] = good;
-        app.nobody().done("signUp", input, "token").await;
+        app.anonymous().done("signUp", input, "token").await;
     }
     let mut input = new_account("somebody.known", "Somebody.Known");
     input["email"] = json!("other@example.org");
-    let refused = app.nobody().refused("signUp", input).await;
+    let refused = app.anonymous().refused("signUp", input).await;
     assert_eq!(refused, ["BAD_USER_INPUT input.password: is your username or email address; choose another password"]);
-    // Spaces around a name do not make another one of it.
-    let refused = app.nobody().refused("signUp", new_account("  somebody.known ", "Somebody.Known")).await;
+    // Spaces around a name do not make it different.
+    let refused = app.anonymous().refused("signUp", new_account("  somebody.known ", "Somebody.Known")).await;
     assert!(refused.iter().any(|problem| problem.contains("input.password: is your username")), "{refused:?}");
-    // Lengths are those of composed letters, however a keyboard writes them.
+    // Composed letters count for the length, however they were typed.
     let mut input = new_account("composed", &"й".repeat(128));
-    app.nobody().done("signUp", input.clone(), "token").await;
+    app.anonymous().done("signUp", input.clone(), "token").await;
     let decomposed = "и\u{306}".repeat(128);
-    app.nobody().done("logIn", json!({ "login": "composed", "password": decomposed }), "token").await;
+    app.anonymous().done("logIn", json!({ "login": "composed", "password": decomposed }), "token").await;
     input["password"] = json!("и\u{306}".repeat(4));
-    let refused = app.nobody().refused("signUp", input).await;
+    let refused = app.anonymous().refused("signUp", input).await;
     assert!(refused[0].starts_with("BAD_USER_INPUT input.password: must be at least 8"), "{refused:?}");
 }
 
@@ -128,21 +128,21 @@ async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {
     ];
     let mut input = new_account("ANNA", PASSWORD);
     input["email"] = json!("ANNA@EXAMPLE.org");
-    assert_eq!(app.nobody().refused("signUp", input).await, taken);
+    assert_eq!(app.anonymous().refused("signUp", input).await, taken);
     let profile = json!({ "username": "Anna", "email": "Anna@Example.Org", "currentPassword": PASSWORD });
     assert_eq!(boris.refused("updateProfile", profile).await, taken);
-    // One's own is not taken.
+    // The user's own address is not taken.
     boris.done("updateProfile", json!({ "username": "BORIS", "email": "Boris@example.org" }), "user { id }").await;
 }
 
-async fn one_of_many_sign_ups_at_once_wins(backend: Backend) {
+async fn one_of_many_simultaneous_sign_ups_wins(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "1000"]).await;
     for round in 0..10 {
         let answers = join_all((0..8).map(|number| {
-            let nobody = app.nobody();
+            let nobody = app.anonymous();
             async move {
                 let mut input = new_account(&format!("round{round}"), PASSWORD);
-                // All want the same name, half of them the same address too.
+                // All use the same name, and half of them the same address too.
                 input["email"] = json!(format!("round{round}.{}@example.org", number / 4 * number));
                 nobody.send("signUp", input, "token").await
             }
@@ -192,14 +192,14 @@ async fn profile_is_changed_field_by_field(backend: Backend) {
     let refused = anna.refused("updateProfile", nulls).await;
     assert_eq!(refused.len(), 4, "{refused:?}");
     assert!(refused.iter().all(|problem| problem.ends_with("must not be null; omit it to keep the current value")));
-    // All or nothing.
+    // All changes or none.
     anna.refused("updateProfile", json!({ "fullName": "Другая", "email": "nowhere" })).await;
     anna.refused("updateProfile", json!({ "fullName": "Другая", "currentPassword": "не тот пароль" })).await;
     assert_eq!(anna.done("updateProfile", json!({}), shown).await["user"], expected);
 }
 
-/// A token that was stolen is not enough: whoever has the address could take the account.
-async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
+/// A stolen token must not be enough, because control of the address means control of the account.
+async fn changing_the_address_needs_the_password(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let email = async || anna.data("{ viewer { email } }", json!({})).await["viewer"]["email"].clone();
@@ -208,7 +208,7 @@ async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
     let null = json!({ "email": "new@example.org", "currentPassword": null });
     assert_eq!(anna.refused("updateProfile", null).await, without);
     assert_eq!(email().await, "anna@example.org");
-    // It is the old address, only written in another way.
+    // The same address in another spelling.
     anna.done("updateProfile", json!({ "email": "ANNA@example.org" }), "").await;
     let right = json!({ "email": "new@example.org", "currentPassword": PASSWORD });
     for _ in 0..2 {
@@ -219,7 +219,7 @@ async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
     other["currentPassword"] = json!("не тот пароль");
     let conflict = anna.send_keyed("key-1", "updateProfile", other.clone(), "").await.errors();
     assert!(conflict[0].starts_with("CONFLICT "), "{conflict:?}");
-    // Nor may it be tried out, that way or this.
+    // Guesses of the password are limited in both mutations.
     for _ in 0..2 {
         let refused = anna.refused("updateProfile", other.clone()).await;
         assert_eq!(refused, ["BAD_USER_INPUT input.currentPassword: is wrong"]);
@@ -228,8 +228,8 @@ async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
     assert!(limited[0].starts_with("RATE_LIMITED "), "{limited:?}");
 }
 
-/// Without the password an address that is taken gets the response of one that is free; with it, tries are counted.
-async fn profile_tells_nobody_who_has_an_account(backend: Backend) {
+/// Without the password, taken and free addresses get the same response. With it, attempts are counted.
+async fn profile_changes_do_not_reveal_accounts(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
     app.sign_up("anna", PASSWORD).await;
     let boris = app.sign_up("boris", PASSWORD).await;
@@ -246,7 +246,7 @@ async fn profile_tells_nobody_who_has_an_account(backend: Backend) {
     for number in 0..3 {
         let taken = change("anna@example.org", Some(PASSWORD)).await.problems();
         assert_eq!(taken, ["CONFLICT input.email: already belongs to an account; log in or use another address"]);
-        // A success in between takes nothing back.
+        // A success in between does not reset the count.
         if number < 2 {
             let free = change(&format!("free{number}@example.org"), Some(PASSWORD)).await;
             assert!(free.problems().is_empty(), "{free}");
@@ -254,13 +254,13 @@ async fn profile_tells_nobody_who_has_an_account(backend: Backend) {
     }
     for answer in [
         change("anna@example.org", Some(PASSWORD)).await,
-        app.nobody().send("signUp", new_account("vera", PASSWORD), "").await,
+        app.anonymous().send("signUp", new_account("vera", PASSWORD), "").await,
     ] {
         assert!(answer.errors()[0].starts_with("RATE_LIMITED "), "{answer}");
     }
-    // What tells nothing goes on.
+    // Changes that reveal nothing are still accepted.
     boris.done("updateProfile", json!({ "bio": "Ничего нового.", "email": "free1@example.org" }), "").await;
-    // New addresses are limited as sign-ups are, whatever becomes of them.
+    // New addresses count against the limit of sign-ups, whether or not they succeed.
     let app = TestApp::start_on(&app, &["--signups-per-address", "2"]).await;
     let boris = app.bearer(boris.id, boris.token.as_deref().unwrap());
     for number in 0..3 {
@@ -271,22 +271,22 @@ async fn profile_tells_nobody_who_has_an_account(backend: Backend) {
     }
 }
 
-/// Those that run at the same moment are counted before they tell anything.
-async fn sign_ups_at_once_tell_no_more_addresses(backend: Backend) {
+/// Simultaneous attempts are counted before any of them responds.
+async fn simultaneous_sign_ups_reveal_no_more_addresses(backend: Backend) {
     let args = ["--login-failures", "3", "--passwords-waiting-per-client", "64", "--passwords-at-once", "8"];
     let app = TestApp::start(TestDatabase::migrated(backend).await, &args).await;
     app.sign_up("anna", PASSWORD).await;
     let answers = join_all((0..40).map(|number| {
-        let (nobody, mut input) = (app.nobody(), new_account(&format!("user{number}"), PASSWORD));
+        let (nobody, mut input) = (app.anonymous(), new_account(&format!("user{number}"), PASSWORD));
         input["email"] = json!("anna@example.org");
         async move { nobody.send("signUp", input, "token").await }
     }))
     .await;
     let told = answers.iter().filter(|answer| answer.0["data"]["it"]["errors"].is_array()).count();
-    assert!((1..=3).contains(&told), "{told} of 40 told that the address is taken");
+    assert!((1..=3).contains(&told), "{told} of 40 reported that the address is taken");
 }
 
-async fn private_fields_are_for_the_viewer_alone(backend: Backend) {
+async fn private_fields_are_only_for_the_viewer(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let (anna, boris) = (app.sign_up("anna", PASSWORD).await, app.sign_up("boris", PASSWORD).await);
     let admin = app.sign_in("chief", "admin").await;
@@ -295,7 +295,7 @@ async fn private_fields_are_for_the_viewer_alone(backend: Backend) {
     let nothing = json!({
         "fullName": "Анна Каренина", "email": null, "birthday": null, "role": null, "sessions": null, "orders": null,
     });
-    for other in [&boris, &app.nobody()] {
+    for other in [&boris, &app.anonymous()] {
         assert_eq!(other.data(query, json!({})).await["user"], nothing);
     }
     let mut for_admins = nothing.clone();
@@ -306,20 +306,20 @@ async fn private_fields_are_for_the_viewer_alone(backend: Backend) {
         (&own["user"]["email"], &own["user"]["sessions"]["totalCount"]),
         (&json!("anna@example.org"), &json!(1))
     );
-    // Nor is a session an object for others.
+    // Sessions are hidden from others too.
     let session = anna.data("{ viewer { sessions { nodes { id } } } }", json!({})).await;
     let id = session["viewer"]["sessions"]["nodes"][0]["id"].clone();
     let query = "query($id: ID!) { node(id: $id) { id ... on Session { agent address } } }";
     assert_eq!(anna.data(query, json!({ "id": id })).await["node"]["id"], id);
-    for other in [&boris, &admin, &app.nobody()] {
+    for other in [&boris, &admin, &app.anonymous()] {
         assert_eq!(other.data(query, json!({ "id": id })).await, json!({ "node": null }));
     }
 }
 
-async fn password_is_changed_by_whoever_knows_it(backend: Backend) {
+async fn changing_the_password_needs_the_old_one(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
-    let other = app.nobody().done("logIn", json!({ "login": "anna", "password": PASSWORD }), "token").await;
+    let other = app.anonymous().done("logIn", json!({ "login": "anna", "password": PASSWORD }), "token").await;
     let elsewhere = app.bearer(anna.id, other["token"].as_str().unwrap());
     let change = |old: &str, new: &str| json!({ "currentPassword": old, "newPassword": new });
     let refused = anna.refused("changePassword", change("не тот пароль", "12345678")).await;
@@ -336,16 +336,16 @@ async fn password_is_changed_by_whoever_knows_it(backend: Backend) {
         ["BAD_USER_INPUT input.newPassword: is your username or email address; choose another password"]
     );
     anna.done("changePassword", change(PASSWORD, "новый пароль"), "user { id }").await;
-    // This session goes on, the others have ended.
+    // This session continues, the others have ended.
     anna.data("{ viewer { id } }", json!({})).await;
     let ended = elsewhere.query("{ viewer { id } }", json!({})).await.errors();
     assert_eq!(ended, ["UNAUTHENTICATED the token is unknown, expired or revoked; log in again"]);
-    let wrong = app.nobody().refused("logIn", json!({ "login": "anna", "password": PASSWORD })).await;
+    let wrong = app.anonymous().refused("logIn", json!({ "login": "anna", "password": PASSWORD })).await;
     assert_eq!(wrong, ["BAD_USER_INPUT -: the login or the password is wrong"]);
-    app.nobody().done("logIn", json!({ "login": "anna", "password": "новый пароль" }), "token").await;
+    app.anonymous().done("logIn", json!({ "login": "anna", "password": "новый пароль" }), "token").await;
 }
 
-async fn deleted_account_is_gone_and_its_comments_stay(backend: Backend) {
+async fn a_deleted_account_is_gone_and_its_comments_stay(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let anna = app.sign_up("anna.gone", PASSWORD).await;
     let input = json!({ "subjectId": global_id("Movie", 1), "text": "Останется" });
@@ -361,21 +361,21 @@ async fn deleted_account_is_gone_and_its_comments_stay(backend: Backend) {
     let data = app.data(query, json!({ "user": done["deletedId"], "comment": comment })).await;
     let expected = json!({ "node": null, "user": null, "comment": { "text": "Останется", "author": null } });
     assert_eq!(data, expected);
-    let wrong = app.nobody().refused("logIn", json!({ "login": "anna.gone", "password": PASSWORD })).await;
+    let wrong = app.anonymous().refused("logIn", json!({ "login": "anna.gone", "password": PASSWORD })).await;
     assert_eq!(wrong, ["BAD_USER_INPUT -: the login or the password is wrong"]);
-    // The row is marked; the name stays taken.
+    // The row is only marked as deleted. The name stays taken.
     let row = users::Entity::find_by_id(anna.id).one(&app.sql().await).await.unwrap().unwrap();
     assert!(row.deleted_at.is_some() && row.password == "!" && row.bio.is_none());
-    let taken = app.nobody().refused("signUp", new_account("anna.gone", PASSWORD)).await;
+    let taken = app.anonymous().refused("signUp", new_account("anna.gone", PASSWORD)).await;
     assert_eq!(taken.len(), 2, "{taken:?}");
 }
 
-/// Of passwords there is the hash, of tokens too, and of neither anything in keys and entries.
+/// Passwords and tokens are stored as hashes, and not at all in idempotency keys and audit entries.
 async fn secrets_are_stored_nowhere(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let secret = "тайна за семью печатями";
     let input = new_account("anna", secret);
-    let done = app.nobody().send_keyed("key-1", "signUp", input, "token").await.data();
+    let done = app.anonymous().send_keyed("key-1", "signUp", input, "token").await.data();
     let token = done["it"]["token"].as_str().unwrap().to_owned();
     let anna = app.bearer(0, &token);
     let change = json!({ "currentPassword": secret, "newPassword": "другая тайна" });

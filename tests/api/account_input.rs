@@ -1,5 +1,5 @@
-//! Bad input to the mutations of accounts: a problem of the input with its field, or a refusal of the
-//! request; never a fault of ours, and nothing half-written.
+//! Invalid input to the mutations of accounts gives a problem with its field or a refused request, but never an
+//! internal error or partial changes.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::support::database::{Backend, TestDatabase};
 on_both!(
     missing_null_and_wrong_types_are_refused,
     unusable_values_are_problems_of_their_fields,
-    a_mutation_that_is_selected_twice_is_done_once,
+    a_mutation_that_is_selected_twice_runs_once,
 );
 
 /// Tables that mutations write.
@@ -49,7 +49,7 @@ async fn count_rows(db: &DatabaseConnection) -> Vec<i64> {
     counts
 }
 
-/// Which error a mutation answers with, whether at the top or about its input.
+/// The errors of a mutation, at the top level or about its input.
 async fn ask(user: &User, mutation: &Mutation, input: &Value) -> Vec<(String, String)> {
     let response = user.request(&mutation.document(), json!({ "input": input })).send().await.unwrap();
     let status = response.status();
@@ -69,7 +69,7 @@ async fn ask(user: &User, mutation: &Mutation, input: &Value) -> Vec<(String, St
     found
 }
 
-/// Those of accounts that take an input.
+/// The mutations of accounts that have an input.
 async fn every_mutation(app: &TestApp) -> Vec<Mutation> {
     let mut mutations = inputs::mutations(app).await;
     mutations.retain(|mutation| ACCOUNTS.contains(&mutation.name.as_str()) && mutation.input.is_some());
@@ -77,7 +77,7 @@ async fn every_mutation(app: &TestApp) -> Vec<Mutation> {
     mutations
 }
 
-/// A server that takes any number of wrong passwords.
+/// A server that accepts any number of wrong passwords.
 async fn patient(backend: Backend) -> TestApp {
     TestApp::start(TestDatabase::seeded(backend).await, &["--login-failures", "1000000"]).await
 }
@@ -111,7 +111,7 @@ async fn missing_null_and_wrong_types_are_refused(backend: Backend) {
                 let mut input = good.clone();
                 input[&field.name] = value.clone();
                 let found = ask(&admin, &mutation, &input).await;
-                // Scalars of ours are read by resolvers, under the argument's name.
+                // Resolvers read custom scalars, so the error names the argument.
                 let by_argument = || found.iter().any(|(code, field)| code == "BAD_USER_INPUT" && field == "input");
                 assert!(named(&found) || by_argument(), "{} {path} = {value}: {found:?}", mutation.name);
             }
@@ -130,7 +130,7 @@ async fn missing_null_and_wrong_types_are_refused(backend: Backend) {
     assert_eq!(count_rows(&db).await, before);
 }
 
-/// Values that no field of a kind can take.
+/// Values that are invalid for every field of a kind.
 fn unusable(field: &Field) -> Vec<Value> {
     let values = match field.kind.as_str() {
         "String" => vec![json!("\u{0}"), json!("a\u{0}b"), json!("\u{1b}[31m"), json!("x".repeat(300_000))],
@@ -165,7 +165,7 @@ async fn unusable_values_are_problems_of_their_fields(backend: Backend) {
                 let found = ask(&admin, &mutation, &input).await;
                 let short: String = value.to_string().chars().take(60).collect();
                 assert!(!found.is_empty(), "{} took {} = {short}", mutation.name, field.name);
-                // What a type refuses is refused before anything is executed, and named by its variable.
+                // Values that the type refuses are refused before execution. The error names the variable.
                 let at_input = |(_, field): &(String, String)| {
                     let field = field.strip_prefix("variables.").unwrap_or(field);
                     field.starts_with("input") || mutation.name == "logIn"
@@ -177,7 +177,7 @@ async fn unusable_values_are_problems_of_their_fields(backend: Backend) {
     assert_eq!(count_rows(&db).await, before);
 }
 
-async fn a_mutation_that_is_selected_twice_is_done_once(backend: Backend) {
+async fn a_mutation_that_is_selected_twice_runs_once(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
     let db = app.sql().await;

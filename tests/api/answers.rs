@@ -1,4 +1,4 @@
-//! Limits of answers: their bytes, and those of all that wait for their clients.
+//! Limits of responses: the bytes of one, and of all unsent ones.
 
 use serde_json::json;
 
@@ -8,16 +8,16 @@ use crate::slow::assert_retry_after;
 use crate::support::database::{Backend, TestDatabase};
 use crate::transport::{code, post, send};
 
-/// Every byte of JSON counts, whoever has made it.
+/// Every byte of JSON counts, including introspection.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_are_bounded() {
+async fn responses_are_bounded() {
     let wanted = "TOO_COMPLEX";
     check("limit-answer-bytes", 60, wanted, |n| plain(format!("{{ {}: __typename }}", "a".repeat(n - 21)))).await;
     check("limit-answer-bytes", 100, wanted, |n| {
         plain(format!("{{ movies(first: 1) {{ nodes {{ {}: __typename }} }} }}", "a".repeat(n - 44)))
     })
     .await;
-    // An answer that is too large has no part.
+    // A response that is too large has no partial data.
     let app = limited("limit-answer-bytes", 20_000).await;
     let texts = |rows: u32| format!("{{ publications(first: {rows}) {{ nodes {{ title text tags excerpt }} }} }}");
     let answer = app.query(&texts(40), json!({})).await.0;
@@ -33,9 +33,9 @@ async fn answers_are_bounded() {
     assert_eq!(status("application/graphql-response+json").await, 400);
 }
 
-/// The operations of a batch share the bytes of an answer.
+/// The operations of a batch share the limit of a response.
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_have_one_answer() {
+async fn batches_share_the_limit_of_a_response() {
     let args = ["--limit-batch", "3", "--limit-answer-bytes", "100"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
     let operation = json!({ "query": format!("{{ {}: __typename }}", "a".repeat(30)) });
@@ -45,9 +45,9 @@ async fn batches_have_one_answer() {
     assert_eq!((code(&answer[1]), code(&answer[2])), ("TOO_COMPLEX", "TOO_COMPLEX"), "{answer}");
 }
 
-/// What a mutation has done is done, however large its answer would be.
+/// A mutation is committed, however large its response would be.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_whose_answer_is_too_large_is_done() {
+async fn a_mutation_with_a_too_large_response_is_committed() {
     let app = limited("limit-answer-bytes", 4_000).await;
     let member = app.sign_in("anna", "member").await;
     let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": "щ".repeat(3_000) });
@@ -58,9 +58,9 @@ async fn a_mutation_whose_answer_is_too_large_is_done() {
     assert_eq!(data["user"]["comments"]["totalCount"], json!(1));
 }
 
-/// A mutation behind a query goes on as one that stands alone: before, the batch hung until its time was over.
+/// The batch with a mutation after a query used to hang until its timeout.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_with_a_mutation_whose_answer_is_too_large_goes_on() {
+async fn a_batch_with_a_mutation_with_a_too_large_response_completes() {
     let args = ["--limit-batch", "2", "--limit-answer-bytes", "4000"];
     let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &args).await;
     let member = app.sign_in("anna", "member").await;
@@ -74,9 +74,9 @@ async fn a_batch_with_a_mutation_whose_answer_is_too_large_goes_on() {
     assert_eq!((code(&answer[1]), &answer[1]["data"]["addComment"]["comment"]), ("TOO_COMPLEX", &json!(null)));
 }
 
-/// What others hold, or the client itself, costs nothing of the answer of a mutation that is done.
+/// Unsent responses of this client or others do not affect the response of a committed mutation.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_is_answered_whatever_is_unsent() {
+async fn a_mutation_gets_its_response_in_spite_of_unsent_ones() {
     for limit in ["limit-unsent-bytes-per-client", "limit-unsent-bytes"] {
         let app = limited(limit, 100_000).await;
         let member = app.sign_in("anna", "member").await;
@@ -89,15 +89,15 @@ async fn a_mutation_is_answered_whatever_is_unsent() {
     }
 }
 
-/// An answer that waits counts for its client and for all.
+/// An unsent response counts for its client and in total.
 #[tokio::test(flavor = "multi_thread")]
-async fn unsent_answers_are_bounded() {
+async fn unsent_responses_are_bounded() {
     for (limit, status, wanted) in
         [("limit-unsent-bytes-per-client", 429, "RATE_LIMITED"), ("limit-unsent-bytes", 503, "UNAVAILABLE")]
     {
         let app = limited(limit, 100_000).await;
         let page = |rows: u32| json!({ "query": format!("{{ movies(first: {rows}) {{ nodes {{ id title }} }} }}") });
-        assert_eq!(send(post(&app, page(100).to_string())).await.0, 200, "small ones need no share");
+        assert_eq!(send(post(&app, page(100).to_string())).await.0, 200, "small responses do not count");
         let dear = "{ publications(first: 60) { nodes { a: text b: text c: text } } }";
         let (refused, headers, answer) = send(post(&app, json!({ "query": dear }).to_string())).await;
         assert_eq!((refused, code(&answer)), (status, wanted), "{answer}");

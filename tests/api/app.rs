@@ -1,4 +1,4 @@
-//! A running server with a database of its own, and a client to ask it.
+//! A running server with its own database, and a client.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use crate::support::database::{Backend, TestDatabase};
 
 pub struct TestApp {
     pub database: Arc<TestDatabase>,
-    /// Where the server listens: `http://127.0.0.1:PORT`.
+    /// The server's origin: `http://127.0.0.1:PORT`.
     pub origin: String,
     pub client: reqwest::Client,
     statements: Arc<Mutex<Vec<Statement>>>,
@@ -27,12 +27,12 @@ pub struct TestApp {
     server: JoinHandle<anyhow::Result<()>>,
 }
 
-/// Where a server listens, what it asked its database, what stops it, and its task.
+/// A server's address, the log of its statements, its stop signal and its task.
 type Running = (String, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
 
-/// A GraphQL answer.
+/// A GraphQL response.
 #[derive(Debug)]
-pub struct Answer(pub Value);
+pub struct GraphqlResponse(pub Value);
 
 impl TestApp {
     /// A server on the demo catalogue.
@@ -46,7 +46,7 @@ impl TestApp {
         Self { database: Arc::new(database), origin, client: client::new(), statements, stop: Some(stop), server }
     }
 
-    /// A further server on the database of another.
+    /// Another server on the same database.
     pub async fn start_on(other: &Self, args: &[&str]) -> Self {
         let (origin, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
@@ -55,11 +55,11 @@ impl TestApp {
 
     async fn serve(url: &str, args: &[&str]) -> Running {
         let mut line = vec!["kinoteka", "--database-url", url, "--listen", "127.0.0.1:0"];
-        // Hashing is dear on purpose, and not what most tests are about.
+        // Hashing is slow on purpose, and most tests do not need it.
         if !args.contains(&"--password-memory-kib") {
             line.extend(["--password-memory-kib", "64", "--password-passes", "1"]);
         }
-        // All clients of a test have one address.
+        // All clients of a test have the same address.
         if !args.contains(&"--signups-per-address") {
             line.extend(["--signups-per-address", "1000000"]);
         }
@@ -67,7 +67,7 @@ impl TestApp {
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&statements);
         let observer = Arc::new(move |statement: &Statement| {
-            // Not what the server does by itself.
+            // Without the server's background statements.
             if kinoteka::telemetry::request_id().is_some() {
                 log.lock().unwrap().push(statement.clone());
             }
@@ -81,18 +81,18 @@ impl TestApp {
         (origin, statements, stop, server)
     }
 
-    /// Asks the API.
-    pub async fn query(&self, query: &str, variables: Value) -> Answer {
-        self.nobody().query(query, variables).await
+    /// Sends a query.
+    pub async fn query(&self, query: &str, variables: Value) -> GraphqlResponse {
+        self.anonymous().query(query, variables).await
     }
 
-    /// Asks the API and wants data without errors.
+    /// Sends a query, which must succeed, and returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         self.query(query, variables).await.data()
     }
 
-    /// Somebody with a new account and this role, who is signed in. Makes the rows that signing up
-    /// makes, without its cost.
+    /// A signed-in user with a new account and this role. Inserts the rows of a sign-up, without its
+    /// cost.
     pub async fn sign_in(&self, username: &str, role: &str) -> User {
         let db = self.sql().await;
         let user = entity::users::ActiveModel {
@@ -115,7 +115,7 @@ impl TestApp {
         self.sign_in_as(id).await
     }
 
-    /// A user who is there, with a session that no request has to prolong.
+    /// An existing user, with a session that no request needs to extend.
     pub async fn sign_in_as(&self, id: i32) -> User {
         let token = format!("token of user {id}");
         let begun = DateTime::from_timestamp(4_000_000_000, 0).unwrap().fixed_offset();
@@ -134,29 +134,29 @@ impl TestApp {
         self.bearer(id, &token)
     }
 
-    /// The user with this key, by a token of theirs.
+    /// The user with this key and token.
     pub fn bearer(&self, id: i32, token: &str) -> User {
-        User { id, token: Some(token.to_owned()), ..self.nobody() }
+        User { id, token: Some(token.to_owned()), ..self.anonymous() }
     }
 
-    /// Somebody who is not signed in.
-    pub fn nobody(&self) -> User {
+    /// An anonymous client.
+    pub fn anonymous(&self) -> User {
         User { id: 0, endpoint: format!("{}/graphql", self.origin), token: None, client: self.client.clone() }
     }
 
-    /// Makes an account by the API.
+    /// Creates an account through the API.
     pub async fn sign_up(&self, username: &str, password: &str) -> User {
-        let done = self.nobody().done("signUp", new_account(username, password), "token user { id }").await;
+        let done = self.anonymous().done("signUp", new_account(username, password), "token user { id }").await;
         let (_, id) = kinoteka::kit::id::split(done["user"]["id"].as_str().unwrap()).unwrap();
         self.bearer(id, done["token"].as_str().unwrap())
     }
 
-    /// The SQL statements that `query` costs.
+    /// The SQL statements of `query`.
     pub async fn statements_of(&self, query: &str, variables: Value) -> Vec<String> {
         self.run(query, variables).await.into_iter().map(|statement| statement.sql).collect()
     }
 
-    /// The same with the values that were bound, as text.
+    /// The same, with the bound values as text.
     pub async fn statements_with_values(&self, query: &str, variables: Value) -> Vec<String> {
         self.run(query, variables).await.iter().map(ToString::to_string).collect()
     }
@@ -165,7 +165,7 @@ impl TestApp {
         self.statements_while(async || drop(self.data(query, variables.clone()).await)).await
     }
 
-    /// The SQL statements that are run while `work` goes on.
+    /// The SQL statements that run during `work`.
     pub async fn statements_while(&self, work: impl AsyncFn()) -> Vec<Statement> {
         self.statements.lock().unwrap().clear();
         work().await;
@@ -177,14 +177,14 @@ impl TestApp {
         self.database.connect().await
     }
 
-    /// Stops the server as SIGTERM would and waits for its end.
+    /// Stops the server as SIGTERM does, and waits for its end.
     pub async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.server.await.unwrap().unwrap();
     }
 }
 
-/// What an account is made of.
+/// The input of a sign-up.
 pub fn new_account(username: &str, password: &str) -> Value {
     json!({
         "username": username, "email": format!("{username}@example.org"), "password": password,
@@ -192,7 +192,7 @@ pub fn new_account(username: &str, password: &str) -> Value {
     })
 }
 
-/// Somebody who is signed in, or nobody.
+/// A signed-in user, or an anonymous client.
 #[derive(Clone)]
 pub struct User {
     /// The key of the account.
@@ -203,14 +203,14 @@ pub struct User {
 }
 
 impl User {
-    /// Asks the API.
-    pub async fn query(&self, query: &str, variables: Value) -> Answer {
+    /// Sends a query.
+    pub async fn query(&self, query: &str, variables: Value) -> GraphqlResponse {
         let response = self.request(query, variables).send().await.unwrap();
         let answer = response.text().await.unwrap();
-        Answer(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
+        GraphqlResponse(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 
-    /// A request that can still be given headers.
+    /// A request to which headers can be added.
     pub fn request(&self, query: &str, variables: Value) -> reqwest::RequestBuilder {
         let body = json!({ "query": query, "variables": variables });
         let request = self.client.post(&self.endpoint).json(&body);
@@ -220,36 +220,36 @@ impl User {
         }
     }
 
-    /// Asks the API and wants data without errors.
+    /// Sends a query, which must succeed, and returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         self.query(query, variables).await.data()
     }
 
-    /// Sends a mutation with its one input, of the type that goes by its name.
-    pub async fn send(&self, mutation: &str, input: Value, selection: &str) -> Answer {
+    /// Sends a mutation with one input, whose type has the mutation's name.
+    pub async fn send(&self, mutation: &str, input: Value, selection: &str) -> GraphqlResponse {
         self.query(&mutation_of(mutation, selection), json!({ "input": input })).await
     }
 
-    /// The same with an idempotency key.
-    pub async fn send_keyed(&self, key: &str, mutation: &str, input: Value, selection: &str) -> Answer {
+    /// The same, with an idempotency key.
+    pub async fn send_keyed(&self, key: &str, mutation: &str, input: Value, selection: &str) -> GraphqlResponse {
         let request = self.request(&mutation_of(mutation, selection), json!({ "input": input }));
-        Answer(request.header("idempotency-key", key).send().await.unwrap().json().await.unwrap())
+        GraphqlResponse(request.header("idempotency-key", key).send().await.unwrap().json().await.unwrap())
     }
 
-    /// What a mutation gives that has nothing to complain about.
+    /// The payload of a mutation without errors.
     pub async fn done(&self, mutation: &str, input: Value, selection: &str) -> Value {
         let data = self.send(mutation, input, selection).await.data();
         assert_eq!(data["it"]["errors"], json!([]), "{mutation}");
         data["it"].clone()
     }
 
-    /// `CODE field: message` of each problem that a mutation has with its input.
+    /// `CODE field: message` of each problem with the mutation's input.
     pub async fn refused(&self, mutation: &str, input: Value) -> Vec<String> {
         self.send(mutation, input, "").await.problems()
     }
 }
 
-/// A mutation with its one input, of the type that goes by its name; its payload is `it`.
+/// A mutation with one input, whose type has the mutation's name; its payload is `it`.
 fn mutation_of(mutation: &str, selection: &str) -> String {
     let (first, rest) = mutation.split_at(1);
     let ty = format!("{}{rest}Input", first.to_uppercase());
@@ -258,8 +258,8 @@ fn mutation_of(mutation: &str, selection: &str) -> String {
     )
 }
 
-impl Answer {
-    /// `CODE field: message` of each problem of the input that the payload `it` names.
+impl GraphqlResponse {
+    /// `CODE field: message` of each problem in the payload `it`.
     pub fn problems(&self) -> Vec<String> {
         let errors = self.0["data"]["it"]["errors"].as_array().unwrap_or_else(|| panic!("no payload in {self}"));
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -268,7 +268,7 @@ impl Answer {
         errors.iter().map(show).collect()
     }
 
-    /// The data of an answer without errors.
+    /// The data of a response without errors.
     pub fn data(self) -> Value {
         assert!(self.0.get("errors").is_none(), "{self}");
         self.0["data"].clone()
@@ -285,7 +285,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for GraphqlResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#}", self.0)
     }

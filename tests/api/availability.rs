@@ -1,4 +1,4 @@
-//! Where movies can be watched: editors set it and remove it.
+//! Availability of movies: editors set and remove it.
 
 use async_graphql::futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::catalogue::begin;
 use crate::movie::global_id;
 use crate::support::database::Backend;
 
-on_both!(availability_is_set_and_removed, one_availability_is_left_of_many_at_once,);
+on_both!(availability_is_set_and_removed, simultaneous_changes_leave_one_availability,);
 
 async fn availability_is_set_and_removed(backend: Backend) {
     let (app, editor) = begin(backend).await;
@@ -35,7 +35,11 @@ async fn availability_is_set_and_removed(backend: Backend) {
     );
     let third =
         editor.done("setAvailability", terms("1", json!({ "viewCount": null })), shown).await["availability"].clone();
-    assert_eq!((&third["discountPercent"], &third["viewCount"]), (&json!(30), &Value::Null), "what is left out stays");
+    assert_eq!(
+        (&third["discountPercent"], &third["viewCount"]),
+        (&json!(30), &Value::Null),
+        "omitted fields keep their values"
+    );
     let bad = json!({
         "movieId": movie, "cinemaId": movie, "price": "100000000", "rating": 6, "discountPercent": 101, "viewCount": "-1",
     });
@@ -56,7 +60,7 @@ async fn availability_is_set_and_removed(backend: Backend) {
     assert_eq!(left["movie"]["availability"]["totalCount"], 0);
 }
 
-async fn one_availability_is_left_of_many_at_once(backend: Backend) {
+async fn simultaneous_changes_leave_one_availability(backend: Backend) {
     let (app, editor) = begin(backend).await;
     let movie = json!({ "title": "Новый", "durationMinutes": 1 });
     let movie = editor.done("createMovie", movie, "movie { id }").await["movie"]["id"].clone();

@@ -1,5 +1,5 @@
-//! Every mutation of the catalogue and of what users write, with every field spoilt in every way:
-//! an error that names the field, nothing changed, and never `INTERNAL`.
+//! Every mutation of the catalogue and of users' content, with every kind of invalid value in every field: the
+//! error names the field, nothing is changed, and the code is never `INTERNAL`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::app::{TestApp, User};
 use crate::movie::global_id;
 use crate::support::database::Backend;
 
-on_both!(spoilt_fields_are_named_and_change_nothing, odd_texts_are_stored_as_they_are);
+on_both!(invalid_fields_are_named_and_change_nothing, unusual_texts_are_stored_unchanged);
 
-/// An input for each mutation that is fine but for its ids of objects to change, which are not there
-/// to be changed. Mutations of accounts have tests of their own.
+/// A valid input for each mutation, except that the objects to change do not exist. Mutations of accounts have
+/// their own tests.
 fn inputs(own: &Own) -> Vec<(&'static str, Value)> {
     let id = global_id;
     let mut inputs = vec![
@@ -121,14 +121,14 @@ const DELETES: &[&str] = &[
     "deletePublicationCategory",
 ];
 
-/// What the user under test has made.
+/// The objects that the user under test has created.
 struct Own {
     movie: String,
     publication: Value,
     comment: Value,
 }
 
-/// Values that the type of an input field does not take, or that are no good.
+/// Values that an input field's type does not accept, or that are invalid.
 fn spoilt(ty: &str) -> Vec<Value> {
     let mut values = vec![json!({ "a": 1 }), json!([[1]]), json!(1e300)];
     values.extend(match ty {
@@ -177,14 +177,14 @@ fn spoilt(ty: &str) -> Vec<Value> {
             json!("Нет такого"),
             json!(vec!["Драма"; 50]),
         ],
-        other => panic!("a field of type {other} has no spoilt values"),
+        other => panic!("invalid values are missing for fields of type {other}"),
     });
     values
 }
 
-async fn spoilt_fields_are_named_and_change_nothing(backend: Backend) {
+async fn invalid_fields_are_named_and_change_nothing(backend: Backend) {
     let app = TestApp::seeded(backend).await;
-    // An editor may do all of it; the audit log tells of what is not seen below.
+    // An editor may run all of them. The audit log shows changes that are not checked below.
     let editor = app.sign_in("editor", "editor").await;
     let movie = app.data("{ movies(first: 1) { nodes { id } } }", json!({})).await["movies"]["nodes"][0]["id"].clone();
     let text = json!({ "title": "Т", "text": "Т", "categoryId": global_id("PublicationCategory", 1) });
@@ -238,7 +238,7 @@ async fn assert_refused(editor: &User, mutation: &str, field: &str, input: Value
     assert!(!problems.is_empty() && problems.iter().all(is_named), "{mutation}, {field} = {shown}: {problems:?}");
 }
 
-/// Each mutation with the fields of its input: name, type without `!`, whether it has to be there.
+/// Each mutation with the fields of its input: name, type without `!`, and whether it is required.
 async fn fields_of_inputs(app: &TestApp) -> Vec<(String, Vec<(String, String, bool)>)> {
     let query = "{ __schema { mutationType { fields { name args { type { ofType { name inputFields { name type {
         kind name ofType { kind name ofType { kind name ofType { name } } } } } } } } } } } }";
@@ -267,7 +267,7 @@ async fn fields_of_inputs(app: &TestApp) -> Vec<(String, Vec<(String, String, bo
     mutations
 }
 
-/// Their bad input is tested with them.
+/// Their invalid input is tested in their own files.
 pub const ACCOUNTS: &[&str] = &[
     "signUp",
     "logIn",
@@ -295,7 +295,7 @@ async fn snapshot(app: &TestApp) -> String {
     )
 }
 
-async fn odd_texts_are_stored_as_they_are(backend: Backend) {
+async fn unusual_texts_are_stored_unchanged(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let odd = [
@@ -330,14 +330,14 @@ async fn odd_texts_are_stored_as_they_are(backend: Backend) {
         let said = editor.done("addComment", said, "comment { text }").await;
         assert_eq!(said["comment"]["text"], text);
         keep_elsewhere(&app, text, &made["id"], &said["comment"]["id"]).await;
-        // They can be looked for by tag as well.
+        // They can be found by tag too.
         let query = "query($tag: String!) { publications(filter: { tags: { all: [$tag] } }) { nodes { id } } }";
         let found = app.data(query, json!({ "tag": text })).await;
         assert_eq!(found["publications"]["nodes"], json!([{ "id": made["id"] }]), "{number}");
     }
 }
 
-/// Every other mutation that takes a text, on a publication and a comment that are there.
+/// All other mutations with a text, on an existing publication and comment.
 async fn keep_elsewhere(app: &TestApp, text: &str, publication: &Value, comment: &Value) {
     let editor = app.sign_in(&format!("editor{}", publication.as_str().unwrap()), "editor").await;
     let keep = async |mutation: &str, object: &str, input: Value| {
@@ -362,7 +362,7 @@ async fn keep_elsewhere(app: &TestApp, text: &str, publication: &Value, comment:
         ("Cinema", "cinema", json!({ "title": text })),
         ("PublicationCategory", "category", json!({ "title": text })),
     ] {
-        // Of categories 24 characters are the most.
+        // Categories have at most 24 characters.
         if kind == "PublicationCategory" && text.chars().count() > 24 {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Clients of a server behind nginx, as `docs/transport.md` sets it up.
+//! Clients of a server behind nginx, with the configuration of `docs/transport.md`.
 
 use request::subscribe::EVENT_ID_BYTES_MAX;
 use reqwest::StatusCode;
@@ -15,7 +15,7 @@ use crate::support::client;
 use crate::support::database::Backend;
 use crate::uploads;
 
-/// A server behind nginx with these changes.
+/// A server behind nginx, with these changes to the configuration.
 async fn start_behind(args: &[&str], changes: &[(&str, &str)]) -> (TestApp, Nginx) {
     let app = start(Backend::Sqlite, &[&["--trusted-proxies", "127.0.0.1/32"], args].concat()).await;
     let nginx = Nginx::documented(app.origin.trim_start_matches("http://"), changes);
@@ -32,9 +32,9 @@ async fn a_response_to_an_unread_body_passes_nginx() {
     assert!(!log.contains("reset by peer") && !log.contains("Broken pipe"), "{log}");
 }
 
-/// nginx sends a body on while it still comes.
+/// nginx forwards a body while it arrives.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_response_to_an_unread_body_passes_nginx_that_buffers_nothing() {
+async fn a_response_to_an_unread_body_passes_nginx_without_buffering() {
     let changes = [("proxy_http_version 1.1;", "proxy_http_version 1.1; proxy_request_buffering off;")];
     let (_app, nginx) = start_behind(&[], &changes).await;
     for (status, request) in uploads::unread() {
@@ -46,7 +46,7 @@ async fn a_response_to_an_unread_body_passes_nginx_that_buffers_nothing() {
 async fn sockets_and_streams_pass_nginx() {
     let (app, nginx) = start_behind(&[], &[]).await;
     let after = json!({ "after": cursor(&app).await });
-    // As a page of this host opens it.
+    // With the origin of a page on this host.
     let request = Socket::proper_request(&nginx.url).with_header("origin", &nginx.url);
     let mut socket = Socket::try_open(request).await.unwrap();
     socket.init(json!({})).await;
@@ -74,7 +74,7 @@ async fn silent_sockets_and_streams_stay_open() {
     }
 }
 
-/// It needs more room than nginx gives by itself.
+/// The cursor needs larger buffers than nginx's defaults.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_longest_cursor_passes_nginx() {
     let (app, nginx) = start_behind(&[], &[]).await;
@@ -84,9 +84,9 @@ async fn the_longest_cursor_passes_nginx() {
     assert_eq!(mistake[0].1["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{mistake:?}");
 }
 
-/// Each client has limits of its own, and nobody gets those of another by a header.
+/// Each client has its own limits, and no header gives it those of another.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_behind_nginx_are_told_apart() {
+async fn clients_behind_nginx_are_distinguished() {
     let (_app, nginx) = start_behind(&["--limit-sockets-per-client", "1"], &[]).await;
     let body = json!({ "query": ADDED });
     let request = |client: u8| {

@@ -1,5 +1,5 @@
-//! What editors do with the catalogue: one life of every kind of object, the bounds of its fields, and what the audit
-//! log says.
+//! Editors' changes of the catalogue: creating, changing and deleting every kind of object, the bounds of its fields, and
+//! the audit log.
 
 use entity::audit_log;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
@@ -10,13 +10,13 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    every_kind_is_made_changed_and_deleted,
-    fields_that_must_have_a_value_take_no_null,
+    every_kind_is_created_changed_and_deleted,
+    required_fields_do_not_accept_null,
     bounds_are_checked_on_both_sides,
     every_change_is_in_the_audit_log,
 );
 
-/// A kind of object: its field in payloads, all its fields when new, what to change, what clears.
+/// A kind of object: its field in payloads, its fields when new, a change, and a change to null.
 struct Kind {
     name: &'static str,
     field: &'static str,
@@ -140,7 +140,7 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// An editor, on a catalogue where the awards of the first movie stand in nobody's way.
+/// An editor, on a catalogue in which awards do not block the deletion of the first movie.
 pub async fn begin(backend: Backend) -> (TestApp, User) {
     let app = TestApp::seeded(backend).await;
     let awards = entity::awards::Entity::delete_many().filter(entity::awards::Column::MovieId.eq(1));
@@ -162,7 +162,7 @@ impl Kind {
     }
 }
 
-async fn every_kind_is_made_changed_and_deleted(backend: Backend) {
+async fn every_kind_is_created_changed_and_deleted(backend: Backend) {
     let (app, editor) = begin(backend).await;
     let member = app.sign_in("member", "member").await;
     for kind in kinds() {
@@ -175,7 +175,7 @@ async fn every_kind_is_made_changed_and_deleted(backend: Backend) {
         }
         let changed = kind.update(&editor, &made["id"], kind.change.clone()).await;
         assert_eq!(changed, expected, "{}", kind.name);
-        assert_eq!(kind.update(&editor, &made["id"], json!({})).await, expected, "{}: nothing given", kind.name);
+        assert_eq!(kind.update(&editor, &made["id"], json!({})).await, expected, "{}: an empty input", kind.name);
         for (verb, input) in
             [("create", &kind.new), ("update", &json!({ "id": made["id"] })), ("delete", &json!({ "id": made["id"] }))]
         {
@@ -208,7 +208,7 @@ async fn every_kind_is_made_changed_and_deleted(backend: Backend) {
     }
 }
 
-async fn fields_that_must_have_a_value_take_no_null(backend: Backend) {
+async fn required_fields_do_not_accept_null(backend: Backend) {
     let (_app, editor) = begin(backend).await;
     let input = json!({
         "id": global_id("StaffMember", 1), "movieId": null, "personId": null, "positionId": null, "isLead": null,
@@ -284,7 +284,7 @@ async fn every_change_is_in_the_audit_log(backend: Backend) {
     for kind in &kinds {
         let made = kind.create(&editor).await;
         kind.update(&editor, &made["id"], kind.change.clone()).await;
-        // Nothing is changed, or refused: nothing is noted.
+        // Updates without changes and refused updates are not logged.
         kind.update(&editor, &made["id"], json!({})).await;
         kind.update(&editor, &made["id"], kind.change.clone()).await;
         editor.refused(&format!("delete{}", kind.name), json!({ "id": global_id(kind.name, 1_000_000) })).await;
@@ -305,7 +305,7 @@ async fn every_change_is_in_the_audit_log(backend: Backend) {
     let terms =
         json!({ "movieId": global_id("Movie", 1), "cinemaId": global_id("Cinema", 1), "price": "1", "rating": 1 });
     let id = editor.done("setAvailability", terms.clone(), "availability { id }").await["availability"]["id"].clone();
-    // The same terms again are no change; others are one beside what they were.
+    // The same terms again are not a change. Other terms are logged with the previous ones.
     editor.done("setAvailability", terms.clone(), "availability { id }").await;
     let mut dearer = terms;
     dearer["price"] = json!("2.5");

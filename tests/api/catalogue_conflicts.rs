@@ -1,4 +1,4 @@
-//! What stands in the way of editors: what is in use, what is there already, and who is quicker.
+//! Conflicts of editors: objects in use, existing values, and simultaneous changes.
 
 use async_graphql::futures_util::future::{join, join_all};
 use entity::movie_staff_m2m;
@@ -10,14 +10,14 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    what_is_in_use_is_not_deleted,
-    tags_in_use_stay_as_they_are,
-    no_two_have_the_same_unique_value,
-    one_of_many_creations_at_once_wins,
-    deletion_and_new_reference_at_once_break_nothing,
+    objects_in_use_are_not_deleted,
+    tags_in_use_are_not_changed,
+    unique_values_are_not_repeated,
+    one_of_many_simultaneous_creations_wins,
+    a_simultaneous_deletion_and_reference_break_nothing,
 );
 
-async fn what_is_in_use_is_not_deleted(backend: Backend) {
+async fn objects_in_use_are_not_deleted(backend: Backend) {
     let (app, editor) = begin(backend).await;
     let db = app.sql().await;
     let id = async |name: &str, new: Value, field: &str| {
@@ -55,7 +55,7 @@ async fn what_is_in_use_is_not_deleted(backend: Backend) {
         let refused = editor.refused(&format!("delete{name}"), json!({ "id": id })).await;
         assert_eq!(refused, [format!("CONFLICT input.id: is still used by {used}; delete these first")], "{name}");
     }
-    // Very many are not all counted.
+    // Counting stops at a limit.
     let key = kinoteka::kit::id::split(&position).unwrap().1;
     let rows = (0..1_100).map(|_| movie_staff_m2m::ActiveModel {
         movie_id: sea_orm::Set(1),
@@ -66,7 +66,7 @@ async fn what_is_in_use_is_not_deleted(backend: Backend) {
     movie_staff_m2m::Entity::insert_many(rows).exec(&db).await.unwrap();
     let refused = editor.refused("deletePersonPosition", json!({ "id": position })).await;
     assert_eq!(refused, ["CONFLICT input.id: is still used by more than 1000 staff entries; delete these first"]);
-    // What is no reference of this kind goes along: staff entries, availability, comments, ratings.
+    // Dependent rows are deleted too: staff entries, availability, comments, ratings.
     editor.done("addComment", json!({ "subjectId": movie, "text": "Да" }), "comment { id }").await;
     editor.done("rate", json!({ "subjectId": movie, "rating": 3 }), "rating { id }").await;
     entity::awards::Entity::delete_many()
@@ -86,7 +86,7 @@ async fn what_is_in_use_is_not_deleted(backend: Backend) {
     editor.done("deleteCinema", json!({ "id": cinema }), "deletedId").await;
 }
 
-async fn tags_in_use_stay_as_they_are(backend: Backend) {
+async fn tags_in_use_are_not_changed(backend: Backend) {
     let (app, editor) = begin(backend).await;
     editor.done("createTag", json!({ "title": "Нуар" }), "tag { title }").await;
     let movie = json!({ "title": "М", "durationMinutes": 1, "tags": ["Нуар"] });
@@ -105,7 +105,7 @@ async fn tags_in_use_stay_as_they_are(backend: Backend) {
     let refused = editor.refused("createTag", json!({ "title": "Драма" })).await;
     assert_eq!(refused, ["CONFLICT input.title: another tag has this title; choose another"]);
     editor.done("deleteTag", json!({ "title": "Нуар" }), "deletedTitle").await;
-    // A tag that goes while a movie gets it: one of the two is refused.
+    // A tag is deleted while a movie gets it: one of the two is refused.
     for round in 0..12 {
         let title = format!("Тег {round}");
         editor.done("createTag", json!({ "title": title }), "tag { title }").await;
@@ -125,7 +125,7 @@ async fn tags_in_use_stay_as_they_are(backend: Backend) {
     }
 }
 
-async fn no_two_have_the_same_unique_value(backend: Backend) {
+async fn unique_values_are_not_repeated(backend: Backend) {
     let (_app, editor) = begin(backend).await;
     let first = json!({ "title": "Первый", "url": "https://first.example" });
     let id = editor.done("createCinema", first.clone(), "cinema { id }").await["cinema"]["id"].clone();
@@ -133,7 +133,7 @@ async fn no_two_have_the_same_unique_value(backend: Backend) {
         "CONFLICT input.title: another cinema has this title; choose another",
         "CONFLICT input.url: another cinema has this URL",
     ];
-    assert_eq!(editor.refused("createCinema", first.clone()).await, both, "all at once");
+    assert_eq!(editor.refused("createCinema", first.clone()).await, both, "all problems together");
     let bad = json!({ "title": "Первый", "url": "ftp://first.example" });
     let expected = ["BAD_USER_INPUT input.url: must be a URL such as https://cinema.example", both[0]];
     assert_eq!(editor.refused("createCinema", bad).await, expected);
@@ -161,7 +161,7 @@ async fn no_two_have_the_same_unique_value(backend: Backend) {
     }
 }
 
-async fn one_of_many_creations_at_once_wins(backend: Backend) {
+async fn one_of_many_simultaneous_creations_wins(backend: Backend) {
     let (_app, editor) = begin(backend).await;
     for round in 0..6 {
         let cases = [
@@ -178,7 +178,7 @@ async fn one_of_many_creations_at_once_wins(backend: Backend) {
         ];
         for (mutation, input) in cases {
             let answers = join_all((0..6).map(|_| editor.send(mutation, input.clone(), ""))).await;
-            let problems: Vec<_> = answers.iter().map(crate::app::Answer::problems).collect();
+            let problems: Vec<_> = answers.iter().map(crate::app::GraphqlResponse::problems).collect();
             assert_eq!(problems.iter().filter(|problems| problems.is_empty()).count(), 1, "{mutation}: {problems:?}");
             let lost = problems.iter().flatten();
             assert!(lost.clone().all(|problem| problem.starts_with("CONFLICT input.")), "{mutation}: {problems:?}");
@@ -186,7 +186,7 @@ async fn one_of_many_creations_at_once_wins(backend: Backend) {
     }
 }
 
-async fn deletion_and_new_reference_at_once_break_nothing(backend: Backend) {
+async fn a_simultaneous_deletion_and_reference_break_nothing(backend: Backend) {
     let (app, editor) = begin(backend).await;
     for round in 0..12 {
         let person = json!({ "firstName": "Ян", "lastName": round.to_string(), "country": "Китай" });

@@ -1,4 +1,4 @@
-//! What one client or user may have; another one has their own.
+//! Limits of one client or user, which do not affect others.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn stranger() -> reqwest::Client {
     client::builder().local_address(Some([127, 0, 0, 2].into())).build().unwrap()
 }
 
-/// The limit that an answer names, and its value.
+/// The limit in a response, and its value.
 fn limit_of(answer: &Value) -> (&str, &Value) {
     let extensions = &answer["errors"][0]["extensions"];
     (extensions["limit"].as_str().unwrap_or("none"), &extensions["max"])
@@ -31,7 +31,7 @@ async fn bodies_of_one_client_are_bounded() {
         "{answer}"
     );
     assert_eq!(limit_of(&answer), ("limit-bodies-bytes-per-client", &json!(20_000)));
-    // Small ones take no share.
+    // Small bodies do not count.
     let app = limited("limit-bodies-bytes-per-client", 1).await;
     assert_eq!(send(post(&app, body(16 << 10))).await.0, 200);
     assert_eq!(send(post(&app, body((16 << 10) + 1))).await.0, 429);
@@ -51,7 +51,7 @@ async fn requests_of_one_client_are_bounded() {
     let query = |query: &str| json!({ "query": query }).to_string();
     let hanging = tokio::spawn(post(&app, query("{ cinemas { nodes { title } } }")).send());
     for _ in 0..20 {
-        assert_eq!(send(post(&app, query("{ __typename }"))).await.0, 200, "the second has room");
+        assert_eq!(send(post(&app, query("{ __typename }"))).await.0, 200, "the second is within the limit");
     }
     let second = tokio::spawn(post(&app, query("{ cinemas { nodes { id } } }")).send());
     let started = std::time::Instant::now();
@@ -84,21 +84,21 @@ async fn connections_of_one_client_are_bounded() {
         socket.connect(app.origin.trim_start_matches("http://").parse().unwrap()).await.unwrap()
     };
     let first = connect([127, 0, 0, 2]).await;
-    assert_eq!(ask([127, 0, 0, 2]).await.unwrap(), 200, "the second has room");
-    // Its connection may take a moment to end.
+    assert_eq!(ask([127, 0, 0, 2]).await.unwrap(), 200, "the second is within the limit");
+    // The connection may take a moment to close.
     let mut second = connect([127, 0, 0, 2]).await;
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while ask([127, 0, 0, 2]).await.is_ok() {
-        assert!(std::time::Instant::now() < deadline, "a third has room");
+        assert!(std::time::Instant::now() < deadline, "a third is within the limit");
         second = connect([127, 0, 0, 2]).await;
     }
     assert_eq!(ask([127, 0, 0, 1]).await.unwrap(), 200, "another client");
-    // A proxy has the connections of all its clients.
+    // A proxy holds the connections of all its clients.
     let _proxied = [connect([127, 0, 0, 3]).await, connect([127, 0, 0, 3]).await, connect([127, 0, 0, 3]).await];
     assert_eq!(ask([127, 0, 0, 3]).await.unwrap(), 200, "a trusted proxy");
     drop((first, second));
     while ask([127, 0, 0, 2]).await.is_err() {
-        assert!(std::time::Instant::now() < deadline, "places are given back");
+        assert!(std::time::Instant::now() < deadline, "connections are counted until they close");
     }
 }
 
@@ -112,7 +112,7 @@ async fn subscriptions_are_bounded() {
     for (limit, max, status) in [
         ("limit-subscriptions", 2, 503),
         ("limit-subscriptions-per-client", 2, 429),
-        // commentAdded and its field, twice.
+        // Two subscriptions to commentAdded with one field.
         ("limit-subscribed-complexity-per-client", 4, 429),
     ] {
         let app = limited(limit, max).await;
@@ -124,11 +124,11 @@ async fn subscriptions_are_bounded() {
         assert_eq!(limit_of(&answer), (limit, &json!(max)));
         let other = listen(&app, &stranger(), "cursor").await.unwrap();
         assert_eq!(other.status() == 200, status == 429, "{limit}: another client");
-        // What has ended is given back.
+        // Ended subscriptions no longer count.
         drop((held, other));
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while listen(&app, &app.client, "cursor").await.unwrap().status() != 200 {
-            assert!(std::time::Instant::now() < deadline, "{limit}: the place is given back");
+            assert!(std::time::Instant::now() < deadline, "{limit}: an ended subscription still counts");
         }
     }
 }
@@ -137,10 +137,10 @@ async fn subscriptions_are_bounded() {
 async fn sign_ups_of_one_client_are_bounded() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--signups-per-address", "2"]).await;
     app.sign_up("anna", "tram number 47").await;
-    // One that is refused counts too.
+    // A refused sign-up counts too.
     let input = crate::app::new_account("boris", "short");
-    assert_eq!(app.nobody().refused("signUp", input).await.len(), 1);
-    let answer = app.nobody().send("signUp", crate::app::new_account("boris", "tram number 47"), "token").await.0;
+    assert_eq!(app.anonymous().refused("signUp", input).await.len(), 1);
+    let answer = app.anonymous().send("signUp", crate::app::new_account("boris", "tram number 47"), "token").await.0;
     assert_eq!((code(&answer), limit_of(&answer)), ("RATE_LIMITED", ("signups-per-address", &json!(2))), "{answer}");
     let wait = answer["errors"][0]["extensions"]["retryAfterSeconds"].as_u64().unwrap();
     assert!((3_500..=3_600).contains(&wait), "{wait}");
@@ -174,14 +174,14 @@ async fn new_idempotency_keys_of_one_user_are_bounded() {
         let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "rating": 3 });
         anna.send_keyed(key, "rate", input, "").await.0
     };
-    // What is sent again has its row already.
+    // A repeated mutation already has its row.
     for key in ["a", "a", "b"] {
         assert!(rate(key).await["errors"].is_null());
     }
     let answer = rate("c").await;
     let limit = ("idempotency-keys-per-user", &json!(2));
     assert_eq!((code(&answer), limit_of(&answer)), ("RATE_LIMITED", limit), "{answer}");
-    assert!(rate("a").await["errors"].is_null(), "what is sent again is still answered");
+    assert!(rate("a").await["errors"].is_null(), "a repeated mutation still gets its response");
     let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "rating": 3 });
     anna.done("rate", input, "").await;
 }

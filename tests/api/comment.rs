@@ -1,4 +1,4 @@
-//! Mutations of comments: where one may stand, who may change it, and what is left of it.
+//! Mutations of comments: position, rights, and deletion.
 
 use async_graphql::futures_util::future::{join, join_all};
 use entity::{comment_tombstones, comments};
@@ -10,17 +10,17 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    comment_stands_where_it_was_put,
+    a_comment_is_added_to_its_subject,
     comments_of_a_subject_are_listed_with_replies,
-    reply_takes_the_subject_of_what_it_answers,
+    a_reply_has_the_subject_of_its_parent,
     text_is_checked_at_both_bounds,
     threads_are_thirty_two_levels_deep,
     only_the_author_edits,
     author_and_editors_delete,
-    deleted_comment_goes_with_its_last_reply,
-    hidden_comment_stays,
-    reply_and_deletion_at_once_leave_a_whole_thread,
-    last_replies_deleted_at_once_take_the_tombstone_along,
+    a_deleted_comment_disappears_with_its_last_reply,
+    a_hidden_comment_stays,
+    a_simultaneous_reply_and_deletion_leave_a_complete_thread,
+    simultaneous_deletions_of_the_last_replies_remove_the_tombstone,
 );
 
 const SHOWN: &str = "comment { id text depth createdAt changedAt isDeleted isHidden canEdit author { username }
@@ -40,7 +40,7 @@ fn key(id: &Value) -> i32 {
     kinoteka::kit::id::split(id.as_str().unwrap()).unwrap().1
 }
 
-async fn comment_stands_where_it_was_put(backend: Backend) {
+async fn a_comment_is_added_to_its_subject(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("speaker", "member").await;
     for subject in [global_id("Movie", 3), global_id("Publication", 3)] {
@@ -82,14 +82,14 @@ async fn comments_of_a_subject_are_listed_with_replies(backend: Backend) {
     let query = "{ comments(subjectId: \"UGVyc29uOjE\") { nodes { id } } }";
     let errors = app.query(query, json!({})).await.errors();
     assert_eq!(errors, ["BAD_USER_INPUT subjectId: is the id of a Person; pass the id of a Movie or a Publication"]);
-    // Those of a publication that is being deleted are not shown any more.
+    // Comments of a publication that is being deleted are not shown.
     let editor = app.sign_in("editor", "editor").await;
     editor.done("deletePublication", json!({ "id": publication }), "deletedId").await;
     assert_eq!(texts(None, 2).await, ["reply", "first"]);
     assert!(texts(Some(&publication), 1).await.is_empty());
 }
 
-async fn reply_takes_the_subject_of_what_it_answers(backend: Backend) {
+async fn a_reply_has_the_subject_of_its_parent(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("speaker", "member").await;
     let movie = global_id("Movie", 3);
@@ -121,7 +121,7 @@ async fn reply_takes_the_subject_of_what_it_answers(backend: Backend) {
         "BAD_USER_INPUT input.parentId: is not a valid id; pass an id that a query returned",
     ];
     assert_eq!(person, expected);
-    // A deleted comment cannot be answered.
+    // A deleted comment accepts no replies.
     delete(&user, &top["id"]).await;
     let gone = refused(Value::Null, top["id"].clone()).await;
     assert_eq!(gone, ["NOT_FOUND input.parentId: the comment does not exist; it may have been deleted"]);
@@ -163,7 +163,7 @@ async fn threads_are_thirty_two_levels_deep(backend: Backend) {
     let refused = user.refused("addComment", json!({ "parentId": last["id"], "text": "33" })).await;
     let text = "is already at the maximum depth of 32; reply to a comment above it";
     assert_eq!(refused, [format!("BAD_USER_INPUT input.parentId: {text}")]);
-    // Other writers may have made deeper ones; looking at them costs no more.
+    // Other programs may have written deeper threads. Checking them costs no more.
     let db = app.sql().await;
     let mut parent = key(&last["id"]);
     for _ in 0..10 {
@@ -219,7 +219,7 @@ async fn author_and_editors_delete(backend: Backend) {
     }
 }
 
-async fn deleted_comment_goes_with_its_last_reply(backend: Backend) {
+async fn a_deleted_comment_disappears_with_its_last_reply(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("speaker", "member").await;
     let query = format!("query($id: ID!) {{ {} }}", SHOWN.replacen("comment", "comment(id: $id)", 1));
@@ -238,16 +238,16 @@ async fn deleted_comment_goes_with_its_last_reply(backend: Backend) {
         assert_eq!(user.refused("deleteComment", json!({ "id": id })).await, gone);
         assert_eq!(user.refused("editComment", json!({ "id": id, "text": "!" })).await, gone);
     }
-    // The fourth takes the third along, and stops at the second, which has another reply.
+    // Deleting the fourth also removes the third, but not the second, which has another reply.
     delete(&user, &fourth).await;
     assert_eq!((read(&fourth).await, read(&third).await), (Value::Null, Value::Null));
     assert_eq!(read(&second).await["isDeleted"], true);
     delete(&user, &beside).await;
     assert_eq!(read(&second).await, Value::Null);
-    assert_eq!(read(&top).await["text"], "1", "what nobody deleted stays");
+    assert_eq!(read(&top).await["text"], "1", "comments that were not deleted stay");
 }
 
-async fn hidden_comment_stays(backend: Backend) {
+async fn a_hidden_comment_stays(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("speaker", "member").await;
     let editor = app.sign_in("editor", "editor").await;
@@ -259,7 +259,7 @@ async fn hidden_comment_stays(backend: Backend) {
         let refused = member.refused("deleteComment", json!({ "id": top })).await;
         assert_eq!(refused, ["NOT_FOUND input.id: the comment does not exist; it may have been deleted"]);
     }
-    // Also below one that has replies, and when these go.
+    // Also below a comment with replies, and when these are deleted.
     let top = say(&user, Some(&global_id("Movie", 3)), None, "Грубость").await["id"].clone();
     let reply = say(&user, None, Some(&top), "Ответ").await["id"].clone();
     editor.done("hideComment", json!({ "id": top }), "comment { id }").await;
@@ -269,7 +269,7 @@ async fn hidden_comment_stays(backend: Backend) {
     assert_eq!(left["comment"], json!({ "isHidden": true, "replyCount": 0 }));
 }
 
-/// A deleted comment is there if and only if it has replies, and nobody is answered who is not there.
+/// A deleted comment exists if and only if it has replies, and every reply has a parent.
 async fn assert_whole(app: &TestApp) {
     let db = app.sql().await;
     let sql = "SELECT count(*) FROM comment_tombstones AS tombstone
@@ -279,14 +279,14 @@ async fn assert_whole(app: &TestApp) {
     assert_eq!(empty, 0, "deleted comments without replies");
 }
 
-async fn reply_and_deletion_at_once_leave_a_whole_thread(backend: Backend) {
+async fn a_simultaneous_reply_and_deletion_leave_a_complete_thread(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("speaker", "member").await;
     let (mut answered, mut refused) = (0, 0);
     for round in 0..60 {
         let top = say(&user, Some(&global_id("Movie", 3)), None, "Начало").await["id"].clone();
         let reply = async {
-            // Who comes first changes from round to round.
+            // The order differs from round to round.
             for _ in 0..round % 4 {
                 tokio::task::yield_now().await;
             }
@@ -299,7 +299,7 @@ async fn reply_and_deletion_at_once_leave_a_whole_thread(backend: Backend) {
         let tombstone = comment_tombstones::Entity::find_by_id(key(&top)).one(&app.sql().await).await.unwrap();
         if reply.problems().is_empty() {
             answered += 1;
-            assert!(rows.len() == 1 && tombstone.is_some(), "the answered comment stays");
+            assert!(rows.len() == 1 && tombstone.is_some(), "the comment with a reply stays");
         } else {
             refused += 1;
             assert_eq!(
@@ -313,7 +313,7 @@ async fn reply_and_deletion_at_once_leave_a_whole_thread(backend: Backend) {
     assert_whole(&app).await;
 }
 
-async fn last_replies_deleted_at_once_take_the_tombstone_along(backend: Backend) {
+async fn simultaneous_deletions_of_the_last_replies_remove_the_tombstone(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("speaker", "member").await;
     for _ in 0..25 {
@@ -321,7 +321,7 @@ async fn last_replies_deleted_at_once_take_the_tombstone_along(backend: Backend)
         let second = say(&user, None, Some(&top), "2").await["id"].clone();
         let replies = join_all((0..4).map(|_| say(&user, None, Some(&second), "3"))).await;
         delete(&user, &second).await;
-        // The comment at the top is deleted at the same moment as the last ones below it.
+        // The top comment is deleted at the same time as the last replies.
         let all = replies.iter().map(|reply| reply["id"].clone()).chain([top.clone()]);
         let answers = join_all(all.map(|id| {
             let user = user.clone();

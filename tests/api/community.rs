@@ -1,4 +1,4 @@
-//! Publications, comments, ratings and the people behind them, compared with the rows.
+//! Publications, comments, ratings and users, compared with the rows.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,19 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    publication_page_shows_what_the_rows_say,
+    a_publication_matches_its_rows,
     excerpt_is_the_beginning_of_the_text,
-    comment_shows_its_place_in_the_thread,
-    thread_is_read_in_order_by_one_statement,
-    thread_is_bounded,
-    user_page_shows_what_they_did,
-    long_texts_come_only_when_selected,
-    user_rating_sums_up_the_ratings,
-    orders_by_user_rating_are_by_the_average,
-    deleted_comment_keeps_its_replies,
+    a_comment_shows_its_position_in_the_thread,
+    a_thread_is_read_in_order_by_one_statement,
+    threads_are_bounded,
+    a_user_matches_their_rows,
+    long_texts_are_read_only_if_selected,
+    a_user_rating_summarizes_the_ratings,
+    orders_by_user_rating_use_the_average,
+    a_deleted_comment_keeps_its_replies,
 );
 
-async fn publication_page_shows_what_the_rows_say(backend: Backend) {
+async fn a_publication_matches_its_rows(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let row = publications::Entity::find_by_id(1).one(&db).await.unwrap().unwrap();
@@ -72,7 +72,7 @@ async fn excerpt_is_the_beginning_of_the_text(backend: Backend) {
     }
 }
 
-async fn comment_shows_its_place_in_the_thread(backend: Backend) {
+async fn a_comment_shows_its_position_in_the_thread(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let rows = comments::Entity::find().order_by_asc(comments::Column::Id).all(&db).await.unwrap();
@@ -131,7 +131,7 @@ fn read(rows: &[comments::Model], root: i32, levels: usize, order: &mut Vec<i32>
     }
 }
 
-async fn thread_is_read_in_order_by_one_statement(backend: Backend) {
+async fn a_thread_is_read_in_order_by_one_statement(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let rows = comments::Entity::find().order_by_asc(comments::Column::Id).all(&db).await.unwrap();
@@ -154,7 +154,7 @@ async fn thread_is_read_in_order_by_one_statement(backend: Backend) {
     assert_eq!(app.statements_of(query, json!({ "ids": ids })).await.len(), 2, "the comments, then all threads");
 }
 
-async fn thread_is_bounded(backend: Backend) {
+async fn threads_are_bounded(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let rows = comments::Entity::find().order_by_asc(comments::Column::Id).all(&db).await.unwrap();
@@ -192,7 +192,7 @@ async fn thread_is_bounded(backend: Backend) {
     }
 }
 
-async fn user_page_shows_what_they_did(backend: Backend) {
+async fn a_user_matches_their_rows(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let living = users::Entity::find().filter(users::Column::DeletedAt.is_null()).order_by_asc(users::Column::Id);
@@ -219,7 +219,7 @@ async fn user_page_shows_what_they_did(backend: Backend) {
     }
 }
 
-async fn long_texts_come_only_when_selected(backend: Backend) {
+async fn long_texts_are_read_only_if_selected(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let reads_text = |statements: &[String]| statements.iter().any(|sql| sql.contains("\"text\""));
     let narrow = app.statements_of("{ publications { nodes { title author { username } } } }", json!({})).await;
@@ -229,7 +229,7 @@ async fn long_texts_come_only_when_selected(backend: Backend) {
     assert_eq!(excerpt.len(), 2);
 }
 
-async fn user_rating_sums_up_the_ratings(backend: Backend) {
+async fn a_user_rating_summarizes_the_ratings(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let query = "query($movie: ID!, $publication: ID!) {
@@ -256,7 +256,7 @@ async fn user_rating_sums_up_the_ratings(backend: Backend) {
     assert_eq!(data.await["movie"]["userRating"], none);
 }
 
-async fn orders_by_user_rating_are_by_the_average(backend: Backend) {
+async fn orders_by_user_rating_use_the_average(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     for list in ["movies", "publications"] {
         for (order, descending) in [("USER_RATING", false), ("USER_RATING_DESC", true)] {
@@ -282,7 +282,7 @@ async fn orders_by_user_rating_are_by_the_average(backend: Backend) {
     }
 }
 
-async fn deleted_comment_keeps_its_replies(backend: Backend) {
+async fn a_deleted_comment_keeps_its_replies(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let reply = comments::Entity::find().filter(comments::Column::ParentId.is_not_null()).one(&db).await.unwrap();

@@ -1,4 +1,4 @@
-//! The public audits of GraphQL over HTTP, by the npm package `graphql-http`: MUST, SHOULD and MAY alike.
+//! The audits of GraphQL over HTTP in the npm package `graphql-http`: MUST, SHOULD and MAY.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +26,7 @@ async fn all_audits_pass() {
         .unwrap()
         .expect("node runs: install it with `apt-get install nodejs npm`, or run scripts/test");
     let (text, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "the audits broke off: {complaint}");
+    assert!(output.status.success(), "the audits failed to run: {complaint}");
     let audits: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let failed: Vec<_> = audits.iter().filter(|audit| audit["status"] != json!("ok")).collect();
     assert!(failed.is_empty(), "{failed:#?}");

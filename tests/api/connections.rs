@@ -1,4 +1,4 @@
-//! All connections of the schema, and how a test asks for their pages.
+//! All connections of the schema, and requests for their pages.
 
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use crate::movie::global_id;
 pub struct List {
     /// `Type.field` in the schema.
     pub field: &'static str,
-    /// For a list that hangs on a parent: its type, and SQL for the one with the most rows.
+    /// For a nested list: the parent's type, and SQL for the parent with the most rows.
     pub parent: Option<(&'static str, &'static str)>,
-    /// The orders offered; empty if there is no choice.
+    /// The available orders; empty if there is no choice.
     pub orders: &'static [&'static str],
-    /// Rows on a page of the walks, small enough to make many pages.
+    /// The page size of the walks, small enough for many pages.
     pub size: usize,
 }
 
@@ -184,7 +184,7 @@ pub const LISTS: &[List] = &[
     List { field: "Query.auditLog", parent: None, orders: &["NEWEST", "OLDEST"], size: 7 },
 ];
 
-/// One page as the walks need it.
+/// A page with the fields that the walks need.
 #[derive(Debug)]
 pub struct Page {
     pub ids: Vec<String>,
@@ -206,8 +206,14 @@ impl List {
         if self.orders.is_empty() { vec![None] } else { self.orders.iter().copied().map(Some).collect() }
     }
 
-    /// Asks for a page; `args` are Relay's, such as `first: 3, after: "..."`.
-    pub async fn ask(&self, app: &TestApp, parent: &Value, order: Option<&str>, args: &str) -> crate::app::Answer {
+    /// Requests a page. `args` are Relay's, such as `first: 3, after: "..."`.
+    pub async fn ask(
+        &self,
+        app: &TestApp,
+        parent: &Value,
+        order: Option<&str>,
+        args: &str,
+    ) -> crate::app::GraphqlResponse {
         let field = self.field.split_once('.').unwrap().1;
         let order = order.map(|order| format!("orderBy: {order}")).unwrap_or_default();
         let arguments = format!("{args} {order}");
@@ -226,7 +232,7 @@ impl List {
                 app.sign_in_as(kinoteka::kit::id::split(parent.as_str().unwrap()).unwrap().1).await
             }
             "Query.auditLog" => app.sign_in_as(1).await,
-            _ => app.nobody(),
+            _ => app.anonymous(),
         };
         match self.parent {
             None => asker.query(&format!("{{ {list} }}"), json!({})).await,
@@ -274,7 +280,7 @@ impl List {
             } else {
                 (page.has_next, page.has_previous, page.cursors.last())
             };
-            assert_eq!(behind, !pages.is_empty(), "{}: what lies behind", self.field);
+            assert_eq!(behind, !pages.is_empty(), "{}: whether there are rows behind", self.field);
             assert!(!more || page.ids.len() == self.size, "{}: only the last page may be short", self.field);
             place = edge.map(|edge| format!("{cursor}: \"{edge}\"")).unwrap_or_default();
             pages.push(page.ids);

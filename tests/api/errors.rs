@@ -1,4 +1,4 @@
-//! Bad input: each a clear error that names the field, never `INTERNAL`.
+//! Invalid input: a clear error that names the field, never `INTERNAL`.
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -12,10 +12,10 @@ on_both!(
     malformed_ids_are_refused,
     ids_of_another_type_are_refused,
     unknown_orders_and_scalars_are_refused,
-    documents_that_were_valid_are_refused_as_before,
+    documents_are_refused_after_valid_uses_too,
     every_error_has_a_code,
     database_errors_do_not_reach_clients,
-    introspection_can_be_switched_off,
+    introspection_can_be_disabled,
     deep_queries_are_refused,
 );
 
@@ -42,8 +42,8 @@ async fn malformed_ids_are_refused(backend: Backend) {
     }
 }
 
-/// A document is kept, and validated in full only until it has passed.
-async fn documents_that_were_valid_are_refused_as_before(backend: Backend) {
+/// Documents are cached. A valid one is not validated in full again.
+async fn documents_are_refused_after_valid_uses_too(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let id = global_id("Movie", 1);
     for (query, good, bad) in [
@@ -117,7 +117,7 @@ async fn unknown_orders_and_scalars_are_refused(backend: Backend) {
         assert!(answer.0["data"].is_null(), "{answer}");
         let named = |error: &String| error.contains(part) && !error.starts_with('-');
         assert!(answer.errors().iter().all(named), "{query}: {answer}");
-        // Whoever refuses it, the argument is named.
+        // Both the engine and the resolver name the argument.
         if let Some((_, argument)) = query.split(':').next().and_then(|head| head.rsplit_once('(')) {
             assert_eq!(answer.0["errors"][0]["extensions"]["field"], json!(argument), "{answer}");
         }
@@ -159,7 +159,7 @@ async fn database_errors_do_not_reach_clients(backend: Backend) {
     assert_eq!(error["extensions"], json!({ "code": "INTERNAL", "requestId": "probe-1" }));
 }
 
-async fn introspection_can_be_switched_off(backend: Backend) {
+async fn introspection_can_be_disabled(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &["--introspection", "false"]).await;
     let answer = app.query("{ __schema { queryType { name } } }", json!({})).await;
     assert!(answer.0["data"]["__schema"].is_null(), "{answer}");

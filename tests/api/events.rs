@@ -1,4 +1,4 @@
-//! Server-sent events, by graphql-sse's mode of distinct connections.
+//! Server-sent events in graphql-sse's mode of distinct connections.
 
 use std::time::{Duration, Instant};
 
@@ -22,19 +22,19 @@ on_both!(
     events_have_ids_and_resume,
     a_stream_ends_with_its_session,
     nothing_is_delivered_to_a_session_that_has_ended,
-    logging_out_ends_a_stream_at_once,
+    logging_out_ends_a_stream_immediately,
 );
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const EVENTS: &str = "text/event-stream";
 
-/// An event stream as it is read.
+/// An event stream.
 pub struct Events {
     response: Response,
     text: String,
 }
 
-/// One event: what stands behind each name.
+/// One event: the value of each field.
 #[derive(Debug, Default, PartialEq)]
 struct Event {
     id: Option<String>,
@@ -50,7 +50,7 @@ impl Events {
         Self { response, text: String::new() }
     }
 
-    /// The next block, a comment or an event; none at the end.
+    /// The next block (a comment or an event), or None at the end.
     pub async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -58,18 +58,18 @@ impl Events {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something comes in time");
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("a block must arrive in time");
             match chunk.unwrap() {
                 Some(chunk) => self.text.push_str(std::str::from_utf8(&chunk).unwrap()),
                 None => {
-                    assert_eq!(self.text, "", "it ends between events");
+                    assert_eq!(self.text, "", "the stream must end between events");
                     return None;
                 }
             }
         }
     }
 
-    /// The next event, with comments left out.
+    /// The next event, skipping comments.
     async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
@@ -91,16 +91,16 @@ impl Events {
         }
     }
 
-    /// The id and the text of the comment that comes next.
+    /// The id and the text of the next comment.
     pub async fn comment(&mut self) -> (String, String) {
-        let event = self.next().await.expect("the stream goes on");
+        let event = self.next().await.expect("the stream must continue");
         let data: Value = serde_json::from_str(&event.data).unwrap();
         let added = &data["data"]["commentAdded"];
         assert_eq!((event.event.as_str(), event.id.as_deref()), ("next", added["cursor"].as_str()), "{data}");
         (event.id.unwrap(), added["comment"]["text"].as_str().unwrap().to_owned())
     }
 
-    /// All that comes until the end, each as its name and its data.
+    /// The remaining events, each with its name and data.
     pub async fn rest(mut self) -> Vec<(String, Value)> {
         let mut events = Vec::new();
         while let Some(Event { event, data, .. }) = self.next().await {
@@ -114,7 +114,7 @@ fn ask(app: &TestApp, query: &str, variables: Value) -> RequestBuilder {
     post(app, json!({ "query": query, "variables": variables }).to_string())
 }
 
-/// As an `EventSource` asks.
+/// The request of an `EventSource`.
 fn get(app: &TestApp, query: &str, variables: Value) -> RequestBuilder {
     let parameters = [("query", query.to_owned()), ("variables", variables.to_string())];
     let encoded = parameters.map(|(name, value)| {
@@ -129,24 +129,24 @@ async fn events_have_ids_and_resume(backend: Backend) {
     let before = cursor(&app).await;
     let mut events =
         Events::open(get(&app, ADDED, json!({ "after": before })).header(ACCEPT_ENCODING, "gzip, br")).await;
-    assert!(!events.response.headers().contains_key(CONTENT_ENCODING), "a compressor would hold events up");
+    assert!(!events.response.headers().contains_key(CONTENT_ENCODING), "compression would delay events");
     assert_eq!(events.response.headers()["cache-control"], "no-store");
-    assert_eq!(events.block().await.as_deref(), Some(":"), "the client sees at once that it is connected");
+    assert_eq!(events.block().await.as_deref(), Some(":"), "the client immediately sees that it is connected");
     say(&app, "раз").await;
     let (first, text) = events.comment().await;
     assert_eq!(text, "раз");
     drop(events);
     say(&app, "два").await;
-    // What an `EventSource` has seen is newer than its URL.
+    // The last event id of an `EventSource` is newer than the cursor in its URL.
     let mut events = Events::open(get(&app, ADDED, json!({ "after": before })).header("last-event-id", &first)).await;
     assert_eq!(events.comment().await.1, "два");
     let mut other = Events::open(ask(&app, ADDED, json!({ "after": before }))).await;
     assert_eq!([other.comment().await.1, other.comment().await.1], ["раз", "два"]);
     say(&app, "три").await;
     assert_eq!([events.comment().await.1, other.comment().await.1], ["три", "три"]);
-    // A stream that ends without "complete" is asked for again.
+    // The client reconnects a stream that ends without "complete".
     let (stopped, rest, others) = tokio::join!(timeout(PATIENCE, app.stop()), events.rest(), other.rest());
-    stopped.expect("it stops in time");
+    stopped.expect("the server must stop in time");
     assert_eq!((rest, others), (vec![], vec![]));
 }
 
@@ -162,13 +162,13 @@ async fn a_stream_ends_with_its_session(backend: Backend) {
     }
     let db = app.sql().await;
     db.execute_unprepared("INSERT INTO user_roles (user_id, role) VALUES (1, 'editor')").await.unwrap();
-    assert_eq!(events.rest().await, [], "with other rights it begins anew");
+    assert_eq!(events.rest().await, [], "with other rights the client must reconnect");
     let events = Events::open(signed(&token)).await;
     db.execute_unprepared("DELETE FROM sessions").await.unwrap();
     assert_eq!(events.rest().await, []);
 }
 
-/// Another instance has ended it, and neither a keep-alive nor a result comes before the comment.
+/// Another instance has ended the session, and the comment is the first event after that.
 async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     let app = start(backend, &["--session-check-ms", "1000"]).await;
     let token = begin_session(&app).await;
@@ -176,14 +176,14 @@ async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     let mut events = Events::open(request).await;
     assert_eq!(events.block().await.as_deref(), Some(":"));
     app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
-    // Longer than a session is trusted.
+    // Longer than a session is cached.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let comment = "INSERT INTO comments (user_id, comment, movie_id) VALUES (1, 'раз', 1)";
     app.sql().await.execute_unprepared(comment).await.unwrap();
     assert_eq!(events.rest().await, []);
 }
 
-async fn logging_out_ends_a_stream_at_once(backend: Backend) {
+async fn logging_out_ends_a_stream_immediately(backend: Backend) {
     let app = start(backend, &["--session-check-ms", "3600000"]).await;
     let token = begin_session(&app).await;
     let signed = |request: RequestBuilder| request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -198,23 +198,23 @@ fn role() -> Value {
     json!({ "userId": global_id("User", 1), "role": "EDITOR" })
 }
 
-/// Waits until somebody waits for a lock of this table.
+/// Waits until a statement waits for a lock of this table.
 async fn wait_for_lock(db: &DatabaseConnection, table: &str) {
     let waits = format!("SELECT 1 AS one FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass");
     let deadline = Instant::now() + PATIENCE;
     while db.query_one_raw(Statement::from_string(DbBackend::Postgres, &waits)).await.unwrap().is_none() {
-        assert!(Instant::now() < deadline, "nobody waits for {table}");
+        assert!(Instant::now() < deadline, "no statement waits for {table}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// The session is read, and its change told, before anything listens for it.
+/// The session is read, and its change announced, before the stream listens for changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_while_a_session_is_looked_up_is_noticed() {
     let app = start(Backend::Postgres, &["--session-check-ms", "3600000"]).await;
     let (token, admin) = (begin_session(&app).await, app.sign_in("chief", "admin").await);
     let db = app.sql().await;
-    // Whoever has read it waits to write down that it was seen.
+    // The request has read the session and waits to record its use.
     db.execute_unprepared("UPDATE sessions SET seen_at = now() - interval '20 days' WHERE user_id = 1").await.unwrap();
     db.execute_unprepared("BEGIN; LOCK TABLE sessions IN SHARE MODE").await.unwrap();
     let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
@@ -228,7 +228,7 @@ async fn a_change_while_a_session_is_looked_up_is_noticed() {
     assert_eq!(socket.hear_end().await.0, 4403);
 }
 
-/// A change that is told while nobody can tell whose the token is.
+/// A change is announced while the token's user is not known.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_could_not_be_looked_up_is_looked_up_again() {
     let args = ["--session-check-ms", "3600000", "--lock-timeout-ms", "1000"];
@@ -237,7 +237,7 @@ async fn a_session_that_could_not_be_looked_up_is_looked_up_again() {
     let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
     let (mut events, mut socket) = (Events::open(request).await, listen_signed_in(&app, &token).await);
     assert_eq!(events.block().await.as_deref(), Some(":"));
-    // They look once they listen; nothing shows when they have.
+    // The streams read the session after they listen, which is not visible from outside.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (sessions, roles) = (app.sql().await, app.sql().await);
     roles.execute_unprepared("BEGIN; LOCK TABLE user_roles IN SHARE MODE").await.unwrap();
@@ -248,26 +248,26 @@ async fn a_session_that_could_not_be_looked_up_is_looked_up_again() {
         roles.execute_unprepared("ROLLBACK").await.unwrap();
     };
     tokio::join!(grant, lock);
-    // Longer than they wait for the lock.
+    // Longer than the streams wait for the lock.
     tokio::time::sleep(Duration::from_millis(1_800)).await;
     sessions.execute_unprepared("ROLLBACK").await.unwrap();
     assert_eq!(events.rest().await, []);
     assert_eq!(socket.hear_end().await.0, 4403);
 }
 
-/// Whoever has many sockets open, and logs in elsewhere, has not changed anything for them.
+/// A log-in elsewhere changes nothing for the user's open sockets.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_in_is_told_to_no_stream() {
+async fn a_log_in_does_not_affect_streams() {
     let app = start(Backend::Sqlite, &["--session-check-ms", "3600000"]).await;
     let anna = app.sign_up("anna", "трамвай № 47").await;
     let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {}", anna.token.unwrap()));
     let mut events = Events::open(request).await;
     assert_eq!(events.block().await.as_deref(), Some(":"));
-    // What comes with the stream's start is over, and what would come with the log-in has time to.
+    // Waits until the statements of the stream's start are over, and long enough for those of the log-in.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let input = json!({ "login": "anna", "password": "трамвай № 47" });
     let statements = app.statements_while(async || {
-        app.nobody().done("logIn", input.clone(), "token").await;
+        app.anonymous().done("logIn", input.clone(), "token").await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     });
     let looked_up = |sql: &str| sql.contains("\"token_hash\" =");
@@ -292,10 +292,10 @@ async fn single_results_and_mistakes_are_events_too() {
         assert_eq!((events.len(), &events[1], code(&events[0].1)), (2, &complete(), wanted), "{events:?}");
         assert!(events[0].1.get("data").is_none(), "{events:?}");
     }
-    // As long as a cursor that was read with a list may be.
+    // The maximum length of a cursor that was read with a list.
     let longest = ask(&app, ADDED, json!({})).header("last-event-id", "x".repeat(EVENT_ID_BYTES_MAX));
     assert_eq!(code(&Events::open(longest).await.rest().await[0].1), "BAD_USER_INPUT");
-    // What is wrong with the request itself has a status, and a body in JSON.
+    // An invalid request gets a status and a JSON body.
     let accept = |request: RequestBuilder, accept: &str| send(request.header(ACCEPT, accept));
     for (request, wanted) in [
         (get(&app, "mutation { __typename }", json!({})), 405),
@@ -307,7 +307,7 @@ async fn single_results_and_mistakes_are_events_too() {
         let (status, _, answer) = accept(request, EVENTS).await;
         assert_eq!((status, code(&answer)), (wanted, "BAD_USER_INPUT"), "{answer}");
     }
-    // Whoever reads both gets what fits.
+    // A client that accepts both gets the matching type.
     let both = "application/json, text/event-stream";
     let (status, headers, _) = accept(ask(&app, "{ __typename }", json!({})), both).await;
     assert_eq!((status, &headers[CONTENT_TYPE]), (200, &"application/json; charset=utf-8".parse().unwrap()));
@@ -329,7 +329,7 @@ async fn a_silent_stream_outlives_a_requests_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_have_their_places() {
+async fn streams_have_a_limit() {
     for (flags, refused, limit) in [
         (["--limit-sockets-per-client", "2"], 429, "limit-sockets-per-client"),
         (["--limit-sockets", "2"], 503, "limit-sockets"),
@@ -341,19 +341,19 @@ async fn streams_have_their_places() {
         let extensions = &answer["errors"][0]["extensions"];
         assert_eq!((status, &extensions["limit"], &extensions["max"]), (refused, &json!(limit), &json!(2)));
         assert!(headers.contains_key("retry-after"));
-        // Queries need no place, and those who leave give theirs back.
+        // Queries do not count, and closed streams no longer count.
         app.data("{ __typename }", json!({})).await;
         drop(held);
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while request().header(ACCEPT, EVENTS).send().await.unwrap().status() != 200 {
-            assert!(tokio::time::Instant::now() < deadline, "no place gets free");
+            assert!(tokio::time::Instant::now() < deadline, "closed streams still count");
         }
     }
 }
 
-/// What a stream keeps has a limit, which counts the operation's plan and variables.
+/// The memory of a stream, which includes the operation's plan and variables, has a limit.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_streams_keep_has_its_room() {
+async fn the_memory_of_streams_has_a_limit() {
     let query = "subscription { commentAdded { cursor } }";
     let request = Request { query, operation_name: None, variables: &serde_json::Map::new() };
     let bytes = library::engine(&Limits::DEFAULT, false).unwrap().prepare(&request).unwrap().bytes();
@@ -367,7 +367,7 @@ async fn what_streams_keep_has_its_room() {
                 drop(held);
                 let deadline = tokio::time::Instant::now() + PATIENCE;
                 while request().send().await.unwrap().status() != 200 {
-                    assert!(tokio::time::Instant::now() < deadline, "no room gets free");
+                    assert!(tokio::time::Instant::now() < deadline, "closed streams still count");
                 }
                 continue;
             }

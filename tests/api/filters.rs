@@ -1,4 +1,4 @@
-//! Filters: what they leave equals what the rows say, on every page of every order.
+//! Filters: results match the rows, on every page of every order.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ on_both!(
     filters_of_persons_hold,
     filters_of_publications_hold,
     filters_of_cinemas_hold,
-    bad_filters_are_named,
+    invalid_filters_are_named,
 );
 
 /// Walks a list with a filter and compares the ids with those that SQL finds.
@@ -167,7 +167,7 @@ async fn filters_of_publications_hold(backend: Backend) {
             "{ tags: { any: [\"Драма\", \"Комедия\"] } }",
             "SELECT DISTINCT publication_id FROM publication_tags WHERE tag IN ('Драма', 'Комедия')",
         ),
-        // Nobody learns what a removed user wrote.
+        // A removed user's texts are not revealed.
         (&removed_filter, "SELECT id FROM publications WHERE false"),
         (
             "{ createdFrom: \"2024-01-01T00:00:00Z\", createdBefore: \"2025-01-01T03:00:00+03:00\" }",
@@ -191,7 +191,7 @@ async fn filters_of_cinemas_hold(backend: Backend) {
     }
 }
 
-async fn bad_filters_are_named(backend: Backend) {
+async fn invalid_filters_are_named(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let long = "я".repeat(1_001);
     let person = global_id("Person", 1);

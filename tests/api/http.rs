@@ -1,4 +1,4 @@
-//! What every answer carries, and what orchestrators ask.
+//! Headers of every response, and the health checks of orchestrators.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use crate::app::TestApp;
 use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(every_answer_has_a_request_id, health_tells_alive_from_ready, stopping_lets_running_requests_finish);
+on_both!(every_response_has_a_request_id, liveness_and_readiness_differ, stopping_lets_running_requests_finish);
 
-/// A path that is not there, what it is answered, and which words are in the answer.
+/// Requests a missing path and checks the status and the words of the response.
 async fn expect_not_found(app: &TestApp, path: &str, words: &[&str], missing: &[&str]) {
     let answer = app.client.get(format!("{}{path}", app.origin)).send().await.unwrap();
     assert_eq!(
@@ -29,7 +29,7 @@ async fn expect_not_found(app: &TestApp, path: &str, words: &[&str], missing: &[
 }
 
 #[tokio::test]
-async fn a_path_without_anything_is_answered_with_those_that_there_are() {
+async fn the_response_to_an_unknown_path_lists_the_paths() {
     let database = || TestDatabase::migrated(Backend::Sqlite);
     let app = TestApp::start(database().await, &[]).await;
     expect_not_found(
@@ -52,7 +52,7 @@ async fn a_path_without_anything_is_answered_with_those_that_there_are() {
     expect_not_found(&bare, "/", &["/graphql", "/livez"], &["/plain", "/metrics"]).await;
 }
 
-async fn every_answer_has_a_request_id(backend: Backend) {
+async fn every_response_has_a_request_id(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let ask = async |id: Option<&str>| {
         let mut request = app.client.get(format!("{}/livez", app.origin));
@@ -65,7 +65,7 @@ async fn every_answer_has_a_request_id(backend: Backend) {
     let made = ask(None).await;
     assert_eq!(made.len(), 32, "{made}");
     assert_ne!(made, ask(None).await);
-    // What could break a log line or bloat it is replaced.
+    // Ids that could break or bloat a log line are replaced.
     let long = "x".repeat(65);
     for insane in ["", "a b", "a\"b", "a=b", &long] {
         assert_eq!(ask(Some(insane)).await.len(), 32, "{insane:?}");
@@ -74,7 +74,7 @@ async fn every_answer_has_a_request_id(backend: Backend) {
 
 /// RFC 9112, section 3.2.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_names_one_host() {
+async fn a_request_must_have_one_host() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
     for (version, hosts, status) in [
         ("1.1", "", 400),
@@ -102,14 +102,14 @@ async fn a_request_names_one_host() {
     }
 }
 
-async fn health_tells_alive_from_ready(backend: Backend) {
+async fn liveness_and_readiness_differ(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let ask = async |path: &str| {
         let response = app.client.get(format!("{}{path}", app.origin)).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
     assert_eq!(ask("/livez").await, (200, "ok\n".to_owned()));
-    // What is seen is told a moment later.
+    // `/readyz` reports the state with a short delay.
     let told = async |status: u16, text: &str| {
         let seen = async {
             while ask("/readyz").await != (status, format!("{text}\n")) {
@@ -133,11 +133,11 @@ async fn health_tells_alive_from_ready(backend: Backend) {
     assert_eq!(status, 503);
     assert!(text.contains("0002_indexes") && text.contains("kinoteka migrate up"), "{text}");
     assert_eq!(ask("/livez").await.0, 200);
-    // A newer program migrates while this one still serves.
+    // A newer version migrates while this one is still running.
     let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('0002_indexes', 0), ('9999_future', 0)";
     db.execute_unprepared(newer).await.unwrap();
     told(200, "full").await;
-    // What is not told and counted would be missed by nobody.
+    // Without these triggers, events and counts would be silently lost.
     db.execute_unprepared("DELETE FROM seaql_migrations WHERE version = '9999_future'").await.unwrap();
     let mut reason = "comments_tell_added is missing";
     if backend == Backend::Postgres {
@@ -167,7 +167,7 @@ async fn stopping_lets_running_requests_finish(backend: Backend) {
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut buffer = [0; 1024];
     let length = in_time(socket.read(&mut buffer)).await.unwrap();
-    assert!(buffer[..length].starts_with(b"HTTP/1.1 100"), "the request runs: the server waits for its body");
+    assert!(buffer[..length].starts_with(b"HTTP/1.1 100"), "the server must wait for the request's body");
     let stopping = tokio::spawn(app.stop());
     let refused = async {
         while TcpStream::connect(&address).await.is_ok() {

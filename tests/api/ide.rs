@@ -1,4 +1,4 @@
-//! The pages for people: what they send works, and the setting that leaves them out.
+//! The pages: their requests work, and a setting disables them.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use crate::app::{TestApp, User};
 use crate::socket::Socket;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(examples_of_the_ide_run_on_the_demo_catalogue, demo_accounts_are_offered_in_a_demo_alone);
+on_both!(examples_of_the_ide_run_on_the_demo_catalogue, demo_accounts_are_offered_only_in_a_demo);
 
-/// The examples in the order of their tabs, so that whoever the log-in gives a token to sends what comes after it.
+/// Runs the examples in the order of their tabs, so that those after the log-in use its token.
 async fn examples_of_the_ide_run_on_the_demo_catalogue(backend: Backend) {
     let app = TestApp::start(TestDatabase::seeded_with_accounts(backend).await, &[]).await;
     let cursor = app.data("{ commentCursor }", json!({})).await["commentCursor"].clone();
@@ -19,11 +19,11 @@ async fn examples_of_the_ide_run_on_the_demo_catalogue(backend: Backend) {
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "graphql"));
     paths.sort();
-    let mut user = app.nobody();
+    let mut user = app.anonymous();
     for path in &paths {
         let name = path.display();
         let query = std::fs::read_to_string(path).unwrap();
-        assert!(query.starts_with('#'), "{name} begins with what it shows");
+        assert!(query.starts_with('#'), "{name} must begin with a comment");
         let variables = std::fs::read_to_string(path.with_extension("json"))
             .map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
         let data = match query.contains("\nsubscription ") {
@@ -39,11 +39,11 @@ async fn examples_of_the_ide_run_on_the_demo_catalogue(backend: Backend) {
             assert!(!is_empty && !is_refused, "{field} of {name}: {value}");
         }
     }
-    assert!(user.token.is_some(), "an example logs in");
+    assert!(user.token.is_some(), "one example must log in");
     assert_eq!(paths.len(), 9);
 }
 
-/// What a subscription to comments sends first behind a cursor.
+/// The first message of a subscription to comments after a cursor.
 async fn hear(user: &User, origin: &str, subscription: &str, cursor: &Value) -> Value {
     let mut socket = Socket::sign_in(origin, user.token.as_deref().unwrap()).await;
     let subscription = subscription.replace("commentEvents {", &format!("commentEvents(after: {cursor}) {{"));
@@ -53,7 +53,7 @@ async fn hear(user: &User, origin: &str, subscription: &str, cursor: &Value) -> 
     message["payload"]["data"].clone()
 }
 
-async fn demo_accounts_are_offered_in_a_demo_alone(backend: Backend) {
+async fn demo_accounts_are_offered_only_in_a_demo(backend: Backend) {
     let site = async |database: TestDatabase, args: &[&str]| -> Value {
         let app = TestApp::start(database, args).await;
         let response = app.client.get(format!("{}/site.json", app.origin)).send().await.unwrap();
@@ -68,7 +68,7 @@ async fn demo_accounts_are_offered_in_a_demo_alone(backend: Backend) {
     assert_eq!(site(accounts().await, &["--demo", "--production", "--ide", "true"]).await["demo"], Value::Null);
     // A database with other rows has no demo accounts.
     assert_eq!(site(TestDatabase::seeded(backend).await, &["--demo"]).await["demo"], Value::Null);
-    // One that has another password is not offered.
+    // An account with another password is not offered.
     let database = accounts().await;
     let sql = "UPDATE users SET password = '!' WHERE username = 'admin'";
     database.connect().await.execute_unprepared(sql).await.unwrap();
@@ -95,7 +95,7 @@ async fn files_of_pages_are_compressed() {
 }
 
 #[tokio::test]
-async fn pages_go_with_their_flag() {
+async fn a_flag_disables_the_pages() {
     let page = async |args: &[&str], path: &str| {
         let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, args).await;
         app.client.get(format!("{}{path}", app.origin)).send().await.unwrap()

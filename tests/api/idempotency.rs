@@ -1,4 +1,4 @@
-//! Mutations that are sent again with their idempotency key.
+//! Mutations that are repeated with their idempotency key.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, User, new_account};
+use crate::app::{GraphqlResponse, TestApp, User, new_account};
 use crate::movie::global_id;
 use crate::proxy::{Lost, Proxy};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    repeated_mutation_gives_the_same_and_does_nothing,
-    the_object_is_read_anew,
+    a_repeated_mutation_returns_the_same_and_changes_nothing,
+    the_object_is_read_again,
     another_input_under_a_key_is_a_conflict,
     another_mutation_under_a_key_is_a_conflict,
-    refusals_are_kept_too,
+    refusals_are_stored_too,
     keys_belong_to_their_viewer,
-    each_root_field_has_its_own,
-    one_of_many_at_once_is_done,
-    lost_answer_is_given_again,
-    sign_up_is_repeated_without_its_token,
-    log_in_is_never_kept,
+    each_root_field_has_its_own_outcome,
+    one_of_many_simultaneous_repetitions_runs,
+    a_lost_response_is_sent_again,
+    a_repeated_sign_up_returns_no_token,
+    a_log_in_is_never_stored,
     unusable_keys_are_refused,
-    keys_go_after_a_day,
+    keys_are_deleted_after_a_day,
 );
 
 const PASSWORD: &str = "трамвай № 47";
@@ -49,7 +49,7 @@ async fn comments_of(app: &TestApp, user: &User) -> u64 {
     comments::Entity::find().filter(comments::Column::UserId.eq(user.id)).count(&app.sql().await).await.unwrap()
 }
 
-async fn repeated_mutation_gives_the_same_and_does_nothing(backend: Backend) {
+async fn a_repeated_mutation_returns_the_same_and_changes_nothing(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
     let first = add(&user, "k1", "раз").await;
@@ -58,7 +58,7 @@ async fn repeated_mutation_gives_the_same_and_does_nothing(backend: Backend) {
         assert_eq!(add(&user, "k1", "раз").await, first);
     }
     assert_eq!(comments_of(&app, &user).await, 1);
-    // The order of the fields, and how the input is sent, make no other input.
+    // The order of fields, and the way the input is sent, do not matter.
     let inline = format!(
         "mutation {{ it: addComment(input: {{ text: \"раз\", subjectId: \"{}\" }}) {{ comment {{ id text }} errors {{ code }} }} }}",
         global_id("Movie", 1)
@@ -66,11 +66,11 @@ async fn repeated_mutation_gives_the_same_and_does_nothing(backend: Backend) {
     let request = user.request(&inline, json!({})).header("idempotency-key", "k1");
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["data"]["it"]["comment"], first["comment"], "{answer:#}");
-    // Without the key, and with another, it is another request.
+    // Without the key or with another one, it is another request.
     user.done("addComment", comment("раз"), "").await;
     add(&user, "k2", "раз").await;
     assert_eq!(comments_of(&app, &user).await, 3);
-    // A deletion answers with the same id again.
+    // A repeated deletion returns the same id.
     let input = json!({ "id": first["comment"]["id"] });
     for _ in 0..2 {
         let done = user.send_keyed("k3", "deleteComment", input.clone(), "deletedId").await.data();
@@ -78,7 +78,7 @@ async fn repeated_mutation_gives_the_same_and_does_nothing(backend: Backend) {
     }
 }
 
-async fn the_object_is_read_anew(backend: Backend) {
+async fn the_object_is_read_again(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
     let first = add(&user, "k1", "раз").await;
@@ -94,16 +94,16 @@ async fn another_input_under_a_key_is_a_conflict(backend: Backend) {
     add(&user, "k1", "раз").await;
     let other = user.send_keyed("k1", "addComment", comment("два"), "").await;
     assert_eq!(other.errors(), [CONFLICT]);
-    // Null is not the same as nothing.
+    // Null is not the same as omitted.
     let mut with_null = comment("раз");
     with_null["parentId"] = Value::Null;
     assert_eq!(user.send_keyed("k1", "addComment", with_null, "").await.errors(), [CONFLICT]);
     let rating = json!({ "subjectId": global_id("Movie", 1), "rating": 5 });
-    assert_eq!(user.send_keyed("k1", "rate", rating, "").await.errors(), [CONFLICT], "another mutation in its place");
+    assert_eq!(user.send_keyed("k1", "rate", rating, "").await.errors(), [CONFLICT], "another mutation");
     assert_eq!(comments_of(&app, &user).await, 1);
 }
 
-/// A key belongs to a request, whatever the names in its response.
+/// A key belongs to a request. The names in its response do not matter.
 async fn another_mutation_under_a_key_is_a_conflict(backend: Backend) {
     let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-batch", "5"]).await;
     let user = app.sign_in("somebody", "member").await;
@@ -123,7 +123,7 @@ async fn another_mutation_under_a_key_is_a_conflict(backend: Backend) {
     let document = |fields: &str| json!({ "query": format!("mutation {{ {fields} }}") });
     let first = send(document(&add("раз"))).await;
     assert!(first[0]["data"]["addComment"]["comment"]["id"].is_string(), "{first:#?}");
-    // Another alias is the same mutation.
+    // With another alias, it is the same mutation.
     let renamed = send(document(&format!("other: {}", add("раз")))).await;
     assert_eq!(renamed[0]["data"]["other"], first[0]["data"]["addComment"], "{renamed:#?}");
     let others = [
@@ -138,7 +138,7 @@ async fn another_mutation_under_a_key_is_a_conflict(backend: Backend) {
     ];
     for other in others {
         for answer in send(other.clone()).await {
-            let errors = Answer(answer.clone()).errors();
+            let errors = GraphqlResponse(answer.clone()).errors();
             assert!(!errors.is_empty() && errors.iter().all(|error| error == CONFLICT), "{other:#}: {answer:#}");
             assert!(answer["data"].as_object().unwrap().values().all(Value::is_null), "{other:#}: {answer:#}");
         }
@@ -148,7 +148,7 @@ async fn another_mutation_under_a_key_is_a_conflict(backend: Backend) {
     assert_eq!(ratings.count(&app.sql().await).await.unwrap(), 0);
 }
 
-async fn refusals_are_kept_too(backend: Backend) {
+async fn refusals_are_stored_too(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("somebody", "editor").await;
     let tag = json!({ "title": "Вестерн" });
@@ -156,7 +156,7 @@ async fn refusals_are_kept_too(backend: Backend) {
     let refused = editor.send_keyed("k2", "createTag", tag.clone(), "tag { title }").await;
     assert_eq!(refused.problems().len(), 1, "{refused}");
     editor.done("deleteTag", json!({ "title": "Вестерн" }), "").await;
-    // What was refused stays refused, though it could be done now.
+    // The mutation stays refused, although it would succeed now.
     let again = editor.send_keyed("k2", "createTag", tag.clone(), "tag { title }").await;
     assert_eq!(again.0["data"], refused.0["data"]);
     assert_eq!(made["it"]["tag"]["title"], "Вестерн");
@@ -168,15 +168,15 @@ async fn keys_belong_to_their_viewer(backend: Backend) {
     let (anna, boris) = (app.sign_in("anna", "member").await, app.sign_in("boris", "member").await);
     let (one, other) = (add(&anna, "k1", "раз").await, add(&boris, "k1", "раз").await);
     assert_ne!(one["comment"]["id"], other["comment"]["id"]);
-    // Another session of the same user goes on with it.
+    // Another session of the same user can repeat it.
     let done = app.sign_up("vera", PASSWORD).await;
     let first = add(&done, "k1", "раз").await;
-    let token = app.nobody().done("logIn", json!({ "login": "vera", "password": PASSWORD }), "token").await;
+    let token = app.anonymous().done("logIn", json!({ "login": "vera", "password": PASSWORD }), "token").await;
     let again = app.bearer(done.id, token["token"].as_str().unwrap());
     assert_eq!(add(&again, "k1", "раз").await, first);
 }
 
-async fn each_root_field_has_its_own(backend: Backend) {
+async fn each_root_field_has_its_own_outcome(backend: Backend) {
     let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-batch", "5"]).await;
     let user = app.sign_in("somebody", "member").await;
     let query = "mutation($one: AddCommentInput!, $two: AddCommentInput!) {
@@ -191,7 +191,7 @@ async fn each_root_field_has_its_own(backend: Backend) {
     assert!(first.get("errors").is_none(), "{first:#}");
     assert_eq!(send().await, first);
     assert_eq!(comments_of(&app, &user).await, 3);
-    // So have the operations of a batch.
+    // So does each operation of a batch.
     let operation = |text: &str| json!({ "query": query, "variables": { "one": comment(text), "two": comment(text) } });
     let batch = json!([operation("три"), operation("четыре")]);
     let send = async || {
@@ -204,7 +204,7 @@ async fn each_root_field_has_its_own(backend: Backend) {
     assert_eq!(comments_of(&app, &user).await, 9);
 }
 
-async fn one_of_many_at_once_is_done(backend: Backend) {
+async fn one_of_many_simultaneous_repetitions_runs(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let other = TestApp::start_on(&app, &[]).await;
     let user = app.sign_in("somebody", "member").await;
@@ -221,8 +221,8 @@ async fn one_of_many_at_once_is_done(backend: Backend) {
     }
 }
 
-/// The client goes away at any moment of its request, and asks again.
-async fn lost_answer_is_given_again(backend: Backend) {
+/// The client disconnects at any moment of its request, and repeats it.
+async fn a_lost_response_is_sent_again(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
     let query =
@@ -238,9 +238,9 @@ async fn lost_answer_is_given_again(backend: Backend) {
     }
 }
 
-async fn sign_up_is_repeated_without_its_token(backend: Backend) {
+async fn a_repeated_sign_up_returns_no_token(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
-    let nobody = app.nobody();
+    let nobody = app.anonymous();
     let shown = "token user { id username }";
     let input = new_account("anna", PASSWORD);
     let first = nobody.send_keyed("k1", "signUp", input.clone(), shown).await.data();
@@ -257,7 +257,7 @@ async fn sign_up_is_repeated_without_its_token(backend: Backend) {
     other["password"] = json!("совсем другой");
     let conflict = nobody.send_keyed("k1", "signUp", other, shown).await.errors();
     assert!(conflict[0].starts_with("CONFLICT "), "{conflict:?}");
-    // A change of the password that is repeated is not a wrong password.
+    // A repeated change of the password is not a wrong password.
     let anna = app.bearer(0, first["it"]["token"].as_str().unwrap());
     let change = json!({ "currentPassword": PASSWORD, "newPassword": "совсем другой" });
     for _ in 0..2 {
@@ -266,12 +266,12 @@ async fn sign_up_is_repeated_without_its_token(backend: Backend) {
     }
 }
 
-async fn log_in_is_never_kept(backend: Backend) {
+async fn a_log_in_is_never_stored(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     app.sign_up("anna", PASSWORD).await;
     let input = json!({ "login": "anna", "password": PASSWORD });
-    let first = app.nobody().send_keyed("k1", "logIn", input.clone(), "token").await.data();
-    let again = app.nobody().send_keyed("k1", "logIn", input, "token").await.data();
+    let first = app.anonymous().send_keyed("k1", "logIn", input.clone(), "token").await.data();
+    let again = app.anonymous().send_keyed("k1", "logIn", input, "token").await.data();
     assert!(first["it"]["token"].is_string() && again["it"]["token"].is_string() && first != again);
     assert_eq!(idempotency_keys::Entity::find().count(&app.sql().await).await.unwrap(), 0);
 }
@@ -291,7 +291,7 @@ async fn unusable_keys_are_refused(backend: Backend) {
     }
 }
 
-async fn keys_go_after_a_day(backend: Backend) {
+async fn keys_are_deleted_after_a_day(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
     add(&user, "old", "раз").await;
@@ -310,21 +310,21 @@ async fn keys_go_after_a_day(backend: Backend) {
     assert_eq!(comments_of(&app, &user).await, 3);
 }
 
-/// The connection to the database goes at the moment of the commit, or of a statement that commits by itself: nobody can
-/// tell whether it is done.
+/// The connection to the database breaks during the commit, or during a statement that commits by itself: it is unknown
+/// whether the change happened.
 #[tokio::test(flavor = "multi_thread")]
-async fn commit_that_was_lost_is_asked_for_again() {
+async fn an_unknown_commit_is_looked_up() {
     let mut database = TestDatabase::seeded(Backend::Postgres).await;
     let proxy = Proxy::before(&mut database).await;
     let app = TestApp::start(database, &[]).await;
     let user = app.sign_in("somebody", "member").await;
     let written = add(&user, "k", "комментарий").await;
     for round in 0..12_u64 {
-        let lost = if round % 2 == 0 { Lost::Turn } else { Lost::Answer };
+        let lost = if round % 2 == 0 { Lost::Turn } else { Lost::GraphqlResponse };
         let (key, text) = (format!("k{round}"), format!("комментарий {round}"));
         proxy.lose(lost, &text);
         let input = comment(&text);
-        // Under the key, the server asks by itself what became of it.
+        // With a key, the server looks up the outcome itself.
         let answer = user.send_keyed(&key, "addComment", input.clone(), "comment { id }").await.data();
         assert!(answer["it"]["comment"]["id"].is_string(), "{lost:?}: {answer}");
         assert!(!proxy.loses());
@@ -332,8 +332,8 @@ async fn commit_that_was_lost_is_asked_for_again() {
         let again = user.send_keyed(&key, "addComment", input, "comment { id }").await.data();
         assert_eq!(again, answer);
     }
-    // The same of a transaction.
-    for (round, lost) in [Lost::Turn, Lost::Answer].into_iter().enumerate() {
+    // The same for a transaction.
+    for (round, lost) in [Lost::Turn, Lost::GraphqlResponse].into_iter().enumerate() {
         let (key, before) = (format!("d{round}"), comments_of(&app, &user).await);
         let id = add(&user, &format!("a{round}"), "ещё").await["comment"]["id"].clone();
         proxy.lose(lost, "COMMIT");

@@ -1,4 +1,4 @@
-//! Every mutation of the schema with its input, as introspection tells.
+//! Every mutation of the schema with its input, from introspection.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::app::TestApp;
 #[derive(Debug)]
 pub struct Mutation {
     pub name: String,
-    /// The input's type and fields; none for one that takes nothing.
+    /// The input's type and fields; None without input.
     pub input: Option<(String, Vec<Field>)>,
 }
 
@@ -16,7 +16,7 @@ pub struct Mutation {
 #[derive(Clone, Debug)]
 pub struct Field {
     pub name: String,
-    /// The type without its marks: `ID`.
+    /// The type without `!` and `[]`: `ID`.
     pub kind: String,
     pub required: bool,
     pub list: bool,
@@ -65,7 +65,7 @@ fn innermost(ty: &Value) -> String {
 }
 
 impl Field {
-    /// Something of the right type, which is no good otherwise.
+    /// A value of the right type that is otherwise invalid.
     pub fn sample(&self) -> Value {
         let value = match (&self.choice, self.kind.as_str()) {
             (Some(choice), _) => json!(choice),
@@ -86,7 +86,7 @@ impl Mutation {
         self.input.as_ref().map_or(&[], |(_, fields)| fields)
     }
 
-    /// An input that the schema allows, though no mutation does what it says.
+    /// An input that the schema allows, but that no mutation accepts.
     pub fn sample(&self) -> Value {
         let fields = self.fields().iter().map(|field| (field.name.clone(), field.sample()));
         Value::Object(fields.collect())

@@ -1,4 +1,4 @@
-//! Limits of a request, each at its value and one beyond it.
+//! Limits of a request, each at its value and one above it.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +9,7 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::transport::{code, post, send};
 
-/// A server whose limit is `max`, on the demo catalogue.
+/// A server with the limit `max`, on the demo catalogue.
 pub async fn limited(limit: &str, max: u64) -> TestApp {
     let args = [&format!("--{limit}"), &max.to_string()].map(String::clone);
     TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &args.each_ref().map(String::as_str)).await
@@ -33,7 +33,7 @@ pub fn plain(query: String) -> (String, Value) {
     (query, json!({}))
 }
 
-/// So many fields. Fields of the same name would be one.
+/// The given number of fields with different aliases. Fields with the same name would be merged.
 fn fields(count: usize) -> String {
     (0..count).map(|i| format!("a{i}: __typename ")).collect()
 }
@@ -46,7 +46,7 @@ async fn documents_are_bounded() {
         plain(format!("{}__typename{}", "{ ...".to_owned().repeat(n - 1) + "{ ", " }".repeat(n)))
     })
     .await;
-    // Fragments nest as brackets do.
+    // Fragments count for nesting, as brackets do.
     check("limit-nesting", 5, wanted, |n| {
         let fragments: String = (2..n).map(|i| format!("fragment F{i} on Query {{ ...F{} }} ", i + 1)).collect();
         plain(format!("{{ ...F2 }} {fragments} fragment F{n} on Query {{ __typename }}"))
@@ -63,7 +63,7 @@ async fn documents_are_bounded() {
     })
     .await;
     check("limit-name-bytes", 20, wanted, |n| plain(format!("{{ {}: __typename }}", "a".repeat(n)))).await;
-    // A fragment counts in each place.
+    // A fragment counts wherever it is spread.
     check("limit-selections", 12, wanted, |n| {
         let fragment = "fragment F on CinemaConnection { totalCount __typename }";
         plain(format!("{{ b: cinemas {{ ...F }} c: cinemas {{ ...F }} {} }} {fragment}", fields(n - 6)))
@@ -73,7 +73,7 @@ async fn documents_are_bounded() {
         .await;
 }
 
-/// A page counts with its size, whether it stands in the document, in a variable or in the schema.
+/// A page counts with its size, whether it is in the document, in a variable or in the schema.
 #[tokio::test(flavor = "multi_thread")]
 async fn costs_follow_page_sizes() {
     let wanted = "TOO_COMPLEX";
@@ -88,7 +88,7 @@ async fn costs_follow_page_sizes() {
         plain(format!("{{ movies {{ nodes {{ id }} }} {} }}", "__typename ".repeat(n - 42)))
     })
     .await;
-    // Without a value, as without an argument.
+    // A variable without a value counts like a missing argument.
     check("limit-complexity", 42, wanted, |n| {
         let more = "__typename ".repeat(n - 42);
         (format!("query($n: Int) {{ movies(first: $n) {{ nodes {{ id }} }} {more} }}"), json!({ "n": null }))
@@ -100,7 +100,7 @@ async fn costs_follow_page_sizes() {
         ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({ "ids": ids }))
     })
     .await;
-    // 3 * (node, staff, nodes, 4 * (node, person, lastName)) + movies, nodes: a fragment counts in each place.
+    // 3 * (node, staff, nodes, 4 * (node, person, lastName)) + movies, nodes: a fragment counts wherever it is spread.
     check("limit-complexity", 47, wanted, |n| {
         plain(format!(
             "{{ movies(first: 3) {{ nodes {{ staff(first: 4) {{ ...Staff }} }} }} {} }}
@@ -111,7 +111,7 @@ async fn costs_follow_page_sizes() {
     .await;
 }
 
-/// The document by which tools ask for the schema.
+/// The introspection query of tools.
 fn introspection() -> String {
     let nested = (0..9).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
     format!(
@@ -127,7 +127,7 @@ fn introspection() -> String {
     )
 }
 
-/// What tools ask for.
+/// The introspection queries of tools.
 #[tokio::test(flavor = "multi_thread")]
 async fn introspection_passes() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-aliases", "400"]).await;
@@ -140,7 +140,7 @@ async fn introspection_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn usual_lists_pass_by_far() {
+async fn usual_lists_are_far_below_the_limit() {
     let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--limit-complexity", "10000"]).await;
     let query = "{ movies { nodes { title year
         staff { nodes { character person { firstName lastName } position { title } } }
@@ -151,7 +151,7 @@ async fn usual_lists_pass_by_far() {
     assert!(app.query(&everything, json!({})).await.errors()[0].starts_with("TOO_COMPLEX"));
 }
 
-/// Long texts count more than other values, also where only a fragment's type tells.
+/// Long texts count more than other values, also if only the fragment's type has them.
 #[tokio::test(flavor = "multi_thread")]
 async fn costs_follow_lengths() {
     for (field, cost) in [("plot", 8), ("... on Movie { plot }", 8), ("title", 1)] {
@@ -163,9 +163,9 @@ async fn costs_follow_lengths() {
     }
 }
 
-/// The operations of a batch share the values of introspection: a client's introspection has about 60,000 of 200,000.
+/// The operations of a batch share the limit of introspection values: an introspection has about 60,000 of 200,000.
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_have_one_bound_of_introspection() {
+async fn batches_share_the_limit_of_introspection() {
     let args = ["--limit-batch", "10", "--limit-aliases", "400"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
     let operation = json!({ "query": introspection() });
@@ -176,9 +176,9 @@ async fn batches_have_one_bound_of_introspection() {
     assert!((5..10).contains(&limits.len()) && limits.iter().all(|limit| *limit == "introspection"), "{limits:?}");
 }
 
-/// What multiplies without end is refused before it is walked.
+/// Exponential documents are refused before they are traversed.
 #[tokio::test(flavor = "multi_thread")]
-async fn bombs_cost_nothing() {
+async fn exponential_documents_cost_nothing() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
     let mut fragments: String =
         (0..30).map(|i| format!("fragment F{i} on Query {{ ...F{0} ...F{0} }} ", i + 1)).collect();
@@ -187,13 +187,13 @@ async fn bombs_cost_nothing() {
     let cycle = "{ ...A } fragment A on Query { ...A ...A ...B } fragment B on Query { ...A ...B ...B }";
     let braces = "{".repeat(1_000_000);
     let started = std::time::Instant::now();
-    // It selects one field.
+    // All fragments together select one field.
     assert_eq!(app.data(&format!("{{ ...F0 }} {fragments}"), json!({})).await, json!({ "__typename": "Query" }));
     for bomb in [format!("query A {{ __typename }} {fragments}"), cycle.to_owned(), braces, page] {
         let answer = app.query(&bomb, json!({})).await;
         assert!(!answer.errors().is_empty() && answer.0.get("data").is_none(), "{answer}");
     }
-    // Two to the thirtieth steps would take minutes.
+    // 2^30 steps would take minutes.
     assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
@@ -225,7 +225,7 @@ async fn inputs_are_bounded() {
         )
     })
     .await;
-    // An object and a list around them, in variables and in a document.
+    // With an object and a list around them, in variables and in the document.
     check("limit-input-values", 6, wanted, |n| {
         ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({ "ids": ids(n - 2) }))
     })
@@ -252,7 +252,7 @@ async fn inputs_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_are_bounded_however_they_come() {
+async fn bodies_are_bounded_in_every_encoding() {
     let app = limited("limit-body-bytes", 200).await;
     let padded = |length: usize| {
         let body = r#"{"query":"{ __typename }"}"#;
@@ -273,7 +273,7 @@ async fn bodies_are_bounded_however_they_come() {
         let answer = talk(&app, &format!("{head}{chunks}0\r\n\r\n")).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
-    // It is said to be too long, and nobody waits for it.
+    // A body announced as too long is refused without waiting for it.
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\
         expect: 100-continue\r\ncontent-length: 201\r\n\r\n";
     assert!(talk(&app, head).await.starts_with("HTTP/1.1 413"));
@@ -282,12 +282,12 @@ async fn bodies_are_bounded_however_they_come() {
     assert_eq!(send(app.client.get(url(201))).await.0, 413);
 }
 
-/// Sends `request` on a connection of its own and reads until its end.
+/// Sends `request` on its own connection and reads to the end.
 pub async fn talk(app: &TestApp, request: &str) -> String {
     let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // A reset after the answer is as good as its end.
+    // A reset after the response counts as its end.
     let _ = client::in_time(socket.read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
@@ -313,7 +313,7 @@ async fn batches_are_bounded() {
         (status, code(&answer[0]), &answer[1]["data"]["__typename"]),
         (200, "GRAPHQL_VALIDATION_FAILED", &json!("Query"))
     );
-    // The operations of a batch cost as much as if they were one.
+    // The operations of a batch have one limit of cost together.
     let dear = TestApp::start(
         TestDatabase::migrated(Backend::Sqlite).await,
         &["--limit-batch", "2", "--limit-complexity", "59"],

@@ -1,4 +1,4 @@
-//! What those who listen to comments need: a server with a movie, comments, and a user with a session.
+//! Helpers for listeners: a server with a movie, comments, and a user with a session.
 
 use entity::sessions;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
@@ -28,7 +28,7 @@ pub async fn cursor(app: &TestApp) -> Value {
     app.data("{ commentCursor }", json!({})).await["commentCursor"].clone()
 }
 
-/// What only the viewer sees.
+/// A field that only its viewer sees.
 pub const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
 
 pub async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
@@ -37,7 +37,7 @@ pub async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
     socket
 }
 
-/// A user with a session, whose token this is.
+/// Creates a user with a session, and returns the token.
 pub async fn begin_session(app: &TestApp) -> String {
     let (token, db) = ("t".repeat(43), app.sql().await);
     let user = "INSERT INTO users (username, email, password, fio, birthday)

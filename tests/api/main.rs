@@ -1,7 +1,7 @@
 //! The API over real HTTP, on SQLite and on PostgreSQL: one file per domain, and the
 //! invariants that hold for all of them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at an unexpected error")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

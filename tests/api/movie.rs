@@ -1,4 +1,4 @@
-//! Movies with what hangs on them, compared with the rows.
+//! Movies and their nested lists, compared with the rows.
 
 use entity::{
     awards, cinema_online, cinema_online_movie_presence as presence, film_award_registry, movie_staff_m2m as staff,
@@ -11,17 +11,17 @@ use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    film_page_shows_what_the_rows_say,
-    person_page_shows_credits_and_awards,
+    a_movie_matches_its_rows,
+    a_person_has_credits_and_awards,
     filters_of_staff_and_availability_hold,
-    total_count_counts_what_the_filter_leaves,
+    total_count_respects_the_filter,
     orders_sort_with_nulls_last,
-    student_price_is_rounded_to_kopecks,
-    wide_columns_come_only_when_selected,
-    alphabetical_orders_are_as_a_reader_expects,
+    student_prices_are_rounded_to_kopecks,
+    wide_columns_are_read_only_if_selected,
+    alphabetical_orders_match_expectations,
 );
 
-async fn film_page_shows_what_the_rows_say(backend: Backend) {
+async fn a_movie_matches_its_rows(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let award = awards::Entity::find().order_by_asc(awards::Column::Id).one(&db).await.unwrap().unwrap();
@@ -96,7 +96,7 @@ async fn film_page_shows_what_the_rows_say(backend: Backend) {
     assert_eq!(first["movie"]["title"], json!(movie.title));
 }
 
-async fn person_page_shows_credits_and_awards(backend: Backend) {
+async fn a_person_has_credits_and_awards(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let award = awards::Entity::find().filter(awards::Column::PersonId.is_not_null()).one(&db).await.unwrap().unwrap();
@@ -163,7 +163,7 @@ async fn filters_of_staff_and_availability_hold(backend: Backend) {
     assert_eq!(movie["free"], json!({ "totalCount": 0, "nodes": [] }));
 }
 
-async fn total_count_counts_what_the_filter_leaves(backend: Backend) {
+async fn total_count_respects_the_filter(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let data = app
@@ -212,7 +212,7 @@ fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str().map(|text| text.parse().unwrap()))
 }
 
-async fn student_price_is_rounded_to_kopecks(backend: Backend) {
+async fn student_prices_are_rounded_to_kopecks(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     sea_orm::ConnectionTrait::execute_unprepared(
@@ -240,7 +240,7 @@ async fn student_price_is_rounded_to_kopecks(backend: Backend) {
     assert_eq!(data["movies"]["nodes"], json!([{ "year": null, "availability": { "nodes": expected } }]));
 }
 
-async fn wide_columns_come_only_when_selected(backend: Backend) {
+async fn wide_columns_are_read_only_if_selected(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let narrow = "{ movies { nodes { title staff { nodes { person { lastName } } } } } }";
     let wide = "{ movies { nodes { title plot staff { nodes { person { lastName bio } } } } } }";
@@ -252,13 +252,13 @@ async fn wide_columns_come_only_when_selected(backend: Backend) {
     assert!(reads(&statements, "subject") && reads(&statements, "bio"), "{statements:#?}");
 }
 
-/// The documented form of an id; clients must not make it themselves.
+/// The documented form of an id, which clients must not construct.
 pub fn global_id(type_name: &str, key: i32) -> String {
     use base64::Engine;
     base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
 }
 
-async fn alphabetical_orders_are_as_a_reader_expects(backend: Backend) {
+async fn alphabetical_orders_match_expectations(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let db = app.sql().await;
     let sorted = ["2001", "Zorba", "Écran noir", "ёж", "Ежи", "Ёлка", "елки", "Жар", "жара", "Яма"];
@@ -281,7 +281,7 @@ async fn alphabetical_orders_are_as_a_reader_expects(backend: Backend) {
     assert_eq!(data["back"]["nodes"], json!(expected.iter().rev().collect::<Vec<_>>()));
     let names: Vec<_> = sorted.iter().map(|title| json!({ "lastName": title })).collect();
     assert_eq!(data["persons"]["nodes"], json!(names));
-    // A title that changes moves.
+    // A changed title moves.
     db.execute_unprepared("UPDATE movies SET title = 'Ящик' WHERE title = '2001'").await.unwrap();
     let data = app.data("{ movies(orderBy: TITLE_DESC, first: 1) { nodes { title } } }", json!({})).await;
     assert_eq!(data["movies"]["nodes"][0]["title"], json!("Ящик"));

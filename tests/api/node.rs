@@ -1,4 +1,4 @@
-//! `node` and `nodes`: any object by its id.
+//! `node` and `nodes`: objects by id.
 
 use serde_json::json;
 
@@ -8,16 +8,16 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     every_type_with_an_id_is_found_by_it,
-    ids_for_caches_are_unique_and_no_nodes,
+    ids_for_caches_are_unique_but_not_nodes,
     nodes_keep_the_order_of_their_ids,
-    deleted_users_are_nowhere,
-    bad_ids_are_named,
+    deleted_users_are_not_found,
+    invalid_ids_are_named,
 );
 
-/// Types whose ids are for caches alone.
+/// Types whose ids are only for caches.
 const FOR_CACHES: &[&str] = &["AuditEntry", "Tag"];
 
-async fn ids_for_caches_are_unique_and_no_nodes(backend: Backend) {
+async fn ids_for_caches_are_unique_but_not_nodes(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     for title in ["тег", "1"] {
@@ -51,14 +51,14 @@ async fn every_type_with_an_id_is_found_by_it(backend: Backend) {
         let has_id = object["fields"].as_array().into_iter().flatten().any(|field| field["name"] == "id");
         let is_for_caches = FOR_CACHES.contains(&object["name"].as_str().unwrap());
         if object["kind"] == "OBJECT" && has_id && !is_for_caches {
-            assert!(possible.contains(&&object["name"]), "{} is no Node", object["name"]);
+            assert!(possible.contains(&&object["name"]), "{} is not a Node", object["name"]);
             let name = object["name"].as_str().unwrap();
             let id = global_id(name, if name == "User" { living_user(&app).await } else { 1 });
             let query = "query($id: ID!) { node(id: $id) { __typename id } }";
             let found = match name {
-                // Only their user sees these.
+                // Only the user sees these.
                 "Order" => owner_of_order(&app).await.data(query, json!({ "id": id })).await,
-                // The first one that is begun, which only its user sees.
+                // The oldest session, which only its user sees.
                 "Session" => app.sign_in_as(living_user(&app).await).await.data(query, json!({ "id": id })).await,
                 _ => app.data(query, json!({ "id": id })).await,
             };
@@ -100,11 +100,11 @@ async fn nodes_keep_the_order_of_their_ids(backend: Backend) {
     let found: Vec<_> = data["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
     assert_eq!(found, [json!(ids[0]), json!(ids[1]), json!(null), json!(ids[3]), json!(ids[4])]);
     assert!(data["nodes"][2].is_null());
-    // One statement a type, however many ids.
+    // One statement per type, for any number of ids.
     assert_eq!(app.statements_of(query, json!({ "ids": ids })).await.len(), 2);
 }
 
-async fn deleted_users_are_nowhere(backend: Backend) {
+async fn deleted_users_are_not_found(backend: Backend) {
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
     let app = TestApp::seeded(backend).await;
     let gone = entity::users::Entity::find().filter(entity::users::Column::DeletedAt.is_not_null());
@@ -114,7 +114,7 @@ async fn deleted_users_are_nowhere(backend: Backend) {
     assert_eq!(data, json!({ "node": null, "user": null }));
 }
 
-async fn bad_ids_are_named(backend: Backend) {
+async fn invalid_ids_are_named(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let wrong = "is not a valid id; pass an id that a query returned";
     for id in ["", "x", &global_id("Query", 1), &global_id("Tag", 1)] {

@@ -1,4 +1,4 @@
-//! Orders: what one costs, that nobody orders twice, and that nobody else sees it.
+//! Orders: their price, no repeated orders, and no access for others.
 
 use async_graphql::futures_util::future::join_all;
 use entity::user_movie_orders as orders;
@@ -10,15 +10,15 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    order_costs_the_price_less_the_discount,
-    movie_is_ordered_once_at_a_cinema,
-    what_is_not_shown_cannot_be_ordered,
-    orders_are_seen_by_their_user_alone,
+    an_order_costs_the_price_minus_the_discount,
+    a_movie_is_ordered_once_at_a_cinema,
+    a_movie_that_is_not_available_cannot_be_ordered,
+    orders_are_only_visible_to_their_user,
 );
 
 const SHOWN: &str = "order { id number price orderedAt movie { id } cinema { id } }";
 
-async fn order_costs_the_price_less_the_discount(backend: Backend) {
+async fn an_order_costs_the_price_minus_the_discount(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let cases = [
@@ -52,7 +52,7 @@ async fn order_costs_the_price_less_the_discount(backend: Backend) {
     }
 }
 
-async fn movie_is_ordered_once_at_a_cinema(backend: Backend) {
+async fn a_movie_is_ordered_once_at_a_cinema(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let input = json!({ "movieId": global_id("Movie", 5), "cinemaId": global_id("Cinema", 5) });
@@ -72,7 +72,7 @@ async fn movie_is_ordered_once_at_a_cinema(backend: Backend) {
     assert_eq!(rows.len(), 1);
 }
 
-async fn what_is_not_shown_cannot_be_ordered(backend: Backend) {
+async fn a_movie_that_is_not_available_cannot_be_ordered(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let user = app.sign_in("buyer", "member").await;
@@ -88,7 +88,7 @@ async fn what_is_not_shown_cannot_be_ordered(backend: Backend) {
     assert_eq!(user.refused("orderMovie", input).await, expected);
 }
 
-async fn orders_are_seen_by_their_user_alone(backend: Backend) {
+async fn orders_are_only_visible_to_their_user(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let row = {
         use sea_orm::QueryOrder;
@@ -111,7 +111,7 @@ async fn orders_are_seen_by_their_user_alone(backend: Backend) {
     let nothing = json!({ "user": { "orders": null }, "order": null, "orders": [null] });
     assert_eq!(stranger.data(query, ids.clone()).await, nothing);
     assert_eq!(app.data(query, ids.clone()).await, nothing);
-    // Also when both ask at the same moment, in one batch.
+    // Also in simultaneous requests, in one batch.
     for _ in 0..20 {
         let answers = join_all([&owner, &stranger, &owner, &stranger].map(|asks| asks.data(query, ids.clone()))).await;
         let orders: Vec<&Value> = answers.iter().map(|answer| &answer["order"]).collect();

@@ -1,4 +1,4 @@
-//! The paging invariants, written once, for every connection under every order.
+//! The paging invariants, for every connection with every order.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,15 @@ use crate::support::database::Backend;
 
 on_both!(
     every_connection_is_covered,
-    walks_lose_and_repeat_nothing,
-    rows_inserted_between_pages_disturb_nothing,
+    walks_return_every_row_once,
+    rows_inserted_between_pages_do_not_affect_a_walk,
     sizes_are_bounded,
     both_cursors_bound_a_page,
     page_info_is_what_relay_defines,
     foreign_and_broken_cursors_are_refused,
 );
 
-/// The demo catalogue, whose first user is an admin with sessions and has changed something.
+/// The demo catalogue. Its first user is an admin with sessions and entries in the audit log.
 async fn seeded(backend: Backend) -> TestApp {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
@@ -53,7 +53,7 @@ async fn every_connection_is_covered(backend: Backend) {
     for object in data["__schema"]["types"].as_array().unwrap() {
         for field in object["fields"].as_array().into_iter().flatten() {
             let result = field["type"]["name"].as_str().or(field["type"]["ofType"]["name"].as_str()).unwrap_or("");
-            // A search is ranked in memory; its pages have tests of their own.
+            // A search is ranked in memory. Its pages have their own tests.
             if result.ends_with("Connection") && result != "SearchHitConnection" {
                 let orders: Vec<_> = field["args"]
                     .as_array()
@@ -78,7 +78,7 @@ async fn every_connection_is_covered(backend: Backend) {
     assert_eq!(found, covered, "LISTS in this file must name every connection with all of its orders");
 }
 
-async fn walks_lose_and_repeat_nothing(backend: Backend) {
+async fn walks_return_every_row_once(backend: Backend) {
     let app = seeded(backend).await;
     for list in LISTS {
         let parent = list.parent_id(&app).await;
@@ -90,12 +90,12 @@ async fn walks_lose_and_repeat_nothing(backend: Backend) {
             assert_eq!(forward, backward.concat(), "{} {order:?}: forward equals backward reversed", list.field);
             let distinct: BTreeSet<_> = forward.iter().collect();
             assert_eq!((forward.len(), distinct.len()), (total, total), "{} {order:?}", list.field);
-            assert!(total > list.size, "{}: one page proves nothing", list.field);
+            assert!(total > list.size, "{}: the test needs more than one page", list.field);
         }
     }
 }
 
-async fn rows_inserted_between_pages_disturb_nothing(backend: Backend) {
+async fn rows_inserted_between_pages_do_not_affect_a_walk(backend: Backend) {
     let app = seeded(backend).await;
     let db = app.sql().await;
     let list = &LISTS[0];
@@ -105,7 +105,7 @@ async fn rows_inserted_between_pages_disturb_nothing(backend: Backend) {
             let mut known = list.walk(&app, order, false, async || {}).await.concat();
             let inserting = list
                 .walk(&app, order, backward, async || {
-                    // Rows before and behind the place of the walk, with and without the keys.
+                    // Rows before and after the current position, with and without values in the keys.
                     year += 7;
                     let sql = format!(
                         "INSERT INTO movies (title, duration, year, rating, boxoffice) VALUES
@@ -153,7 +153,7 @@ async fn both_cursors_bound_a_page(backend: Backend) {
     let list = &LISTS[0];
     for order in list.orders() {
         let all = list.walk(&app, order, false, async || {}).await.concat();
-        // The first and the last places are of different kinds where NULLs come last.
+        // The first row has a value and the last one is NULL where NULLs come last.
         let head = list.page(&app, &Value::Null, order, "first: 2").await;
         let tail = list.page(&app, &Value::Null, order, "last: 2").await;
         let between = format!("after: \"{}\", before: \"{}\"", head.cursors[1], tail.cursors[0]);
@@ -167,8 +167,8 @@ async fn both_cursors_bound_a_page(backend: Backend) {
     }
 }
 
-/// Section 5 of the specification: `first` and `last` tell of the rows between the cursors, and what lies beyond a
-/// cursor counts where they are left out.
+/// Section 5 of the specification: with `first` or `last`, the flags are about the rows between the cursors. Without
+/// them, they are about the rows beyond a cursor.
 async fn page_info_is_what_relay_defines(backend: Backend) {
     let app = seeded(backend).await;
     for list in LISTS {
@@ -194,7 +194,7 @@ async fn page_info_is_what_relay_defines(backend: Backend) {
             assert_eq!((page.has_previous, page.has_next), (has_previous, has_next), "{} {args}", list.field);
         }
     }
-    // Nobody looks whether the row of a cursor is still there.
+    // The existence of a cursor's row is not checked.
     let db = app.sql().await;
     db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Новее всех', 90)").await.unwrap();
     let newest = LISTS[0].page(&app, &Value::Null, None, "first: 1").await;
@@ -228,7 +228,7 @@ async fn foreign_and_broken_cursors_are_refused(backend: Backend) {
             assert!(errors[0].starts_with(&expected), "{}: {errors:?}", list.field);
         }
     }
-    // A cursor outlives its row.
+    // A cursor is valid after its row was deleted.
     let db = app.sql().await;
     let page = movies.page(&app, &Value::Null, Some("OLDEST"), "first: 3").await;
     let first = "DELETE FROM awards WHERE movie_id = 2; DELETE FROM user_movie_orders WHERE movie_id = 2;

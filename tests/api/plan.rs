@@ -1,20 +1,20 @@
-//! What the engine knows of an operation before it is executed.
+//! Properties of an operation before execution.
 
 use std::sync::LazyLock;
 
-use graphql::{Engine, EngineRefusal, Prepared, Request};
+use graphql::{Engine, EngineRefusal, PreparedOperation, Request};
 use kinoteka::http::Limits;
 use kinoteka::library;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| library::engine(&Limits::DEFAULT, true).unwrap());
 
-fn prepare(engine: &Engine, query: &str) -> Result<Prepared, EngineRefusal> {
+fn prepare(engine: &Engine, query: &str) -> Result<PreparedOperation, EngineRefusal> {
     engine.prepare(&Request { query, operation_name: None, variables: &serde_json::Map::new() })
 }
 
-/// Results of operations without such fields are shared by all who listen.
+/// All listeners share the results of operations without personal fields.
 #[test]
-fn fields_that_depend_on_who_asks_are_personal() {
+fn fields_that_depend_on_the_viewer_are_personal() {
     let user = |field: &str| format!("{{ user(username: \"u\") {{ {field} }} }}");
     let node = |of: &str, field: &str| format!("{{ node(id: \"x\") {{ ... on {of} {{ {field} }} }} }}");
     for (query, is_personal) in [
@@ -25,7 +25,7 @@ fn fields_that_depend_on_who_asks_are_personal() {
         (user("orders { totalCount }"), true),
         (user("id username fullName joinedAt bio comments { totalCount } ratings { totalCount }"), false),
         (node("Session", "isCurrent"), true),
-        // Some objects are for their owners only.
+        // Some objects are visible only to their owners.
         (node("Session", "agent"), true),
         ("{ movie(id: \"x\") { viewerRating } }".to_owned(), true),
         ("{ publication(id: \"x\") { viewerRating } }".to_owned(), true),
@@ -43,7 +43,7 @@ fn fields_that_depend_on_who_asks_are_personal() {
 }
 
 #[test]
-fn threads_cost_as_much_as_the_comments_that_they_may_have() {
+fn threads_cost_as_much_as_their_maximum_of_comments() {
     let engine = library::engine(&Limits { limit_complexity: 2_250, ..Limits::DEFAULT }, false).unwrap();
     let fits = |first: i32| {
         let query = format!("{{ comment(id: \"\") {{ thread(first: {first}) {{ nodes {{ text }} }} }} }}");
@@ -53,9 +53,9 @@ fn threads_cost_as_much_as_the_comments_that_they_may_have() {
     assert!(fits(400) && !fits(500));
 }
 
-/// Each level from type to type would multiply the answer.
+/// Each level from type to type would multiply the response.
 #[test]
-fn introspection_has_its_limits() {
+fn introspection_has_limits() {
     let levels = |levels: usize| {
         let lists: String = ["possibleTypes { ", "interfaces { "].into_iter().cycle().take(levels).collect();
         format!("{{ __schema {{ types {{ {lists} name {} }} }} }}", "} ".repeat(levels))

@@ -1,6 +1,6 @@
-//! Filters and orders of the longest list read indexes: what the databases plan, on many rows.
+//! Filters and orders of the longest list use indexes: the databases' plans, on many rows.
 //!
-//! What pages cost is measured by `benches/list_costs.rs`.
+//! `benches/list_costs.rs` measures the cost of pages.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
@@ -9,9 +9,9 @@ use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
 use crate::support::rows::{self, MOVIE_FILTERS, MOVIE_ORDERS};
 
-on_both!(every_filter_of_movies_reads_an_index_under_every_order, every_search_reads_indexes);
+on_both!(every_filter_of_movies_uses_an_index_in_every_order, every_search_uses_indexes);
 
-async fn every_filter_of_movies_reads_an_index_under_every_order(backend: Backend) {
+async fn every_filter_of_movies_uses_an_index_in_every_order(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let db = app.sql().await;
     rows::fill(&db, 5_000).await;
@@ -23,7 +23,7 @@ async fn every_filter_of_movies_reads_an_index_under_every_order(backend: Backen
             let statements = app.statements_with_values(&query, json!({})).await;
             for statement in statements {
                 let plan = explain(&db, &statement).await;
-                // The newest first is the order of SQLite's table itself.
+                // NEWEST is the order of SQLite's table itself.
                 let in_order = backend == Backend::Sqlite && *order == "NEWEST";
                 if plan.iter().any(|step| is_scan(step) && !in_order) {
                     scans.push(format!("{name} {order}: {statement} {plan:#?}"));
@@ -34,7 +34,7 @@ async fn every_filter_of_movies_reads_an_index_under_every_order(backend: Backen
     assert!(scans.is_empty(), "{}", scans.join("\n"));
 }
 
-async fn every_search_reads_indexes(backend: Backend) {
+async fn every_search_uses_indexes(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let db = app.sql().await;
     rows::fill(&db, 2_000).await;
@@ -43,7 +43,7 @@ async fn every_search_reads_indexes(backend: Backend) {
     db.execute_unprepared(texts).await.unwrap();
     discourage_scans(&db).await;
     if backend == Backend::Postgres {
-        // Nor is a small table walked along another index, each row tested.
+        // A small table must not be filtered row by row along another index either.
         db.execute_unprepared("SET enable_indexscan = off; SET enable_indexonlyscan = off").await.unwrap();
     }
     let mut scans = Vec::new();
@@ -69,8 +69,8 @@ async fn every_search_reads_indexes(backend: Backend) {
     assert!(scans.is_empty(), "{}", scans.join("\n"));
 }
 
-/// What looks for words or parts of them does so in the indexes made for these, and not by testing row
-/// after row along another.
+/// Searches for words or parts of them must use the indexes for these, and not test each row along another
+/// index.
 fn reads_words(statement: &str, plan: &[String]) -> bool {
     let has = |step: &str| plan.iter().any(|line| line.contains(step));
     let by_words = !statement.contains("publication_words WHERE") || has("publication_words_words_idx") || has(":M");
@@ -78,16 +78,16 @@ fn reads_words(statement: &str, plan: &[String]) -> bool {
     by_words && by_parts
 }
 
-/// Small tables are scanned for good reasons on PostgreSQL. What is scanned after this has no index.
+/// PostgreSQL rightly scans small tables. With this setting, it scans a table only if no index fits.
 async fn discourage_scans(db: &DatabaseConnection) {
     if db.get_database_backend() == DbBackend::Postgres {
         db.execute_unprepared("SET enable_seqscan = off").await.unwrap();
     }
 }
 
-/// The step reads a whole table, and not by an index or from a part of the same statement.
+/// Whether the step reads a whole table, without an index and not from a part of the same statement.
 fn is_scan(step: &str) -> bool {
-    // Of ten cinemas SQLite takes all.
+    // SQLite reads all of the ten cinemas.
     let allowed = ["USING", "VIRTUAL", "SCAN branch", "SCAN part", "SCAN found", "SCAN cinema_titles"];
     let on_sqlite = step.starts_with("SCAN ") && !allowed.iter().any(|word| step.contains(word));
     step.contains("Seq Scan on") || on_sqlite

@@ -1,4 +1,4 @@
-//! Who may do what: every mutation of the schema as everybody.
+//! Rights: every mutation of the schema with every role.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    every_mutation_asks_who_may_do_it,
-    rights_come_before_whatever_the_input_holds,
-    what_belongs_to_somebody_else_is_theirs,
-    roles_are_at_once_what_they_are_changed_to,
+    every_mutation_checks_rights,
+    rights_are_checked_before_the_input,
+    objects_of_others_are_protected,
+    changes_of_roles_take_effect_immediately,
 );
 
-/// Who may call a mutation: nobody in particular, members, editors, admins.
+/// The role that a mutation requires: none, member, editor, admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Anyone,
@@ -28,7 +28,7 @@ enum Who {
 }
 use Who::{Admin, Anyone, Editor, Member};
 
-/// Who may call each mutation at all, stated once more: a new one fails the test until it is here.
+/// The role for each mutation, independently of the code. A new mutation must be added here.
 const TABLE: &[(&str, Who)] = &[
     ("addComment", Member),
     ("changePassword", Member),
@@ -85,7 +85,7 @@ const TABLE: &[(&str, Who)] = &[
     ("updateTag", Editor),
 ];
 
-/// Who may do it to what belongs to somebody else, of mutations to which that matters.
+/// The role for mutations of other users' objects.
 const OF_OTHERS: [(&str, Option<Who>); 4] = [
     ("deleteComment", Some(Editor)),
     ("deletePublication", Some(Editor)),
@@ -93,7 +93,7 @@ const OF_OTHERS: [(&str, Option<Who>); 4] = [
     ("updatePublication", Some(Editor)),
 ];
 
-/// The code of a top-level error, or that there is none.
+/// The code of a top-level error, or `-`.
 fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("-")
 }
@@ -103,7 +103,7 @@ async fn ask(user: &User, mutation: &Mutation, input: &Value) -> Value {
     user.query(&mutation.document(), variables).await.0
 }
 
-async fn every_mutation_asks_who_may_do_it(backend: Backend) {
+async fn every_mutation_checks_rights(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let mutations = inputs::mutations(&app).await;
     let table: BTreeMap<_, _> = TABLE.iter().copied().collect();
@@ -115,10 +115,10 @@ async fn every_mutation_asks_who_may_do_it(backend: Backend) {
     for mutation in &mutations {
         let name = mutation.name.as_str();
         let least = table[name];
-        // Malformed, so that nothing happens to the others' sessions and accounts.
+        // Invalid input, so that sessions and accounts of others do not change.
         let input = mutation.sample();
         for (who, user) in [
-            (Anyone, app.nobody()),
+            (Anyone, app.anonymous()),
             (Member, app.sign_in(&format!("{name}.member"), "member").await),
             (Editor, app.sign_in(&format!("{name}.editor"), "editor").await),
             (Admin, app.sign_in(&format!("{name}.admin"), "admin").await),
@@ -135,7 +135,7 @@ async fn every_mutation_asks_who_may_do_it(backend: Backend) {
         let gone = app.sign_in(&format!("{name}.gone"), "admin").await;
         mark_deleted(&app, gone.id).await;
         let answer = ask(&gone, mutation, &input).await;
-        assert_eq!(code(&answer), "UNAUTHENTICATED", "{name} as somebody who is gone: {answer:#}");
+        assert_eq!(code(&answer), "UNAUTHENTICATED", "{name} with an ended session: {answer:#}");
         assert!(answer.get("data").is_none(), "{answer:#}");
     }
 }
@@ -153,22 +153,22 @@ async fn mark_deleted(app: &TestApp, user: i32) {
         .unwrap();
 }
 
-/// Scalars of ours are only read by resolvers: even what they refuse is no excuse.
-async fn rights_come_before_whatever_the_input_holds(backend: Backend) {
+/// Resolvers read custom scalars, so rights must be checked before them too.
+async fn rights_are_checked_before_the_input(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let member = app.sign_in("somebody", "member").await;
     let query = "mutation($input: CreatePersonInput!) { createPerson(input: $input) { errors { code } } }";
     let bad = json!({ "input": { "firstName": "\u{0}", "lastName": "", "country": "", "birthday": "9999-01-01" } });
-    let answer = app.nobody().query(query, bad.clone()).await;
+    let answer = app.anonymous().query(query, bad.clone()).await;
     assert_eq!(answer.errors(), ["UNAUTHENTICATED sign in first: send the header Authorization: Bearer TOKEN"]);
     assert_eq!(member.query(query, bad.clone()).await.errors(), ["FORBIDDEN only editors can do this"]);
     let editor = app.sign_in("an.editor", "editor").await;
     let refused = editor.data(query, bad).await;
     assert_eq!(refused["createPerson"]["errors"].as_array().unwrap().len(), 4, "{refused}");
-    // What its type refuses is no request at all, whoever sends it.
+    // Input that its type refuses is invalid for every role.
     let wrong = json!({ "input": { "firstName": "a", "lastName": "b", "country": "c", "birthday": "no date at all" } });
-    assert!(app.nobody().query(query, wrong).await.errors()[0].starts_with("BAD_USER_INPUT "));
-    // One that is refused does not keep others of its document from being done.
+    assert!(app.anonymous().query(query, wrong).await.errors()[0].starts_with("BAD_USER_INPUT "));
+    // A refused mutation does not prevent others of its document.
     let query = "mutation($subject: ID!) {
         no: deleteUser(input: { id: \"x\" }) { deletedId }
         yes: rate(input: { subjectId: $subject, rating: 5 }) { errors { code } } }";
@@ -177,8 +177,8 @@ async fn rights_come_before_whatever_the_input_holds(backend: Backend) {
     assert_eq!(answer.0["data"], json!({ "no": null, "yes": { "errors": [] } }));
 }
 
-/// Makes what a mutation is done to, as `owner`, and gives the input for it: fields beyond the id
-/// are unusable, which must not matter to whoever may not.
+/// Creates the object of a mutation as `owner`, and returns the input. Other fields than the id are
+/// invalid, which must not matter to users without the right.
 async fn owned(owner: &User, mutation: &str) -> Value {
     let subject = global_id("Movie", 1);
     match mutation {
@@ -194,16 +194,16 @@ async fn owned(owner: &User, mutation: &str) -> Value {
             let id = &made["publication"]["id"];
             if mutation == "updatePublication" { json!({ "id": id, "title": "\u{0}" }) } else { json!({ "id": id }) }
         }
-        other => panic!("say how to make what {other} is done to"),
+        other => panic!("add the object of {other} here"),
     }
 }
 
-async fn what_belongs_to_somebody_else_is_theirs(backend: Backend) {
+async fn objects_of_others_are_protected(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let owned_ones = library::rules().into_iter().filter(|(_, rule)| matches!(rule, Rule::Owner | Rule::OwnerOr(_)));
     let mut owned_ones: Vec<_> = owned_ones.map(|(mutation, _)| mutation).collect();
     owned_ones.sort_unstable();
-    assert_eq!(owned_ones, OF_OTHERS.map(|(mutation, _)| mutation), "say who may do it to what is not theirs");
+    assert_eq!(owned_ones, OF_OTHERS.map(|(mutation, _)| mutation), "add the role for objects of others");
     for (mutation, others) in OF_OTHERS {
         for (role, who) in [("member", Member), ("editor", Editor), ("admin", Admin)] {
             let owner = app.sign_in(&format!("{mutation}.{role}.owner"), "member").await;
@@ -220,7 +220,7 @@ async fn what_belongs_to_somebody_else_is_theirs(backend: Backend) {
     }
 }
 
-async fn roles_are_at_once_what_they_are_changed_to(backend: Backend) {
+async fn changes_of_roles_take_effect_immediately(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     let anna = app.sign_in("anna", "member").await;

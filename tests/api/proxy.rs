@@ -1,4 +1,4 @@
-//! Stands between the server and PostgreSQL: sees what each turn asks, and may lose one.
+//! A proxy between the server and PostgreSQL. It records each round trip, and can lose one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,16 +9,16 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::database::TestDatabase;
 
-/// What of a turn is lost. The connection goes with it.
+/// The part of a round trip that is lost, with the connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Lost {
-    /// It never arrives.
+    /// The request never arrives.
     Turn,
-    /// It is done, and nobody hears of it.
-    Answer,
+    /// The statement runs, but its response is lost.
+    GraphqlResponse,
 }
 
-/// Part of each statement that the server sends by itself: for the feed, its connections, its health and the schema's.
+/// Parts of the server's background statements: for the feed, connections, health and the schema.
 const OWN: [&str; 9] = [
     "comment_events",
     "comment_feed",
@@ -31,7 +31,7 @@ const OWN: [&str; 9] = [
     "pg_trigger",
 ];
 
-/// The proxy. Cloning is cheap.
+/// The proxy. Clones share its state.
 #[derive(Clone, Default)]
 pub struct Proxy(Arc<ProxyState>);
 
@@ -42,7 +42,7 @@ struct ProxyState {
 }
 
 impl Proxy {
-    /// A proxy that the database's URL leads to from now on.
+    /// Starts a proxy and redirects the database's URL to it.
     pub async fn before(database: &mut TestDatabase) -> Self {
         let (start, name) = database.url.rsplit_once('/').unwrap();
         let (user, target) = start.rsplit_once('@').unwrap();
@@ -60,35 +60,35 @@ impl Proxy {
         proxy
     }
 
-    /// Loses the first turn that has these bytes.
+    /// Loses the first round trip that contains these bytes.
     pub fn lose(&self, lost: Lost, with: &str) {
         *self.0.loses.lock().unwrap() = Some((lost, with.as_bytes().to_vec()));
     }
 
-    /// Whether it is still to lose one.
+    /// Whether no round trip was lost yet.
     pub fn loses(&self) -> bool {
         self.0.loses.lock().unwrap().is_some()
     }
 
-    /// The statements since the last call, one for each turn, but for what the server does by itself. Preparing one, and
-    /// asking whether a connection lives, is none.
-    pub fn take_turns(&self) -> Vec<String> {
+    /// The statements since the last call, one for each round trip, without background statements, preparations and tests
+    /// of connections.
+    pub fn take_round_trips(&self) -> Vec<String> {
         let mut turns = std::mem::take(&mut *self.0.turns.lock().unwrap());
         turns.retain(|sql| !OWN.iter().any(|own| sql.contains(own)));
         turns
     }
 
-    /// Waits until nothing has been asked for a moment: what servers do at their start is over.
+    /// Waits until no statement has run for a moment, so that the servers' startup is over.
     pub async fn settle(&self) {
         let begun = Instant::now();
         loop {
-            self.take_turns();
+            self.take_round_trips();
             tokio::time::sleep(Duration::from_millis(300)).await;
-            let turns = self.take_turns();
+            let turns = self.take_round_trips();
             if turns.is_empty() {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "there is always something: {turns:#?}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "statements keep running: {turns:#?}");
         }
     }
 
@@ -125,19 +125,19 @@ impl Proxy {
     }
 }
 
-/// What a client has said on a connection: <https://www.postgresql.org/docs/15/protocol-message-formats.html>.
+/// The messages of a client on a connection: <https://www.postgresql.org/docs/15/protocol-message-formats.html>.
 #[derive(Default)]
 struct Protocol {
     unread: Vec<u8>,
     has_started: bool,
-    /// The prepared statements by name.
+    /// Prepared statements by name.
     statements: HashMap<Vec<u8>, String>,
-    /// The statement that is bound, and whether it is executed.
+    /// The bound statement, and whether it is executed.
     bound: Option<(String, bool)>,
 }
 
 impl Protocol {
-    /// The statements of the turns that these bytes complete.
+    /// The statements of the round trips that these bytes complete.
     fn read(&mut self, bytes: &[u8]) -> Vec<String> {
         self.unread.extend_from_slice(bytes);
         let mut turns = Vec::new();
@@ -153,7 +153,7 @@ impl Protocol {
             if self.has_started {
                 turns.extend(self.turn(message[0], content));
             } else {
-                // A question for TLS comes before the start.
+                // A request for TLS precedes the startup message.
                 self.has_started = content[..4] != 80_877_103_u32.to_be_bytes();
             }
         }

@@ -17,16 +17,16 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    what_is_published_can_be_read,
-    what_is_left_out_of_an_update_stays,
+    a_publication_can_be_read,
+    omitted_fields_of_an_update_keep_their_values,
     changed_at_always_moves_forward,
-    stale_update_changes_nothing_and_shows_what_is_there,
-    one_of_two_updates_at_once_wins,
+    a_stale_update_changes_nothing_and_returns_the_current_values,
+    one_of_two_simultaneous_updates_wins,
     only_author_and_editors_change_a_publication,
-    all_problems_are_told_at_once,
-    deletion_takes_comments_and_ratings_along,
-    a_publication_with_many_comments_vanishes_at_once_and_is_removed_in_batches,
-    a_publication_with_a_batch_of_comments_is_removed_at_once,
+    all_problems_are_reported_together,
+    a_deletion_removes_comments_and_ratings,
+    a_publication_with_many_comments_disappears_immediately_and_is_removed_in_batches,
+    a_publication_with_one_batch_of_comments_is_removed_immediately,
 );
 
 const SHOWN: &str =
@@ -41,7 +41,7 @@ fn key(id: &Value) -> i32 {
     kinoteka::kit::id::split(id.as_str().unwrap()).unwrap().1
 }
 
-async fn what_is_published_can_be_read(backend: Backend) {
+async fn a_publication_can_be_read(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let author = app.sign_in("author", "member").await;
     let text = "Первый абзац.\n\n\tВторой: <b>жирный</b>, '; DROP TABLE users; --, 🎬, \u{202e}наоборот\u{202c}";
@@ -58,14 +58,14 @@ async fn what_is_published_can_be_read(backend: Backend) {
     assert_eq!(made["author"]["username"], "author");
     assert_eq!(made["createdAt"], made["changedAt"]);
     assert_eq!(made["canEdit"], true);
-    // Lists and filters know it: triggers have done their part.
+    // Lists and filters include it: the triggers have run.
     let query =
         "{ publications(first: 1, filter: { tags: { all: [\"Драма\", \"Комедия\"] } }) { nodes { id canEdit } } }";
     let listed = app.data(query, json!({})).await;
     assert_eq!(listed["publications"]["nodes"], json!([{ "id": made["id"], "canEdit": false }]));
 }
 
-async fn what_is_left_out_of_an_update_stays(backend: Backend) {
+async fn omitted_fields_of_an_update_keep_their_values(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let author = app.sign_in("author", "member").await;
     let input = json!({ "title": "Было", "text": "Текст", "categoryId": global_id("PublicationCategory", 1), "tags": ["Драма"] });
@@ -81,7 +81,7 @@ async fn what_is_left_out_of_an_update_stays(backend: Backend) {
         author.done("updatePublication", json!({ "id": id, "tags": null }), SHOWN).await["publication"].clone();
     assert_eq!((&cleared["tags"], &cleared["title"]), (&json!([]), &json!("Стало")));
     let untouched = author.done("updatePublication", json!({ "id": id }), SHOWN).await["publication"].clone();
-    assert_eq!(untouched, cleared, "nothing was given, nothing has changed");
+    assert_eq!(untouched, cleared, "an empty update must change nothing");
     let refused =
         author.refused("updatePublication", json!({ "id": id, "title": null, "text": null, "categoryId": null })).await;
     let text = "must not be null; omit it to keep the current value";
@@ -92,7 +92,7 @@ async fn changed_at_always_moves_forward(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let author = app.sign_in("author", "member").await;
     let made = publish(&author, "Время").await;
-    // Another server's clock is ahead: ours may not turn the time back.
+    // Another server's clock is ahead: the time must not go backwards.
     let ahead = chrono::DateTime::parse_from_rfc3339("2100-01-01T00:00:00.000001+00:00").unwrap();
     let row = publications::ActiveModel {
         id: ActiveValue::Unchanged(key(&made["id"])),
@@ -111,7 +111,7 @@ async fn changed_at_always_moves_forward(backend: Backend) {
     }
 }
 
-async fn stale_update_changes_nothing_and_shows_what_is_there(backend: Backend) {
+async fn a_stale_update_changes_nothing_and_returns_the_current_values(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let author = app.sign_in("author", "member").await;
     let made = publish(&author, "Первая").await;
@@ -126,7 +126,7 @@ async fn stale_update_changes_nothing_and_shows_what_is_there(backend: Backend) 
     assert_eq!(stale.data()["it"]["publication"], second);
 }
 
-async fn one_of_two_updates_at_once_wins(backend: Backend) {
+async fn one_of_two_simultaneous_updates_wins(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let author = app.sign_in("author", "member").await;
     let made = publish(&author, "Спор").await;
@@ -146,7 +146,7 @@ async fn only_author_and_editors_change_a_publication(backend: Backend) {
     let made = publish(&author, "Моё").await;
     let other = app.sign_in("other", "member").await;
     for mutation in ["updatePublication", "deletePublication"] {
-        // Bad input makes no difference: rights come first.
+        // Rights are checked before the input.
         let mut input = json!({ "id": made["id"] });
         if mutation == "updatePublication" {
             input["title"] = json!("");
@@ -163,7 +163,7 @@ async fn only_author_and_editors_change_a_publication(backend: Backend) {
     assert_eq!(refused, ["NOT_FOUND input.id: the publication does not exist; it may have been deleted"]);
 }
 
-async fn all_problems_are_told_at_once(backend: Backend) {
+async fn all_problems_are_reported_together(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let author = app.sign_in("author", "member").await;
     let input = json!({
@@ -187,7 +187,7 @@ async fn all_problems_are_told_at_once(backend: Backend) {
         "BAD_USER_INPUT input.categoryId: is the id of a Movie; pass the id of a PublicationCategory",
     ];
     assert_eq!(refused, expected);
-    // As many different words as a text may have.
+    // The maximum number of different words in a text.
     let words: String =
         ('\u{4e00}'..).filter(|letter| letter.is_alphabetic()).take(20_000).flat_map(|c| [c, ' ']).collect();
     let long: String = words.chars().cycle().take(100_000).collect();
@@ -195,7 +195,7 @@ async fn all_problems_are_told_at_once(backend: Backend) {
     author.done("createPublication", input, "publication { id }").await;
 }
 
-async fn deletion_takes_comments_and_ratings_along(backend: Backend) {
+async fn a_deletion_removes_comments_and_ratings(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let author = app.sign_in("author", "member").await;
@@ -226,7 +226,7 @@ async fn deletion_takes_comments_and_ratings_along(backend: Backend) {
     assert_eq!(left, 0);
 }
 
-/// Adds so many comments by SQL, and a reply to each.
+/// Adds the given number of comments with SQL, and a reply to each.
 async fn burden(db: &DatabaseConnection, publication: &Value, user: i32, comments: usize) {
     let key = key(publication);
     let sql = format!(
@@ -245,7 +245,7 @@ async fn count_comments(db: &DatabaseConnection, publication: &Value) -> u64 {
     comments::Entity::find().filter(comments::Column::PublicationId.eq(key(publication))).count(db).await.unwrap()
 }
 
-async fn a_publication_with_many_comments_vanishes_at_once_and_is_removed_in_batches(backend: Backend) {
+async fn a_publication_with_many_comments_disappears_immediately_and_is_removed_in_batches(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let author = app.sign_in("author", "member").await;
@@ -269,7 +269,7 @@ async fn a_publication_with_many_comments_vanishes_at_once_and_is_removed_in_bat
     let begun = Instant::now();
     author.done("deletePublication", json!({ "id": id }), "deletedId").await;
     println!("invisible after {:?}", begun.elapsed());
-    assert_eq!(count_comments(&db, &id).await, 8_002, "nothing is removed in the mutation's transaction");
+    assert_eq!(count_comments(&db, &id).await, 8_002, "the mutation's transaction must remove nothing");
     let after = author.data(look, asked).await;
     let none = json!({ "totalCount": 0, "nodes": [] });
     assert_eq!(
@@ -295,7 +295,7 @@ async fn a_publication_with_many_comments_vanishes_at_once_and_is_removed_in_bat
         assert!(refused.len() == 1 && refused[0].starts_with("NOT_FOUND "), "{mutation}: {refused:?}");
     }
 
-    // One batch, as if the instance had ended then; whoever is next goes on.
+    // One batch, as if the instance had then ended. Another instance continues.
     assert_eq!(publication::remove_deleted(&db).await.unwrap(), upkeep::BATCH);
     assert_eq!(count_comments(&db, &id).await, 8_002 - upkeep::BATCH);
     upkeep::sweep(&db, SWEEPS, clock::now()).await.unwrap();
@@ -304,7 +304,7 @@ async fn a_publication_with_many_comments_vanishes_at_once_and_is_removed_in_bat
     assert_eq!(publication::remove_deleted(&db).await.unwrap(), 0);
 }
 
-async fn a_publication_with_a_batch_of_comments_is_removed_at_once(backend: Backend) {
+async fn a_publication_with_one_batch_of_comments_is_removed_immediately(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let author = app.sign_in("author", "member").await;

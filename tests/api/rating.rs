@@ -1,4 +1,4 @@
-//! Mutations of ratings, and the totals that follow them.
+//! Mutations of ratings, and their totals.
 
 use async_graphql::futures_util::future::join_all;
 use entity::users_rating;
@@ -10,10 +10,10 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    second_rating_replaces_the_first,
-    removed_rating_is_gone,
-    unusable_ratings_are_refused,
-    one_rating_is_left_of_many_at_once,
+    a_second_rating_replaces_the_first,
+    a_removed_rating_is_gone,
+    invalid_ratings_are_refused,
+    simultaneous_ratings_leave_one,
     totals_never_drift,
 );
 
@@ -22,7 +22,7 @@ const SHOWN: &str = "subject { ... on Movie { id userRating { count average } }
     ... on Movie { id viewerRating userRating { count average histogram } }
     ... on Publication { id viewerRating userRating { count average histogram } } } }";
 
-/// A subject that nobody has rated.
+/// A subject without ratings.
 async fn unrated(app: &TestApp, type_name: &str) -> String {
     let (table, column) =
         if type_name == "Movie" { ("movies", "movie_id") } else { ("publications", "publication_id") };
@@ -34,7 +34,7 @@ async fn unrated(app: &TestApp, type_name: &str) -> String {
     global_id(type_name, row.try_get_by_index(0).unwrap())
 }
 
-async fn second_rating_replaces_the_first(backend: Backend) {
+async fn a_second_rating_replaces_the_first(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("judge", "member").await;
     for type_name in ["Movie", "Publication"] {
@@ -53,7 +53,7 @@ async fn second_rating_replaces_the_first(backend: Backend) {
     }
 }
 
-async fn removed_rating_is_gone(backend: Backend) {
+async fn a_removed_rating_is_gone(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("judge", "member").await;
     let shown = "subject { ... on Movie { id viewerRating userRating { count } } ... on Publication { id viewerRating
@@ -70,7 +70,7 @@ async fn removed_rating_is_gone(backend: Backend) {
     }
 }
 
-async fn unusable_ratings_are_refused(backend: Backend) {
+async fn invalid_ratings_are_refused(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("judge", "member").await;
     for rating in [0, 6, -1, i32::MAX, i32::MIN] {
@@ -91,7 +91,7 @@ async fn unusable_ratings_are_refused(backend: Backend) {
     assert!(errors[0].starts_with("BAD_USER_INPUT "), "{errors:?}");
 }
 
-async fn one_rating_is_left_of_many_at_once(backend: Backend) {
+async fn simultaneous_ratings_leave_one(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("judge", "member").await;
     let subject = unrated(&app, "Movie").await;
@@ -120,7 +120,7 @@ async fn totals_never_drift(backend: Backend) {
             for round in 0..30 {
                 let subject = &subjects[(place * 7 + round * 5) % subjects.len()];
                 if (place + round) % 4 == 3 {
-                    // There may be none to remove.
+                    // The user may have no rating to remove.
                     user.send("removeRating", json!({ "subjectId": subject }), "").await.problems();
                 } else {
                     let rating = 1 + i32::try_from((place + round * 3) % 5).unwrap();

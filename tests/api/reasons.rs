@@ -1,4 +1,4 @@
-//! The reasons of problems, which clients translate.
+//! The machine-readable reasons of problems.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ fn publication(tags: &[&str]) -> Value {
 
 async fn invalid_input_has_reasons_with_their_bounds(backend: Backend) {
     let app = TestApp::start(TestDatabase::seeded(backend).await, &["--login-failures", "1000000"]).await;
-    let (nobody, anna) = (app.nobody(), app.sign_up("karenina", "tram number 47").await);
+    let (nobody, anna) = (app.anonymous(), app.sign_up("karenina", "tram number 47").await);
     let (editor, admin) = (app.sign_in("redactor", "editor").await, app.sign_in("chief", "admin").await);
     let movie = global_id("Movie", 1);
     let offer = app.data("{ availabilities(first: 1) { nodes { cinema { id } movie { id } } } }", json!({})).await;
@@ -117,10 +117,10 @@ async fn invalid_input_has_reasons_with_their_bounds(backend: Backend) {
         .iter()
         .map(|value| value["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(met, known, "every reason has a case here");
+    assert_eq!(met, known, "every reason must have a case here");
 }
 
-/// A version without reasons has kept an outcome with an idempotency key, and the client sends it again to this one.
+/// An older version stored an outcome without a reason, and the client repeats the mutation on this version.
 async fn outcomes_of_older_versions_have_a_reason_too(backend: Backend) {
     use sea_orm::{EntityTrait, Set};
     let app = TestApp::seeded(backend).await;

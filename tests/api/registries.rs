@@ -1,4 +1,4 @@
-//! Rows of registries that others refer to are kept for a moment, and never longer.
+//! The registry cache: rows are cached for a second and never longer.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    registries_are_not_read_again_at_once,
-    what_an_editor_changes_is_seen_at_once,
-    what_others_change_is_seen_within_a_moment,
+    registries_are_not_read_again_within_a_second,
+    changes_of_an_editor_are_seen_immediately,
+    changes_of_others_are_seen_within_a_second,
 );
 
 const QUERY: &str = "query($id: ID!) { node(id: $id) { ... on StaffMember { position { id title } } } }";
@@ -23,7 +23,7 @@ fn staff() -> Value {
     json!({ "id": global_id("StaffMember", 1) })
 }
 
-async fn registries_are_not_read_again_at_once(backend: Backend) {
+async fn registries_are_not_read_again_within_a_second(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let reads = async || {
         let statements = app.statements_of(QUERY, staff()).await;
@@ -31,13 +31,13 @@ async fn registries_are_not_read_again_at_once(backend: Backend) {
     };
     assert_eq!(reads().await, 1);
     let deadline = Instant::now() + Duration::from_secs(60);
-    // On a busy machine the moment may be over by then.
+    // On a busy machine, the second may be over by then.
     while reads().await != 0 {
-        assert!(Instant::now() < deadline, "it is read each time");
+        assert!(Instant::now() < deadline, "the registry is read each time");
     }
 }
 
-async fn what_an_editor_changes_is_seen_at_once(backend: Backend) {
+async fn changes_of_an_editor_are_seen_immediately(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let id = app.data(QUERY, staff()).await["node"]["position"]["id"].clone();
@@ -50,7 +50,7 @@ async fn what_an_editor_changes_is_seen_at_once(backend: Backend) {
     }
 }
 
-async fn what_others_change_is_seen_within_a_moment(backend: Backend) {
+async fn changes_of_others_are_seen_within_a_second(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let before = app.data(QUERY, staff()).await["node"]["position"]["title"].clone();
     let changed = person_position::Entity::update_many()

@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is JSON with an error that has a code, and no fault of the server.
+//! Any request gets a JSON response whose errors have codes, but never INTERNAL.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
 
-/// Pieces that documents and bodies are made of, right and wrong.
+/// Valid and invalid pieces of documents and bodies.
 const PIECES: &[&str] = &[
     "{",
     "}",
@@ -80,11 +80,11 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..200),
         soup().prop_map(String::into_bytes),
-        // A proper request with some document and some variables.
+        // A valid request with any document and any variables.
         (soup(), soup()).prop_map(|(query, value)| {
             serde_json::json!({ "query": query, "variables": { "x": value } }).to_string().into_bytes()
         }),
-        // A proper request, cut or with a byte changed.
+        // A valid request that is cut or has a changed byte.
         (any::<prop::sample::Index>(), any::<u8>(), any::<bool>()).prop_map(|(at, byte, cut)| {
             let mut body =
                 br#"{"query":"query A($x: Int) { movies(first: $x) { nodes { id } } }","variables":{"x":1}}"#.to_vec();
@@ -134,13 +134,13 @@ fn headers() -> impl Strategy<Value = Vec<(HeaderName, Vec<u8>)>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_request_is_answered() {
+async fn any_request_gets_a_response() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-batch", "3"]).await;
     let methods = prop::sample::select(vec![Method::POST, Method::POST, Method::POST, Method::GET, Method::PUT]);
     let cases = (methods, any::<bool>(), headers(), bodies());
     let handle = Handle::current();
     tokio::task::block_in_place(|| {
-        // The server keeps no state to shrink towards, and failures are rare: nothing is written down.
+        // Failures are rare and do not depend on earlier requests, so no file of failures is kept.
         let config = Config { failure_persistence: None, ..Config::default() };
         let run = TestRunner::new(config)
             .run(&cases, |(method, json, headers, body)| handle.block_on(answer(&app, method, json, headers, body)));
@@ -198,7 +198,7 @@ async fn answer(
     Ok(())
 }
 
-/// Bytes as a URL may hold them; some are left as they are.
+/// Percent-encodes bytes for a URL, except some.
 fn percent(body: &[u8]) -> String {
     body.iter()
         .map(|byte| match byte {

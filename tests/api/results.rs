@@ -1,4 +1,4 @@
-//! Results have the shape that the GraphQL specification gives them.
+//! Results have the form that the GraphQL specification requires.
 
 use serde_json::{Value, json};
 
@@ -7,15 +7,15 @@ use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    fields_come_in_the_order_of_the_selections,
+    fields_are_in_the_order_of_the_selections,
     conditions_apply_by_union_and_interface,
     failed_fields_are_null,
-    failures_reach_the_nearest_nullable_object
+    errors_propagate_to_the_nearest_nullable_object
 );
 
-async fn fields_come_in_the_order_of_the_selections(backend: Backend) {
+async fn fields_are_in_the_order_of_the_selections(backend: Backend) {
     let app = TestApp::seeded(backend).await;
-    // What needs further statements stands before what does not.
+    // Fields that need further statements precede others.
     let query = "{ movies(first: 2) {
         totalCount
         nodes { ...Head staff(first: 1) { nodes { person { bio lastName } id } } id ... on Movie { staff(first: 1) { totalCount } } }
@@ -69,12 +69,12 @@ async fn failed_fields_are_null(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let text = ask(&app, r#"{ movie(id: "1") { id } none: movies { totalCount } person(id: "1") { id } }"#).await;
     assert!(text.starts_with(r#"{"data":{"movie":null,"none":{"totalCount":0},"person":null},"errors":["#), "{text}");
-    // Nothing else is in the object.
+    // The object has no other fields.
     let text = ask(&app, r#"{ cinema(id: "1") { id } }"#).await;
     assert!(text.starts_with(r#"{"data":{"cinema":null},"errors":["#), "{text}");
 }
 
-async fn failures_reach_the_nearest_nullable_object(backend: Backend) {
+async fn errors_propagate_to_the_nearest_nullable_object(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let query = "query($id: ID!) {
         film: movie(id: $id) { title availability(first: 101) { totalCount } }
@@ -84,16 +84,16 @@ async fn failures_reach_the_nearest_nullable_object(backend: Backend) {
     assert_eq!(answer["data"]["film"], Value::Null, "{answer}");
     assert!(answer["data"]["movie"]["title"].is_string(), "{answer}");
     assert_eq!(answer["errors"][0]["path"], json!(["film", "availability"]));
-    // No field on this way may be null.
+    // No field on this path may be null.
     let query = "{ movies(first: 2) { nodes { title availability(first: 101) { totalCount } } } }";
     let answer = app.query(query, json!({})).await.0;
     assert_eq!(answer["data"], Value::Null, "{answer}");
     let paths: Vec<_> = answer["errors"].as_array().unwrap().iter().map(|error| error["path"].to_string()).collect();
-    // One error is enough for what becomes null.
+    // A field that becomes null has one error.
     assert_eq!(paths, [r#"["movies","nodes",0,"availability"]"#]);
 }
 
-/// The answer as it is sent.
+/// The body of the response.
 async fn ask(app: &TestApp, query: &str) -> String {
     let request = app.client.post(format!("{}/graphql", app.origin)).json(&json!({ "query": query }));
     request.send().await.unwrap().text().await.unwrap()

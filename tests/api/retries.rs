@@ -1,4 +1,4 @@
-//! Transactions that fail only because of others are run again, and not for ever.
+//! Transactions that fail because of concurrent ones are retried a limited number of times.
 
 use entity::comments;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -8,13 +8,13 @@ use crate::app::TestApp;
 use crate::movie::global_id;
 use crate::support::database::Backend;
 
-/// Where a mutation fails.
+/// The point at which a mutation fails.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Insert,
     /// After all of its statements.
     Commit,
-    /// At the idempotency key, which the statement of a comment writes along with it.
+    /// At the idempotency key, which is written by the same statement as a comment.
     Key,
 }
 
@@ -28,8 +28,8 @@ impl Place {
     }
 }
 
-/// Lets PostgreSQL fail the first `times` insertions from now on, as it does where two transactions meet. A sequence counts
-/// on though its transaction is rolled back.
+/// Makes PostgreSQL fail the next `times` insertions, as for conflicting transactions. A sequence counts them, since a
+/// rollback does not reset it.
 async fn fail(app: &TestApp, place: Place, code: &str, times: u32) {
     let trigger = place.trigger();
     let sql = format!(
@@ -44,13 +44,13 @@ async fn fail(app: &TestApp, place: Place, code: &str, times: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_met_another_transaction_is_tried_again() {
+async fn conflicting_transactions_are_retried() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let user = app.sign_in("somebody", "member").await;
     let input = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
     let db = app.sql().await;
     let rows = || comments::Entity::find().filter(comments::Column::UserId.eq(user.id));
-    // Not serializable, and a deadlock.
+    // A serialization failure, and a deadlock.
     let cases = [(Place::Insert, "40001"), (Place::Insert, "40P01"), (Place::Commit, "40001"), (Place::Key, "40001")];
     for (number, (place, code)) in cases.into_iter().enumerate() {
         let before = rows().count(&db).await.unwrap();
@@ -62,7 +62,7 @@ async fn what_met_another_transaction_is_tried_again() {
         let kept = send(&key).await.data();
         assert!(kept["it"]["comment"]["id"].is_string(), "{kept}");
         assert_eq!(rows().count(&db).await.unwrap(), before + 2);
-        // Those who have had no luck five times are told to come back, and have changed nothing.
+        // After five failures, the client is told to try again, and nothing is changed.
         fail(&app, place, code, 5).await;
         let given_up = send(&format!("{key}b")).await;
         assert_eq!(given_up.errors(), ["UNAVAILABLE other requests are changing the same data; try again"]);
@@ -72,18 +72,18 @@ async fn what_met_another_transaction_is_tried_again() {
         assert_eq!(send(&key).await.data(), kept);
         assert_eq!(rows().count(&db).await.unwrap(), before + 3, "{place:?}");
     }
-    // What would fail again is not tried again.
+    // Permanent failures are not retried.
     for (place, key) in [(Place::Insert, "i"), (Place::Commit, "c"), (Place::Key, "k")] {
         let before = rows().count(&db).await.unwrap();
         fail(&app, place, "22000", 1).await;
         let failed = user.send_keyed(key, "addComment", input.clone(), "").await.errors();
         assert!(failed[0].starts_with("INTERNAL "), "{place:?}: {failed:?}");
-        // Nothing is left of a statement that failed in the middle.
+        // A statement that failed halfway has changed nothing.
         assert_eq!(rows().count(&db).await.unwrap(), before, "{place:?}");
         user.send_keyed(key, "addComment", input.clone(), "comment { id }").await.data();
         assert_eq!(rows().count(&db).await.unwrap(), before + 1, "{place:?}");
     }
-    // A constraint is for the transaction to explain, which may not even meet it.
+    // The transaction explains a violated constraint, if it violates it at all.
     fail(&app, Place::Key, "23505", 1).await;
     let before = rows().count(&db).await.unwrap();
     let done = user.send_keyed("once", "addComment", input.clone(), "comment { id }").await.data();

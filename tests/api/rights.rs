@@ -1,4 +1,4 @@
-//! A PostgreSQL role with the rights that the cluster gives the server, and no others.
+//! A PostgreSQL role with exactly the rights that the cluster grants the server.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use crate::movie::global_id;
 use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase};
 
-/// Makes a role with what the server needs but for one right, and gives the database's URL for it.
+/// Creates a role with all rights that the server needs except one, and returns the database's URL for it.
 async fn make_role(database: &TestDatabase, role: &str, but: Option<(&str, &str)>) -> String {
     let db = database.connect().await;
     db.execute_unprepared(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
@@ -33,13 +33,13 @@ async fn make_role(database: &TestDatabase, role: &str, but: Option<(&str, &str)
     database.url.replace("kinoteka@", &format!("{role}@"))
 }
 
-/// What the owner of a database runs to let the server in, as docs/cluster.md has it.
+/// The statements of the database's owner for the server's role, as in docs/cluster.md.
 const GRANTS: &str = include_str!("../../deploy/sql/grants.sql");
 
-/// Gives the role of the server what `deploy/sql/grants.sql` gives it, and returns the database's URL for it.
+/// Grants the server's role the rights of `deploy/sql/grants.sql`, and returns the database's URL for it.
 async fn grant_by_file(database: &TestDatabase) -> String {
     let db = database.connect().await;
-    // It is one for all databases of the server, and other tests make it too.
+    // All databases of the PostgreSQL server share the role, and other tests create it too.
     let role = "DO $$ BEGIN CREATE ROLE kinoteka_app LOGIN; \
                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
     db.execute_unprepared(role).await.unwrap();
@@ -48,28 +48,28 @@ async fn grant_by_file(database: &TestDatabase) -> String {
     database.url.replace("kinoteka@", "kinoteka_app@")
 }
 
-/// Does mutations and notes which.
+/// Runs mutations and records their names.
 #[derive(Default)]
 struct Doer {
     done: Mutex<BTreeSet<String>>,
 }
 
 impl Doer {
-    /// What a mutation gives that has nothing to complain about.
+    /// The payload of a mutation without errors.
     async fn run(&self, user: &User, mutation: &str, input: Value, selection: &str) -> Value {
         let done = user.done(mutation, input, selection).await;
         self.done.lock().unwrap().insert(mutation.to_owned());
         done
     }
 
-    /// Does a mutation that takes nothing.
+    /// Runs a mutation without input.
     async fn end_sessions(&self, user: &User, mutation: &str) {
         let data = user.data(&format!("mutation {{ {mutation} {{ endedSessions }} }}"), json!({})).await;
         assert_ne!(data[mutation]["endedSessions"], 0, "{mutation}");
         self.done.lock().unwrap().insert(mutation.to_owned());
     }
 
-    /// Makes an object, changes it if that is a thing to do, and deletes it.
+    /// Creates an object, changes it if possible, and deletes it.
     async fn make_and_delete(&self, user: &User, what: &str, field: &str, input: Value, change: Value) {
         let made = self.run(user, &format!("create{what}"), input, &format!("{field} {{ id }}")).await;
         let id = made[field]["id"].clone();
@@ -135,10 +135,10 @@ impl Doer {
 
     async fn change_accounts(&self, app: &TestApp, admin: &User, member: &User) {
         let (password, changed) = ("quite a long one", "another long one");
-        self.run(&app.nobody(), "signUp", new_account("new.one", password), "").await;
+        self.run(&app.anonymous(), "signUp", new_account("new.one", password), "").await;
         let log_in = async |password: &str| {
             let given = json!({ "login": "new.one", "password": password });
-            let done = self.run(&app.nobody(), "logIn", given, "token").await;
+            let done = self.run(&app.anonymous(), "logIn", given, "token").await;
             app.bearer(0, done["token"].as_str().unwrap())
         };
         let (one, _) = (log_in(password).await, log_in(password).await);
@@ -161,7 +161,7 @@ impl Doer {
     }
 }
 
-/// A new mutation fails this until it is run here.
+/// A new mutation must be added here.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mutation_is_possible_with_the_grants_of_the_cluster() {
     let mut database = TestDatabase::seeded(Backend::Postgres).await;
@@ -174,7 +174,7 @@ async fn every_mutation_is_possible_with_the_grants_of_the_cluster() {
     doer.take_part(&admin, &member).await;
     doer.change_accounts(&app, &admin, &member).await;
     let names: BTreeSet<_> = inputs::mutations(&app).await.into_iter().map(|mutation| mutation.name).collect();
-    assert_eq!(doer.done.into_inner().unwrap(), names, "run here, and in the schema");
+    assert_eq!(doer.done.into_inner().unwrap(), names, "mutations here and in the schema");
 
     let cli = <Cli as clap::Parser>::try_parse_from(["kinoteka", "--database-url", &url]).unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
@@ -184,9 +184,9 @@ async fn every_mutation_is_possible_with_the_grants_of_the_cluster() {
     assert!(feed::remove_old_events(&db, Duration::ZERO).await.unwrap() > 0);
 }
 
-/// The server asks for what the file gives: neither more, which it would not need, nor less.
+/// The server checks exactly the rights that the file grants.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_grants_of_the_cluster_are_what_the_server_asks_for() {
+async fn the_grants_of_the_cluster_match_the_rights_that_the_server_checks() {
     let mut database = TestDatabase::migrated(Backend::Postgres).await;
     let url = grant_by_file(&database).await;
     let owner = database.connect().await;
@@ -199,7 +199,7 @@ async fn the_grants_of_the_cluster_are_what_the_server_asks_for() {
     let asked = RIGHTS_NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
     assert_eq!(held, asked.map(|(table, right)| (table.to_owned(), right.to_owned())).collect());
 
-    // Tables of later steps, made by the same owner, are usable before the file has run again.
+    // Tables of later steps by the same owner are usable before the file runs again.
     owner.execute_unprepared("CREATE TABLE later (id int); INSERT INTO later VALUES (1)").await.unwrap();
     database.url = url;
     let app = database.connect().await;
@@ -212,7 +212,7 @@ async fn the_grants_of_the_cluster_are_what_the_server_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_lacks_a_right_is_refused_at_the_start() {
+async fn a_role_that_lacks_a_right_is_refused_at_startup() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     for (role, table, right) in [
         ("no_insert", "comments", "INSERT"),
@@ -225,7 +225,7 @@ async fn a_role_that_lacks_a_right_is_refused_at_the_start() {
         let refused = Application::build(&cli.serve, None).await.err().unwrap().to_string();
         assert!(refused.contains("lacks rights"), "{refused}");
         assert!(refused.ends_with(&format!("GRANT {right} ON {table} TO \"{role}\";")), "{refused}");
-        // A replica is only read.
+        // A replica only needs rights to read.
         let read =
             ["kinoteka", "--listen", "127.0.0.1:0", "--database-url", &database.url, "--database-read-url", &url];
         let cli = <Cli as clap::Parser>::try_parse_from(read).unwrap();
@@ -234,7 +234,7 @@ async fn a_role_that_lacks_a_right_is_refused_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_not_look_into_the_schema_is_refused_at_the_start() {
+async fn a_role_without_usage_of_the_schema_is_refused_at_startup() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let url = make_role(&database, "no_usage", None).await;
     let owner = database.connect().await;
@@ -245,9 +245,9 @@ async fn a_role_that_may_not_look_into_the_schema_is_refused_at_the_start() {
     assert!(refused.ends_with("GRANT USAGE ON SCHEMA \"public\" TO \"no_usage\";"), "{refused}");
 }
 
-/// Somebody may take one away while the server runs.
+/// A right may be revoked while the server runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_that_is_missing_is_a_state_of_the_server() {
+async fn a_revoked_right_changes_the_state_of_the_server() {
     let mut database = TestDatabase::seeded(Backend::Postgres).await;
     let owner = database.connect().await;
     database.url = make_role(&database, "robbed", None).await;
@@ -271,7 +271,7 @@ async fn a_right_that_is_missing_is_a_state_of_the_server() {
 
 /// Row-level security without a policy hides every row without an error.
 #[tokio::test(flavor = "multi_thread")]
-async fn row_security_that_hides_everything_is_refused_at_the_start() {
+async fn row_security_that_hides_everything_is_refused_at_startup() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let url = make_role(&database, "hidden", None).await;
     let owner = database.connect().await;
@@ -287,22 +287,22 @@ async fn row_security_that_hides_everything_is_refused_at_the_start() {
             if !policy.is_empty() {
                 owner.execute_unprepared(&format!("CREATE POLICY another ON {table} {policy}")).await.unwrap();
             }
-            // A replica that is only read is no better.
+            // The same for a replica.
             for (url, read_url) in [(&url, &database.url), (&database.url, &url)] {
                 let refused = build(url, read_url).await.unwrap();
                 assert!(refused.contains("row-level security") && refused.ends_with(&end), "{policy}: {refused}");
             }
             owner.execute_unprepared(&format!("DROP POLICY IF EXISTS another ON {table}")).await.unwrap();
         }
-        // The remedy is one.
+        // The suggested remedy works.
         owner.execute_unprepared(&end).await.unwrap();
         assert_eq!(build(&url, &url).await, None);
     }
-    // Those who are not subject to it are not asked: the owner, unless it is forced.
+    // Roles that are not subject to it are not checked: the owner, unless it is forced.
     assert_eq!(build(&database.url, &database.url).await, None);
 }
 
-/// A table that is new is in the list, or the server does not name it.
+/// A new table is in the list, or the server does not use it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_rights_names_every_table_of_the_entities() {
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/entity/src")).unwrap() {

@@ -1,4 +1,4 @@
-//! Roles and the accounts of others: the last admin stays, and what was done is written down.
+//! Roles and accounts of others: the last admin stays, and changes are logged.
 
 use async_graphql::futures_util::future::join;
 use entity::user_roles;
@@ -11,10 +11,10 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     the_last_admin_stays,
-    admins_who_remove_each_other_at_once_leave_one,
-    deleted_user_is_gone_for_all,
+    admins_who_remove_each_other_simultaneously_leave_one,
+    a_deleted_user_is_hidden_from_everyone,
     changes_of_roles_are_in_the_audit_log,
-    audit_log_is_for_admins,
+    the_audit_log_is_for_admins,
 );
 
 const LAST: &str = "this user is the last admin; grant ADMIN to another user first";
@@ -37,7 +37,7 @@ async fn the_last_admin_stays(backend: Backend) {
     assert_eq!(deleted, [format!("CONFLICT input.id: {LAST}")]);
     let left = chief.refused("deleteAccount", json!({ "password": password })).await;
     assert_eq!(left, [format!("CONFLICT -: {LAST}")]);
-    // The other role may go, and so may the admin once there is another.
+    // Another role can be revoked, and so can admin once there is another admin.
     chief.done("revokeRole", role_of(&chief, "EDITOR"), "").await;
     chief.done("grantRole", role_of(&first, "ADMIN"), "").await;
     chief.done("deleteAccount", json!({ "password": password }), "deletedId").await;
@@ -45,7 +45,7 @@ async fn the_last_admin_stays(backend: Backend) {
     assert_eq!(last, [format!("CONFLICT input.userId: {LAST}")]);
 }
 
-async fn admins_who_remove_each_other_at_once_leave_one(backend: Backend) {
+async fn admins_who_remove_each_other_simultaneously_leave_one(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let db = app.sql().await;
     for round in 0..12 {
@@ -56,7 +56,7 @@ async fn admins_who_remove_each_other_at_once_leave_one(backend: Backend) {
             match round % 3 {
                 0 => from.send("revokeRole", role_of(&to, "ADMIN"), "").await,
                 1 => from.send("deleteUser", json!({ "id": global_id("User", to.id) }), "").await,
-                // Each lays down their own.
+                // Each admin revokes their own role.
                 _ => from.send("revokeRole", role_of(&from, "ADMIN"), "").await,
             }
         };
@@ -66,7 +66,7 @@ async fn admins_who_remove_each_other_at_once_leave_one(backend: Backend) {
     }
 }
 
-async fn deleted_user_is_gone_for_all(backend: Backend) {
+async fn a_deleted_user_is_hidden_from_everyone(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     let anna = app.sign_in("anna", "editor").await;
@@ -98,7 +98,7 @@ async fn changes_of_roles_are_in_the_audit_log(backend: Backend) {
     let admin = app.sign_in("chief", "admin").await;
     let anna = app.sign_in("anna", "member").await;
     for _ in 0..2 {
-        // The second changes nothing, and is not written down.
+        // The second grant changes nothing and is not logged.
         admin.done("grantRole", role_of(&anna, "EDITOR"), "").await;
     }
     admin.done("revokeRole", role_of(&anna, "EDITOR"), "").await;
@@ -125,7 +125,7 @@ async fn changes_of_roles_are_in_the_audit_log(backend: Backend) {
     assert_eq!(data["auditLog"]["nodes"], json!(expected));
 }
 
-async fn audit_log_is_for_admins(backend: Backend) {
+async fn the_audit_log_is_for_admins(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let query = "{ auditLog { totalCount } movies(first: 1) { nodes { id } } }";
     assert!(app.query(query, json!({})).await.errors()[0].starts_with("UNAUTHENTICATED "));

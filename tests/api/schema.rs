@@ -1,4 +1,4 @@
-//! The schema as published.
+//! The published schema.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
 
-/// Scalars that GraphQL itself describes.
+/// GraphQL's built-in scalars.
 const BUILT_IN: &[&str] = &["Boolean", "Float", "ID", "Int", "String"];
 
 /// `scripts/schema` writes the file.
@@ -27,7 +27,7 @@ async fn scalars_name_their_specifications() {
     for scalar in data["__schema"]["types"].as_array().unwrap() {
         let name = scalar["name"].as_str().unwrap();
         if scalar["kind"] == "SCALAR" && !BUILT_IN.contains(&name) {
-            let url = scalar["specifiedByURL"].as_str().unwrap_or_else(|| panic!("{name} names none"));
+            let url = scalar["specifiedByURL"].as_str().unwrap_or_else(|| panic!("{name} has no specification"));
             assert!(library::sdl().contains(&format!("scalar {name} @specifiedBy(url: \"{url}\")")), "{name}");
             found += 1;
         }
@@ -54,7 +54,7 @@ async fn everything_in_the_schema_is_described() {
         if name.starts_with("__") || BUILT_IN.contains(&name) {
             continue;
         }
-        // The roots are described by their fields.
+        // The roots need no description beyond their fields.
         if name != "Query" {
             check(name.to_owned(), object);
         }

@@ -1,4 +1,4 @@
-//! Search: what queries of all kinds find, on both databases.
+//! Search: the hits of queries of all kinds, on both databases.
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -7,22 +7,22 @@ use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    queries_find_what_a_reader_means,
-    hits_say_their_type_score_and_place,
+    queries_find_the_expected_hits,
+    hits_have_type_score_and_order,
     snippets_mark_the_words,
-    pages_of_hits_are_walked_both_ways,
+    pages_of_hits_can_be_walked_in_both_directions,
     types_narrow_the_search,
     hits_follow_the_rows,
-    typos_are_forgiven_among_many_names,
+    typos_are_tolerated_among_many_names,
     phrases_are_found_behind_many_texts_with_their_words,
-    nothing_that_is_typed_breaks_the_search,
+    no_query_breaks_the_search,
 );
 
 const SEARCH: &str = "query($query: String!, $types: [SearchType!]) { search(query: $query, types: $types, first: 100) {
     totalCount nodes { score snippet node { __typename
         ... on Movie { title } ... on Person { title: lastName } ... on Publication { title } ... on Cinema { title } } } } }";
 
-/// A small catalogue with all that queries stumble over.
+/// A small catalogue with all difficult cases.
 pub async fn app(backend: Backend) -> TestApp {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let rows = "
@@ -55,7 +55,7 @@ pub async fn app(backend: Backend) -> TestApp {
     app
 }
 
-/// The titles of the hits, in their order.
+/// The titles of the hits, in order.
 async fn titles(app: &TestApp, query: &str) -> Vec<String> {
     let data = app.data(SEARCH, json!({ "query": query })).await;
     let nodes = data["search"]["nodes"].as_array().unwrap();
@@ -63,7 +63,7 @@ async fn titles(app: &TestApp, query: &str) -> Vec<String> {
     nodes.iter().map(|hit| hit["node"]["title"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn queries_find_what_a_reader_means(backend: Backend) {
+async fn queries_find_the_expected_hits(backend: Backend) {
     let app = app(backend).await;
     let mut wrong = Vec::new();
     for (query, expected) in [
@@ -71,7 +71,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("фильмами", "Фильм о фильме|Заметки|О режиссёрах"),
         ("режисс", "О режиссёрах"),
         ("тарковский", "Тарковский|О режиссёрах"),
-        // Forms that Snowball gives other stems, and vowels that come and go.
+        // Forms with different stems in Snowball, and fleeting vowels.
         ("сериал", "О разном"),
         ("сериалами", "О разном"),
         ("герой", "О разном"),
@@ -108,12 +108,12 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("дозор", "Ночной дозор|Дневной дозор"),
         ("перезагр", "Матрица: Перезагрузка"),
         ("мир", "Война и мир|Кумир|Рецензия на Матрицу|Заметки"),
-        // Several words are all wanted, in any order.
+        // All words must occur, in any order.
         ("война мир", "Война и мир|Рецензия на Матрицу|Заметки"),
         ("александр пушкин", "Пушкин"),
         ("Пушкин Александр", "Пушкин"),
         ("человек паук", "Человек-паук"),
-        // Two scripts, digits, signs.
+        // Two scripts, digits, punctuation.
         ("матрица reloaded", "Матрица: Перезагрузка"),
         ("matrix", "Матрица|Матрица: Перезагрузка|Пустяки"),
         ("spider-man", "Человек-паук"),
@@ -135,7 +135,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("матрица –перезагрузка", "Матрица|Рецензия на Матрицу"),
         ("кинопоиск -иви", "Кинопоиск"),
         ("иногда -матрица", ""),
-        // What PostgreSQL leaves out of its index, or a part of it, is excluded all the same.
+        // Exclusions work also for words that PostgreSQL's index lacks.
         ("товарища", "Три товарища|Друзья|Солдаты"),
         ("товарища -три", "Друзья"),
         ("товарищи -\"три товарища\"", "Друзья"),
@@ -153,7 +153,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("v h s", "З/Л/О"),
         ("F/X", "Иллюзия убийства"),
         ("товарищи -M.A.S.H.", "Три товарища|Друзья"),
-        // Stop words can be a title, but nothing else.
+        // Stop words are only found in titles.
         ("оно", "Оно"),
         ("кто я", "Кто я?"),
         ("и на в", ""),
@@ -161,7 +161,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("брюс ли", "Ли"),
         ("Ян Ли", "Ли"),
         ("терминатор 2", "Терминатор 2"),
-        // Signs alone.
+        // Only punctuation.
         ("", ""),
         ("   ", ""),
         ("э", ""),
@@ -174,7 +174,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("'; drop table --", ""),
         ("a & | ! b:*", ""),
         ("OR AND NOT NEAR(", ""),
-        // Typos, when nothing is found as typed.
+        // Typos, if the words as typed have no hits.
         ("Матрца", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
         ("Пушкын", "Пушкин"),
         ("Тарквский", "Тарковский"),
@@ -188,7 +188,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("Рецензия -война", ""),
         ("Рецензию -людей", ""),
         ("дам", ""),
-        // The other keyboard, and Latin letters in a Russian word.
+        // The other keyboard layout, and Latin letters in a Russian word.
         ("vfnhbwf", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
         ("Ьфекшч", "Матрица|Матрица: Перезагрузка|Пустяки"),
         ("`krb", "Ёлки"),
@@ -205,7 +205,7 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-async fn hits_say_their_type_score_and_place(backend: Backend) {
+async fn hits_have_type_score_and_order(backend: Backend) {
     let app = app(backend).await;
     let data = app.data(SEARCH, json!({ "query": "Матрица" })).await;
     let hits = data["search"]["nodes"].as_array().unwrap();
@@ -229,14 +229,14 @@ async fn snippets_mark_the_words(backend: Backend) {
         snippets("музыкой").await,
         [json!("Мы говорили о фильмах и о <mark>музыке</mark>. Война и мир экранизированы в 1941-1945 годах.")]
     );
-    assert_eq!(snippets("пустяки").await, [Value::Null], "the word is in the title alone");
+    assert_eq!(snippets("пустяки").await, [Value::Null], "the word is only in the title");
     assert_eq!(snippets("пушкин").await, [Value::Null]);
     let script = "UPDATE publications SET text = '<script>alert(1)</script> & музыка' WHERE id = 2";
     app.sql().await.execute_unprepared(script).await.unwrap();
     assert_eq!(snippets("музыка").await, [json!("&lt;script&gt;alert(1)&lt;/script&gt; &amp; <mark>музыка</mark>")]);
 }
 
-async fn pages_of_hits_are_walked_both_ways(backend: Backend) {
+async fn pages_of_hits_can_be_walked_in_both_directions(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let ask = async |args: String| {
         let query = format!(
@@ -293,7 +293,7 @@ async fn types_narrow_the_search(backend: Backend) {
     }
 }
 
-/// Plain SQL is found too, and what is gone is not.
+/// Rows written with plain SQL are found, and deleted rows are not.
 async fn hits_follow_the_rows(backend: Backend) {
     let app = app(backend).await;
     let db = app.sql().await;
@@ -307,8 +307,8 @@ async fn hits_follow_the_rows(backend: Backend) {
     assert_eq!(titles(&app, "елки").await, [""; 0]);
 }
 
-/// However many names have the same ending.
-async fn typos_are_forgiven_among_many_names(backend: Backend) {
+/// Even if many names have the same ending.
+async fn typos_are_tolerated_among_many_names(backend: Backend) {
     let app = app(backend).await;
     let many = "INSERT INTO persons (country, last_name, first_name)
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
@@ -318,7 +318,7 @@ async fn typos_are_forgiven_among_many_names(backend: Backend) {
     assert_eq!(titles(&app, "Траковский").await, ["Тарковский"]);
 }
 
-/// However many newer texts have the words of a phrase, but not the phrase.
+/// Even if many newer texts have the words of a phrase but not the phrase.
 async fn phrases_are_found_behind_many_texts_with_their_words(backend: Backend) {
     let app = app(backend).await;
     let many = "INSERT INTO publications (title, text, author, category)
@@ -330,7 +330,7 @@ async fn phrases_are_found_behind_many_texts_with_their_words(backend: Backend) 
     assert_eq!(titles(&app, "музыка говорили -\"музыка говорили\"").await, ["Заметки"]);
 }
 
-async fn nothing_that_is_typed_breaks_the_search(backend: Backend) {
+async fn no_query_breaks_the_search(backend: Backend) {
     let app = app(backend).await;
     for (query, error) in [
         ("я".repeat(201), "query: must be at most 200 characters long"),

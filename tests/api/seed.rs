@@ -1,4 +1,4 @@
-//! The same seed gives the same answers on both databases.
+//! The same seed gives the same responses on both databases.
 
 use serde_json::{Value, json};
 
@@ -19,12 +19,12 @@ const QUERIES: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn same_seed_answers_alike_on_both_databases() {
+async fn the_same_seed_gives_the_same_responses_on_both_databases() {
     let sqlite = TestApp::seeded(Backend::Sqlite).await;
     let postgres = TestApp::seeded(Backend::Postgres).await;
     for query in QUERIES {
         let answer: Value = sqlite.data(query, json!({})).await;
         assert_eq!(answer, postgres.data(query, json!({})).await, "{query}");
-        assert!(answer.to_string().len() > 2_000, "the catalogue is not empty");
+        assert!(answer.to_string().len() > 2_000, "the catalogue must not be empty");
     }
 }

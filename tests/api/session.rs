@@ -1,4 +1,4 @@
-//! Sessions and log-ins: how long they last, how they end, and how often one may fail.
+//! Sessions and log-ins: duration, end, and limits of failures.
 
 use std::time::{Duration, Instant};
 
@@ -20,17 +20,17 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     unknown_and_expired_tokens_are_refused,
-    sessions_slide_without_a_write_on_every_request,
+    sessions_are_extended_without_a_write_on_every_request,
     sessions_are_listed_and_revoked,
     log_out_ends_one_session_or_all,
-    what_follows_the_end_of_a_session_is_not_done,
-    a_user_has_a_hundred_sessions_at_most,
-    old_sessions_are_swept_by_several_at_once,
-    failures_are_answered_alike_and_throttled,
-    accounts_and_addresses_have_limits_of_their_own,
-    an_account_that_is_not_there_costs_as_much,
-    raised_parameters_are_taken_over_at_log_in,
-    log_in_writes_down_the_day,
+    mutations_after_the_end_of_a_session_do_not_run,
+    a_user_has_at_most_a_hundred_sessions,
+    several_servers_delete_old_sessions_simultaneously,
+    failures_get_the_same_response_and_are_limited,
+    accounts_and_addresses_have_their_own_limits,
+    a_missing_account_costs_as_much,
+    raised_parameters_are_applied_at_log_in,
+    a_log_in_records_the_day,
     a_flood_of_log_ins_does_not_starve_queries,
     authentication_costs_one_statement,
 );
@@ -41,7 +41,7 @@ const UNKNOWN: &str = "UNAUTHENTICATED the token is unknown, expired or revoked;
 const LOG_IN: &str = "mutation($input: LogInInput!) { it: logIn(input: $input) { token errors { code } } }";
 
 pub async fn log_in(app: &TestApp, login: &str) -> User {
-    let done = app.nobody().done("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
+    let done = app.anonymous().done("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
     app.bearer(0, done["token"].as_str().unwrap())
 }
 
@@ -74,9 +74,9 @@ async fn unknown_and_expired_tokens_are_refused(backend: Backend) {
             assert!(answer.get("data").is_none(), "{answer}");
         }
     }
-    let other = app.nobody().request("{ viewer { id } }", json!({})).basic_auth("anna", Some(PASSWORD));
+    let other = app.anonymous().request("{ viewer { id } }", json!({})).basic_auth("anna", Some(PASSWORD));
     assert_eq!(other.send().await.unwrap().status(), 401);
-    // A second before the hour is over it is good, and so begins another.
+    // A second before its end the session is valid, and is extended.
     move_times(&app, TimeDelta::seconds(-3_590)).await;
     anna.data("{ viewer { id } }", json!({})).await;
     move_times(&app, TimeDelta::seconds(-3_590)).await;
@@ -85,7 +85,7 @@ async fn unknown_and_expired_tokens_are_refused(backend: Backend) {
     assert_eq!(anna.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
 }
 
-async fn sessions_slide_without_a_write_on_every_request(backend: Backend) {
+async fn sessions_are_extended_without_a_write_on_every_request(backend: Backend) {
     let app =
         TestApp::start(TestDatabase::migrated(backend).await, &["--session-hours", "100", "--session-cache-ms", "0"])
             .await;
@@ -97,7 +97,7 @@ async fn sessions_slide_without_a_write_on_every_request(backend: Backend) {
         anna.data("{ viewer { id } }", json!({})).await;
     }
     assert_eq!(read().await, begun);
-    // A hundredth of the lifetime later it is written down that it was seen.
+    // A hundredth of the lifetime later, the use is recorded.
     move_times(&app, TimeDelta::minutes(-61)).await;
     let before = clock::now();
     anna.data("{ viewer { id } }", json!({})).await;
@@ -110,7 +110,7 @@ async fn sessions_are_listed_and_revoked(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let boris = app.sign_up("boris", PASSWORD).await;
-    let request = app.nobody().request(
+    let request = app.anonymous().request(
         "mutation($input: LogInInput!) { logIn(input: $input) { token } }",
         json!({ "input": { "login": "anna", "password": PASSWORD } }),
     );
@@ -123,7 +123,7 @@ async fn sessions_are_listed_and_revoked(backend: Backend) {
     assert_eq!(listed.iter().map(|session| &session["isCurrent"]).collect::<Vec<_>>(), [&json!(true), &json!(false)]);
     assert_eq!(listed[1]["address"], "127.0.0.1");
     let id = &listed[1]["id"];
-    // Somebody else's session gets the response of one that is not there.
+    // Another user's session gets the same response as a missing one.
     let nowhere = global_id("Session", 1_000_000);
     for id in [id, &json!(nowhere)] {
         let refused = boris.refused("revokeSession", json!({ "id": id })).await;
@@ -155,8 +155,8 @@ async fn log_out_ends_one_session_or_all(backend: Backend) {
     boris.data("{ viewer { id } }", json!({})).await;
 }
 
-/// In one document and in a batch, a mutation sees what those before it did to the session and the role.
-async fn what_follows_the_end_of_a_session_is_not_done(backend: Backend) {
+/// In a document and in a batch, a mutation sees changes of session and role by earlier ones.
+async fn mutations_after_the_end_of_a_session_do_not_run(backend: Backend) {
     let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-batch", "5"]).await;
     let admin = app.sign_in("chief", "admin").await;
     let id = global_id("User", admin.id);
@@ -192,7 +192,7 @@ async fn what_follows_the_end_of_a_session_is_not_done(backend: Backend) {
             assert_eq!(comments().await, before + 1, "{ends}, batch: {is_batch}");
         }
     }
-    // Neither is anything read for whoever has logged out.
+    // Queries after a log-out are not run either.
     let user = app.sign_in_as(admin.id).await;
     let batch = json!([{ "query": "mutation { logOut { endedSessions } }" }, { "query": "{ viewer { id } }" }]);
     let answer = user.request("", json!({})).json(&batch).send().await.unwrap();
@@ -211,7 +211,7 @@ async fn make_admin(app: &TestApp, user: i32) {
     insert.exec_without_returning(&app.sql().await).await.unwrap();
 }
 
-async fn a_user_has_a_hundred_sessions_at_most(backend: Backend) {
+async fn a_user_has_at_most_a_hundred_sessions(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let second = log_in(&app, "anna").await;
@@ -225,7 +225,7 @@ async fn a_user_has_a_hundred_sessions_at_most(backend: Backend) {
     assert_eq!(sessions::Entity::find().count(&app.sql().await).await.unwrap(), 100);
 }
 
-async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
+async fn several_servers_delete_old_sessions_simultaneously(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let db = app.sql().await;
@@ -246,7 +246,7 @@ async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
         join_all((0..4).map(async |_| upkeep::sweep(&app.sql().await, SWEEPS, clock::now()).await.unwrap())).await;
     assert_eq!(sweeps.iter().sum::<u64>(), 3_500, "{sweeps:?}");
     assert_eq!(upkeep::sweep(&db, SWEEPS, clock::now()).await.unwrap(), 0);
-    // Servers do it by themselves, side by side.
+    // Several servers do this in the background.
     add_old().await;
     for _ in 0..2 {
         let pool = PoolSettings { connections_max: 2, acquire_timeout: Duration::from_secs(20) };
@@ -256,59 +256,59 @@ async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     while sessions::Entity::find().count(&db).await.unwrap() > 1 {
-        assert!(Instant::now() < deadline, "old sessions are still there");
+        assert!(Instant::now() < deadline, "old sessions still exist");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     anna.data("{ viewer { id } }", json!({})).await;
 }
 
-async fn failures_are_answered_alike_and_throttled(backend: Backend) {
+async fn failures_get_the_same_response_and_are_limited(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
     app.sign_up("anna", PASSWORD).await;
     app.sign_up("boris", PASSWORD).await;
     let gone = app.sign_up("gone", PASSWORD).await;
     gone.done("deleteAccount", json!({ "password": PASSWORD }), "deletedId").await;
-    // Whether or not there is such an account, and whatever is wrong.
+    // Whether or not the account exists, and whatever is wrong.
     for login in ["anna", "gone", "nobody", "seeded@example.org", "an\u{0}na", "' OR 1=1 --"] {
         for _ in 0..3 {
             let input = json!({ "login": login, "password": "не тот пароль" });
-            let answer = app.nobody().send("logIn", input, "token user { id }").await;
+            let answer = app.anonymous().send("logIn", input, "token user { id }").await;
             assert_eq!(answer.problems(), ["BAD_USER_INPUT -: the login or the password is wrong"], "{login}");
             assert!(answer.0["data"]["it"]["token"].is_null());
         }
-        // Even the right password is not looked at any more.
-        let answer = app.nobody().send("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
+        // Even the right password is no longer checked.
+        let answer = app.anonymous().send("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
         assert!(answer.errors()[0].starts_with("RATE_LIMITED too many failed attempts; try again in "), "{answer}");
         let seconds = answer.0["errors"][0]["extensions"]["retryAfterSeconds"].as_u64().unwrap();
         assert!((800..=901).contains(&seconds), "{answer}");
     }
-    // Nor can names be tried out by signing up; others still may.
+    // Sign-ups cannot be used to try names either. Other clients can still sign up.
     for _ in 0..3 {
-        let refused = app.nobody().refused("signUp", new_account("anna", PASSWORD)).await;
+        let refused = app.anonymous().refused("signUp", new_account("anna", PASSWORD)).await;
         assert!(refused[0].starts_with("CONFLICT"), "{refused:?}");
     }
-    let answer = app.nobody().send("signUp", new_account("boris2", PASSWORD), "token").await;
+    let answer = app.anonymous().send("signUp", new_account("boris2", PASSWORD), "token").await;
     assert!(answer.errors()[0].starts_with("RATE_LIMITED"), "{answer}");
-    // Another account from the same address: its own tries, and success takes failures back.
+    // Another account from the same address has its own limit, and a success resets it.
     for _ in 0..4 {
         for _ in 0..2 {
-            app.nobody().refused("logIn", json!({ "login": "boris", "password": "не тот пароль" })).await;
+            app.anonymous().refused("logIn", json!({ "login": "boris", "password": "не тот пароль" })).await;
         }
         log_in(&app, "boris").await;
     }
 }
 
-async fn accounts_and_addresses_have_limits_of_their_own(backend: Backend) {
+async fn accounts_and_addresses_have_their_own_limits(backend: Backend) {
     let args = ["--login-failures", "1", "--trusted-proxies", "127.0.0.0/8"];
     let app = TestApp::start(TestDatabase::migrated(backend).await, &args).await;
     app.sign_up("anna", PASSWORD).await;
     let is_limited = async |app: &TestApp, login: &str, address: &str| {
         let input = json!({ "input": { "login": login, "password": "не тот пароль" } });
-        let request = app.nobody().request(LOG_IN, input).header("x-forwarded-for", address);
+        let request = app.anonymous().request(LOG_IN, input).header("x-forwarded-for", address);
         let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
         answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
     };
-    // Ten times what one account has from one address: of an account from all, of an address for all.
+    // Ten times the limit of one account at one address: for an account at all addresses, for an address with all accounts.
     for number in 0..10 {
         assert!(!is_limited(&app, "anna", &format!("192.0.2.{number}")).await, "{number}");
         assert!(!is_limited(&app, &format!("user{number}"), "198.51.100.1").await, "{number}");
@@ -316,14 +316,14 @@ async fn accounts_and_addresses_have_limits_of_their_own(backend: Backend) {
     assert!(is_limited(&app, "anna", "192.0.2.99").await, "an account");
     assert!(is_limited(&app, "user99", "198.51.100.1").await, "an address");
     assert!(!is_limited(&app, "user99", "192.0.2.99").await, "neither");
-    // Addresses that nobody vouches for are not believed.
+    // Addresses in headers of untrusted clients are ignored.
     let app = TestApp::start_on(&app, &args[..2]).await;
     assert!(!is_limited(&app, "anna", "192.0.2.1").await);
     assert!(is_limited(&app, "anna", "192.0.2.2").await);
 }
 
-/// Neither the statements nor the time tell whether there is such an account.
-async fn an_account_that_is_not_there_costs_as_much(backend: Backend) {
+/// Neither the statements nor the time reveal whether an account exists.
+async fn a_missing_account_costs_as_much(backend: Backend) {
     let args = ["--password-memory-kib", "4096", "--password-passes", "6", "--login-failures", "1000000"];
     let app = TestApp::start(TestDatabase::migrated(backend).await, &args).await;
     app.sign_up("anna", PASSWORD).await;
@@ -333,7 +333,7 @@ async fn an_account_that_is_not_there_costs_as_much(backend: Backend) {
     let fail = async |login: &str| {
         let input = json!({ "login": login, "password": "не тот пароль" });
         assert_eq!(
-            app.nobody().refused("logIn", input).await,
+            app.anonymous().refused("logIn", input).await,
             ["BAD_USER_INPUT -: the login or the password is wrong"]
         );
     };
@@ -346,7 +346,7 @@ async fn an_account_that_is_not_there_costs_as_much(backend: Backend) {
             times.push(started.elapsed());
         }
     }
-    // What else the machine does only adds to the times: the shortest is what it costs.
+    // Other load only adds time, so the shortest one counts.
     let [known, others @ ..] = times.map(|times| times.into_iter().min().unwrap().as_secs_f64());
     for other in others {
         assert!((0.5..2.0).contains(&(other / known)), "{known} s for an account, {others:?} s for none");
@@ -359,7 +359,7 @@ async fn an_account_that_is_not_there_costs_as_much(backend: Backend) {
     assert!(statements.iter().all(|asked| *asked == statements[0] && asked.len() == 1), "{statements:?}");
 }
 
-async fn raised_parameters_are_taken_over_at_log_in(backend: Backend) {
+async fn raised_parameters_are_applied_at_log_in(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let app = TestApp::start(database, &["--password-memory-kib", "64", "--password-passes", "1"]).await;
     app.sign_up("anna", PASSWORD).await;
@@ -368,18 +368,18 @@ async fn raised_parameters_are_taken_over_at_log_in(backend: Backend) {
     log_in(&app, "anna").await;
     assert_eq!(hash(&app).await, weak);
     let again = TestApp::start_on(&app, &["--password-memory-kib", "128", "--password-passes", "2"]).await;
-    let wrong = again.nobody().refused("logIn", json!({ "login": "anna", "password": "не тот" })).await;
+    let wrong = again.anonymous().refused("logIn", json!({ "login": "anna", "password": "не тот" })).await;
     assert_eq!(wrong.len(), 1);
     assert_eq!(hash(&app).await, weak);
     log_in(&again, "anna").await;
     let strong = hash(&app).await;
     assert!(strong.starts_with("$argon2id$v=19$m=128,t=2,p=1$"), "{strong}");
-    // It is good for both, and lower parameters do not weaken it.
+    // The hash works with both parameters, and lower parameters do not weaken it.
     log_in(&app, "anna").await;
     assert_eq!(hash(&app).await, strong);
 }
 
-async fn log_in_writes_down_the_day(backend: Backend) {
+async fn a_log_in_records_the_day(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     app.sign_up("anna", PASSWORD).await;
     let db = app.sql().await;
@@ -389,7 +389,7 @@ async fn log_in_writes_down_the_day(backend: Backend) {
     let long_ago = chrono::NaiveDate::from_ymd_opt(2001, 2, 3).unwrap();
     let rows = users::Entity::update_many().col_expr(users::Column::LastLogon, Expr::value(long_ago));
     rows.exec(&db).await.unwrap();
-    app.nobody().refused("logIn", json!({ "login": "anna", "password": "не тот пароль" })).await;
+    app.anonymous().refused("logIn", json!({ "login": "anna", "password": "не тот пароль" })).await;
     assert_eq!(read().await, Some(long_ago));
     log_in(&app, "anna").await;
     assert!(read().await >= Some(since));
@@ -401,7 +401,7 @@ async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
     let app = TestApp::start(database, &[&args[..], &["--login-failures", "100000"]].concat()).await;
     let flood =
         join_all((0..300).map(|number| {
-            let nobody = app.nobody();
+            let nobody = app.anonymous();
             async move {
                 nobody.send("logIn", json!({ "login": format!("user{number}"), "password": "wrong" }), "token").await
             }
@@ -421,10 +421,10 @@ async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
     let turned_away = failed("RATE_LIMITED");
     let answered = answers.iter().filter(|answer| answer.0["data"]["it"]["errors"].is_array()).count();
     assert_eq!(turned_away + failed("UNAVAILABLE") + answered, 300, "{answers:?}");
-    // How many get their turn before they lose patience depends on the machine.
+    // The number of log-ins that succeed before the timeout depends on the machine.
     assert!(turned_away > 0 && answered > 0, "{turned_away} turned away, {answered} answered");
     assert!(slowest < Duration::from_secs(30), "a query took {slowest:?}");
-    // Those that were turned away have not failed.
+    // Log-ins without a free slot do not count as failures.
     app.sign_up("late", PASSWORD).await;
 }
 

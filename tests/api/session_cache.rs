@@ -1,21 +1,21 @@
-//! Sessions that an instance knows: for how long, and who tells whose they are.
+//! The session cache of an instance: for how long, and where sessions are read.
 
 use std::time::{Duration, Instant};
 
 use sea_orm::Statement;
 use serde_json::json;
 
-use crate::app::{Answer, TestApp, User};
+use crate::app::{GraphqlResponse, TestApp, User};
 use crate::movie::global_id;
 use crate::session::{PASSWORD, log_in};
 use crate::support::database::{Backend, TestDatabase};
 
-/// The statements that ask whose token it is.
+/// The statements that look up a token.
 fn look_ups(statements: &[Statement]) -> usize {
     statements.iter().filter(|statement| statement.sql.contains("token_hash")).count()
 }
 
-/// Asks until the session is known. Then the next request does not look it up, unless the machine is busy.
+/// Sends requests until the session is cached. The next request then does not look it up, unless the machine is busy.
 async fn make_known(app: &TestApp, user: &User) {
     let begun = Instant::now();
     while look_ups(&app.statements_while(async || drop(viewer(user).await)).await) > 0 {
@@ -23,14 +23,14 @@ async fn make_known(app: &TestApp, user: &User) {
     }
 }
 
-async fn viewer(user: &User) -> Answer {
+async fn viewer(user: &User) -> GraphqlResponse {
     user.query("{ viewer { role } }", json!({})).await
 }
 
-/// For how long another instance may not know of a change: `--session-cache-ms`.
+/// The time in which another instance may miss a change: `--session-cache-ms`.
 const KNOWN_MAX: Duration = Duration::from_secs(1);
 
-/// Asks another instance until it knows of a change that was answered at this moment.
+/// Sends requests to another instance until it knows of a change whose response has just arrived.
 async fn until_known(answered: Instant, is_known: impl AsyncFn() -> bool) {
     loop {
         let asked = Instant::now();
@@ -42,13 +42,13 @@ async fn until_known(answered: Instant, is_known: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_instances_know_of_an_end_within_a_second() {
+async fn other_instances_notice_an_end_within_a_second() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let other = TestApp::start_on(&app, &[]).await;
     let admin = app.sign_in("admin", "admin").await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let elsewhere = |user: &User| other.bearer(user.id, user.token.as_ref().unwrap());
-    let is_refused = |answer: Answer| answer.0.get("errors").is_some();
+    let is_refused = |answer: GraphqlResponse| answer.0.get("errors").is_some();
 
     // A role.
     let id = json!(global_id("User", anna.id));
@@ -61,7 +61,7 @@ async fn other_instances_know_of_an_end_within_a_second() {
             let answer = user.send("createTag", json!({ "title": " " }), "").await;
             answer.0["data"]["it"].is_object()
         };
-        assert_eq!(may(&anna).await, expected, "{mutation} holds at once where it was done");
+        assert_eq!(may(&anna).await, expected, "{mutation} must take effect immediately on its own instance");
         until_known(answered, async || may(&elsewhere(&anna)).await == expected).await;
     }
 
@@ -78,7 +78,7 @@ async fn other_instances_know_of_an_end_within_a_second() {
             }
         }
         let answered = Instant::now();
-        assert!(is_refused(viewer(user).await), "{mutation} holds at once where it was done");
+        assert!(is_refused(viewer(user).await), "{mutation} must take effect immediately on its own instance");
         until_known(answered, async || is_refused(viewer(&elsewhere(user)).await)).await;
     }
 
@@ -92,9 +92,9 @@ async fn other_instances_know_of_an_end_within_a_second() {
     until_known(answered, async || is_refused(viewer(&elsewhere(&boris)).await)).await;
 }
 
-/// A replica lags: it may still have a session that was ended.
+/// A replica may lag and still have an ended session.
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_are_looked_up_on_the_leader_while_there_is_one() {
+async fn sessions_are_read_from_the_leader_if_there_is_one() {
     let (primary, replica) =
         (TestDatabase::seeded(Backend::Postgres).await, TestDatabase::seeded(Backend::Postgres).await);
     let app = TestApp::start(primary, &["--database-read-url", &replica.url]).await;

@@ -1,5 +1,5 @@
-//! Mutations in a single statement on PostgreSQL: what they cost, what they show, and what they do when others are at the
-//! same rows.
+//! Mutations in a single statement on PostgreSQL: their cost, their payloads, and their behavior with concurrent changes of
+//! the same rows.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,9 +15,9 @@ use crate::movie::global_id;
 use crate::proxy::Proxy;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(payloads_show_what_a_query_reads);
+on_both!(payloads_equal_the_result_of_a_query);
 
-/// What each mutation is asked for: the object's own columns, and its author.
+/// The selection of each mutation: the object's own columns, and its author.
 const SHOWN: &[(&str, &str)] = &[
     ("addComment", COMMENT),
     ("editComment", COMMENT),
@@ -40,7 +40,7 @@ fn shown(mutation: &str) -> &'static str {
     SHOWN.iter().find(|(name, _)| *name == mutation).unwrap().1
 }
 
-/// Everything that mutations are about, made anew by each call.
+/// The objects of mutations. Each call creates new ones.
 struct Site {
     user: User,
     editor: User,
@@ -51,7 +51,7 @@ impl Site {
         Self { user: app.sign_in("user", "member").await, editor: app.sign_in("editor", "editor").await }
     }
 
-    /// Whoever may do it.
+    /// A user with the right to do it.
     fn whose(&self, mutation: &str) -> &User {
         if mutation == "hideComment" { &self.editor } else { &self.user }
     }
@@ -68,7 +68,7 @@ impl Site {
         self.user.done("createPublication", publication(), "publication { id }").await["publication"]["id"].clone()
     }
 
-    /// An input of the mutation, which finds nothing in its way. `case` may say more behind a comma.
+    /// A valid input of the mutation. `case` may have details after a comma.
     async fn input(&self, case: &str) -> Value {
         match case {
             "addComment" => json!({ "subjectId": global_id("Publication", 1), "text": "Раз" }),
@@ -97,7 +97,7 @@ impl Site {
         }
     }
 
-    /// A new movie, perhaps rated by the user.
+    /// A new movie, optionally rated by the user.
     async fn movie(&self, rated: bool) -> Value {
         let input = json!({ "title": "Новый", "durationMinutes": 90 });
         let id = self.editor.done("createMovie", input, "movie { id }").await["movie"]["id"].clone();
@@ -120,8 +120,8 @@ fn mutation(case: &str) -> &str {
     case.split(',').next().unwrap()
 }
 
-/// A payload's object is the same as a query finds it, however it came to the payload.
-async fn payloads_show_what_a_query_reads(backend: Backend) {
+/// A payload's object equals that of a query, however the payload was read.
+async fn payloads_equal_the_result_of_a_query(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let site = Site::new(&app).await;
     for case in
@@ -139,7 +139,7 @@ async fn payloads_show_what_a_query_reads(backend: Backend) {
     }
 }
 
-/// The table of docs/mutations.md: the turns of each case, without and with an idempotency key.
+/// The table of docs/mutations.md: the round trips of each case, without and with an idempotency key.
 fn documented() -> BTreeMap<String, [usize; 2]> {
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mutations.md")).unwrap();
     let (_, table) = docs.split_once("| turns | with a key |\n|---|---|---|\n").unwrap();
@@ -151,7 +151,7 @@ fn documented() -> BTreeMap<String, [usize; 2]> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mutations_cost_the_documented_turns() {
+async fn mutations_cost_the_documented_round_trips() {
     let mut database = TestDatabase::seeded(Backend::Postgres).await;
     let proxy = Proxy::before(&mut database).await;
     let unlimited = ["--mutations-per-user", "1000000"];
@@ -165,15 +165,15 @@ async fn mutations_cost_the_documented_turns() {
         let (name, user) = (mutation(case), site.whose(mutation(case)));
         let turns = async |user: &User, key: Option<String>| {
             let input = site.input(case).await;
-            proxy.take_turns();
+            proxy.take_round_trips();
             let answer = match key {
                 Some(key) => user.send_keyed(&key, name, input, shown(name)).await,
                 None => user.send(name, input, shown(name)).await,
             };
             assert_eq!(answer.problems(), [""; 0], "{case}");
-            proxy.take_turns()
+            proxy.take_round_trips()
         };
-        // On a busy machine a connection has rested, and is tested first.
+        // On a busy machine, a connection may have been idle and is tested first.
         let mut least = [usize::MAX; 2];
         for round in 0..5 {
             let key = format!("{case} {round}").replace(' ', "_");
@@ -183,7 +183,7 @@ async fn mutations_cost_the_documented_turns() {
                 break;
             }
         }
-        // One turn less where the session is known, which may be over on a busy machine.
+        // One round trip less if the session is cached, which may have expired on a busy machine.
         let elsewhere = knows.bearer(user.id, user.token.as_ref().unwrap());
         let begun = Instant::now();
         loop {
@@ -217,7 +217,7 @@ async fn until_locked(db: &DatabaseConnection) {
         if row.try_get_by_index::<i64>(0).unwrap() > 0 {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits for a lock");
+        assert!(begun.elapsed() < Duration::from_secs(60), "no statement waits for a lock");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -229,11 +229,11 @@ fn key(id: &Value) -> i32 {
 const GONE: &str = "the comment does not exist; it may have been deleted";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_deleted_meanwhile_is_neither_answered_nor_edited() {
+async fn comments_deleted_meanwhile_get_no_replies_and_edits() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let site = Site::new(&app).await;
     let count = async || comments::Entity::find().count(&app.sql().await).await.unwrap();
-    // Whoever deletes a comment locks it; it stays if it has replies, without text and author.
+    // A deletion locks the comment. With replies it stays, without text and author.
     for keyed in [false, true] {
         let parent = site.comment(None).await;
         site.comment(Some(&parent)).await;
@@ -259,7 +259,7 @@ async fn what_is_deleted_meanwhile_is_neither_answered_nor_edited() {
     assert_eq!(overtaken(&app, &bury, edit).await.problems(), [format!("NOT_FOUND input.id: {GONE}")]);
     let row = comments::Entity::find_by_id(key(&edited)).one(&app.sql().await).await.unwrap().unwrap();
     assert_eq!((row.comment.as_str(), row.user_id, row.changed_at), ("", None, None));
-    // One that goes altogether.
+    // A comment that is removed completely.
     let parent = site.comment(None).await;
     let delete = format!("DELETE FROM comments WHERE id = {}", key(&parent));
     let reply = site.user.send("addComment", json!({ "parentId": parent, "text": "Ответ" }), "comment { id }");
@@ -267,7 +267,7 @@ async fn what_is_deleted_meanwhile_is_neither_answered_nor_edited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn edits_of_one_moment_follow_each_other() {
+async fn simultaneous_edits_follow_each_other() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let site = Site::new(&app).await;
     let id = site.comment(None).await;
@@ -275,12 +275,12 @@ async fn edits_of_one_moment_follow_each_other() {
     let edit = format!("UPDATE comments SET comment = 'Раньше', changed_at = '{later}' WHERE id = {}", key(&id));
     let request = site.user.send("editComment", json!({ "id": id, "text": "Позже" }), "comment { text changedAt }");
     let done = overtaken(&app, &edit, request).await.data();
-    // Also of an edit whose clock is ahead.
+    // Also after an edit by a server whose clock is ahead.
     assert_eq!(done["it"]["comment"], json!({ "text": "Позже", "changedAt": "2999-01-01T00:00:00.000001+00:00" }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subjects_that_go_meanwhile_get_nothing() {
+async fn subjects_deleted_meanwhile_get_nothing() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let site = Site::new(&app).await;
     for (name, more) in [("addComment", json!({ "text": "Раз" })), ("rate", json!({ "rating": 3 }))] {
@@ -292,12 +292,12 @@ async fn subjects_that_go_meanwhile_get_nothing() {
         let gone = "NOT_FOUND input.subjectId: the movie or publication does not exist; it may have been deleted";
         assert_eq!(problems, [gone], "{name}");
     }
-    // A rating that is taken back meanwhile is given anew.
+    // A rating that is removed meanwhile is added again.
     let movie = site.movie(true).await;
     let remove = format!("DELETE FROM users_rating WHERE movie_id = {}", key(&movie));
     let rate = site.user.send("rate", json!({ "subjectId": movie, "rating": 1 }), "rating { rating }");
     assert_eq!(overtaken(&app, &remove, rate).await.data()["it"]["rating"]["rating"], 1);
-    // One that is given meanwhile is replaced.
+    // A rating that is added meanwhile is replaced.
     let movie = site.movie(false).await;
     let give =
         format!("INSERT INTO users_rating (movie_id, user_id, rating) VALUES ({}, {}, 5)", key(&movie), site.user.id);
@@ -307,7 +307,7 @@ async fn subjects_that_go_meanwhile_get_nothing() {
     assert_eq!(rows.all(&app.sql().await).await.unwrap().iter().map(|row| row.rating).collect::<Vec<_>>(), [2]);
 }
 
-/// The first insertion fails, before it has locked anything, so that the work runs in its transaction.
+/// The first insertion fails before it locks anything, so that the fallback in a transaction runs.
 const FIRST_FAILS: &str = "CREATE SEQUENCE insertions;
     CREATE FUNCTION first_fails() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN IF nextval('insertions') = 1 THEN RAISE unique_violation; END IF; RETURN NULL; END $$;
@@ -335,7 +335,7 @@ async fn publications_whose_deletion_begins_meanwhile_get_nothing() {
             if in_transaction {
                 db.execute_unprepared("ALTER SEQUENCE insertions RESTART").await.unwrap();
             }
-            // What `deletePublication` does before it removes comments and ratings in parts.
+            // The step of `deletePublication` before it removes comments and ratings in batches.
             let delete = format!(
                 "SELECT FROM publications WHERE id = {0} FOR UPDATE;
                  UPDATE publications SET title = '', text = '', tags = NULL, deleted_at = now() WHERE id = {0}",
@@ -353,7 +353,7 @@ async fn publications_whose_deletion_begins_meanwhile_get_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_take_the_terms_that_are_left() {
+async fn orders_use_the_current_terms() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let site = Site::new(&app).await;
     let input = site.input("orderMovie").await;
@@ -370,7 +370,7 @@ async fn orders_take_the_terms_that_are_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn publications_keep_to_the_tags_and_categories_that_are_left() {
+async fn publications_only_use_existing_tags_and_categories() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let site = Site::new(&app).await;
     let count = async || publications::Entity::find().count(&app.sql().await).await.unwrap();
@@ -387,7 +387,7 @@ async fn publications_keep_to_the_tags_and_categories_that_are_left() {
     let create = site.user.send("createPublication", input.clone(), "");
     let problems = overtaken(&app, "UPDATE tags SET title = 'Новый' WHERE title = 'Старый'", create).await.problems();
     assert_eq!(problems, ["NOT_FOUND input.tags.1: the tag does not exist; it may have been deleted"]);
-    // What the statement cannot tell is left to the transaction.
+    // If the statement cannot name the problem, the transaction does.
     for (tags, problem) in [
         (json!(["Драма", "Драма"]), "BAD_USER_INPUT input.tags.1: repeats a tag; list each tag once"),
         (json!(["Дра\0ма"]), "NOT_FOUND input.tags.0: the tag does not exist; it may have been deleted"),
@@ -423,7 +423,7 @@ async fn publications_keep_to_the_tags_and_categories_that_are_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repeated_mutations_take_no_ids() {
+async fn repeated_mutations_use_no_ids() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let site = Site::new(&app).await;
     let send = async |keyed: &str| {

@@ -1,4 +1,4 @@
-//! What takes too long: statements, clients, and more requests than there is room for.
+//! Timeouts of statements and clients, and too many requests.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::transport::{code, post, send};
 
-/// Catches what hangs.
+/// Catches hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-on_both!(slow_requests_are_stopped_and_their_statements_too, busy_server_says_so);
+on_both!(slow_requests_are_stopped_and_their_statements_too, a_busy_server_refuses_requests);
 
-/// Makes whatever reads cinemas take for ever.
+/// Makes every read of cinemas take ten minutes.
 async fn hang_cinemas(app: &TestApp, backend: Backend) {
     let db = app.sql().await;
     db.execute_unprepared("ALTER TABLE cinema_online RENAME TO hidden").await.unwrap();
@@ -43,7 +43,7 @@ async fn slow_requests_are_stopped_and_their_statements_too(backend: Backend) {
     assert_eq!((status, code(&answer)), (504, "TIMEOUT"), "{answer}");
     assert!(answer["errors"][0]["message"].as_str().unwrap().contains("300 ms"), "{answer}");
     assert!(started.elapsed() < PATIENCE, "the statement would take ten minutes: {:?}", started.elapsed());
-    // The only connection is free again: the database has stopped.
+    // The only connection is free again: the database has stopped the statement.
     loop {
         let (_, _, answer) = send(post(&app, r#"{"query":"{ movies(first: 1) { totalCount } }"}"#)).await;
         if answer["data"].is_object() {
@@ -59,14 +59,14 @@ async fn slow_requests_are_stopped_and_their_statements_too(backend: Backend) {
     }
 }
 
-async fn busy_server_says_so(backend: Backend) {
+async fn a_busy_server_refuses_requests(backend: Backend) {
     let args = ["--limit-requests", "1", "--request-timeout-ms", "20000"];
     let app = TestApp::start(TestDatabase::seeded(backend).await, &args).await;
     hang_cinemas(&app, backend).await;
     let ask = || async { send(post(&app, json!({ "query": "{ __typename }" }).to_string())).await };
-    assert_eq!(ask().await.0, 200, "one has room");
+    assert_eq!(ask().await.0, 200, "one is within the limit");
     let request = post(&app, HANGING);
-    // It is refused itself as long as one of these below is under way.
+    // It is refused while one of those below is running.
     let hanging =
         tokio::spawn(async move { while request.try_clone().unwrap().send().await.unwrap().status() == 503 {} });
     let started = Instant::now();
@@ -82,32 +82,32 @@ async fn busy_server_says_so(backend: Backend) {
     assert_eq!(answer["errors"][0]["extensions"]["max"], json!(1));
     let alive = app.client.get(format!("{}/livez", app.origin)).send().await.unwrap();
     assert_eq!(alive.status().as_u16(), 200);
-    // The client goes away, and makes room.
+    // The client disconnects and frees the slot.
     hanging.abort();
     while ask().await.0 != 200 {
-        assert!(started.elapsed() < PATIENCE, "there is room again");
+        assert!(started.elapsed() < PATIENCE, "the slot must be free again");
     }
 }
 
-/// The header and the error say the same: so long at least, and not much longer while the outage is young.
+/// Header and error have the same value: at least this long, and not much longer at the beginning of an outage.
 pub fn assert_retry_after(headers: &HeaderMap, answer: &Value, min_s: u64) {
     let header: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert_eq!(answer["errors"][0]["extensions"]["retryAfterSeconds"], json!(header), "{answer}");
     assert!((min_s..=2 * min_s.max(4)).contains(&header), "{header}");
 }
 
-/// What the server says to a client that sends `part` of a request and then nothing.
+/// The server's response to a client that sends `part` of a request and then nothing.
 async fn stall(app: &TestApp, part: &str) -> String {
     let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
     socket.write_all(part.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let read = tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await;
-    read.expect("the server ends the connection").unwrap();
+    read.expect("the server must close the connection").unwrap();
     answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_clients_are_left() {
+async fn slow_clients_are_disconnected() {
     let args = ["--header-timeout-ms", "300", "--body-timeout-ms", "300", "--idle-timeout-ms", "300"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
     for part in ["", "POST /graphql HTTP/1.1\r\n", "POST /graphql HTTP/1.1\r\nhost: x\r\nx-slow: "] {
@@ -130,11 +130,11 @@ async fn slow_clients_are_left() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-/// It asks again and again, and takes no answer.
+/// The client sends requests and reads no responses.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_read_nothing_are_left() {
+async fn clients_that_read_nothing_are_disconnected() {
     let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--write-timeout-ms", "300"]).await;
-    // Otherwise the system takes megabytes of answers for it.
+    // Otherwise the system would buffer megabytes of responses.
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut socket = socket.connect(app.origin.trim_start_matches("http://").parse().unwrap()).await.unwrap();
@@ -142,7 +142,7 @@ async fn clients_that_read_nothing_are_left() {
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
     let ask = async { while socket.write_all(request.as_bytes()).await.is_ok() {} };
-    tokio::time::timeout(PATIENCE, ask).await.expect("the server ends the connection");
+    tokio::time::timeout(PATIENCE, ask).await.expect("the server must close the connection");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +167,7 @@ async fn bodies_together_are_bounded() {
     assert_retry_after(&headers, &answer, 1);
     drop(held);
     while ask().await.0 != 200 {
-        assert!(started.elapsed() < 2 * PATIENCE, "the room is given back");
+        assert!(started.elapsed() < 2 * PATIENCE, "the bytes must be free again");
     }
 }
 
@@ -176,15 +176,15 @@ async fn connections_are_bounded() {
     let args = ["--limit-connections", "1", "--body-timeout-ms", "600000"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
     let mut held = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
-    // An idle one would have to make room.
+    // An idle connection would be closed to make room.
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n";
     held.write_all(head.as_bytes()).await.unwrap();
     let client = client::builder().pool_max_idle_per_host(0).build().unwrap();
     let ask = |patience| client.get(format!("{}/livez", app.origin)).timeout(patience).send();
-    // The one that is held may be accepted after one of these.
+    // The held connection may be accepted after one of these.
     let started = Instant::now();
     while ask(Duration::from_millis(300)).await.is_ok() {
-        assert!(started.elapsed() < PATIENCE, "there is room for two");
+        assert!(started.elapsed() < PATIENCE, "two connections must be within the limit");
     }
     drop(held);
     assert_eq!(ask(PATIENCE).await.unwrap().status().as_u16(), 200);

@@ -1,4 +1,4 @@
-//! WebSockets by `graphql-transport-ws`: what clients may do, and how those who break the protocol end.
+//! WebSockets with `graphql-transport-ws`: valid use, and violations of the protocol.
 
 use std::time::Duration;
 
@@ -18,19 +18,19 @@ use crate::socket::Socket;
 use crate::support::database::Backend;
 
 on_both!(
-    comments_come_over_a_socket,
-    operations_run_at_once,
+    comments_arrive_over_a_socket,
+    operations_run_concurrently,
     sessions_are_checked_at_connect_and_later,
     nothing_is_delivered_to_a_session_that_has_ended,
-    logging_out_ends_a_socket_at_once,
-    a_slow_reader_is_told_to_come_back,
-    a_client_that_reads_nothing_holds_up_nobody,
+    logging_out_ends_a_socket_immediately,
+    a_slow_reader_is_told_to_reconnect,
+    a_client_that_reads_nothing_blocks_no_others,
 );
 
-/// How long anything may take.
+/// Catches hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn comments_come_over_a_socket(backend: Backend) {
+async fn comments_arrive_over_a_socket(backend: Backend) {
     let app = start(backend, &[]).await;
     let after = cursor(&app).await;
     let mut socket = Socket::begin(&app.origin).await;
@@ -39,11 +39,11 @@ async fn comments_come_over_a_socket(backend: Backend) {
     say(&app, "два").await;
     let (first, cursor) = socket.hear_comment().await;
     assert_eq!((first.as_str(), socket.hear_comment().await.0.as_str()), ("раз", "два"));
-    // Another socket goes on in the middle.
+    // Another socket resumes in the middle.
     let mut other = Socket::begin(&app.origin).await;
     other.subscribe("1", ADDED, json!({ "after": cursor })).await;
     assert_eq!(other.hear_comment().await.0, "два");
-    // Its id is free again after it has been completed, and nothing more comes for it.
+    // After completion its id is free again, and no more results arrive for it.
     socket.say(json!({ "type": "complete", "id": "a\"б" })).await;
     socket.subscribe("a\"б", "{ __typename }", json!({})).await;
     let message = json!({ "type": "next", "id": "a\"б", "payload": { "data": { "__typename": "Query" } } });
@@ -51,13 +51,13 @@ async fn comments_come_over_a_socket(backend: Backend) {
     assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "a\"б" }));
     say(&app, "три").await;
     assert_eq!(other.hear_comment().await.0, "три");
-    // Clients that listen when the server stops are told to come back.
+    // Listening clients are told to reconnect when the server stops.
     let (stopped, one, two) = tokio::join!(timeout(PATIENCE, app.stop()), socket.hear_end(), other.hear_end());
-    stopped.expect("it stops in time");
+    stopped.expect("the server must stop in time");
     assert_eq!((one.0, two.0), (1012, 1012));
 }
 
-async fn operations_run_at_once(backend: Backend) {
+async fn operations_run_concurrently(backend: Backend) {
     let app = start(backend, &["--limit-socket-operations", "3"]).await;
     let after = cursor(&app).await;
     let mut socket = Socket::begin(&app.origin).await;
@@ -73,7 +73,7 @@ async fn operations_run_at_once(backend: Backend) {
     let mut ids = vec![socket.hear().await["id"].clone(), socket.hear().await["id"].clone()];
     ids.sort_by_key(Value::to_string);
     assert_eq!(ids, ["1", "2"]);
-    // What is wrong with an operation ends it, not the socket.
+    // An invalid operation ends, but not its socket.
     for (query, variables, code) in [
         ("subscription { nothing }", json!({}), "VALIDATION"),
         (ADDED, json!({ "after": "?" }), "BAD_USER_INPUT"),
@@ -92,9 +92,9 @@ async fn operations_run_at_once(backend: Backend) {
     assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
 }
 
-/// What is JSON, but has no value here, is no offence against the protocol.
+/// JSON with invalid values does not violate the protocol.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_odd_variable_ends_its_operation_alone() {
+async fn an_invalid_variable_only_ends_its_operation() {
     let app = start(Backend::Sqlite, &[]).await;
     let mut socket = Socket::begin(&app.origin).await;
     socket.subscribe("1", ADDED, json!({ "after": cursor(&app).await })).await;
@@ -160,7 +160,7 @@ async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     let token = begin_session(&app).await;
     let mut socket = listen_signed_in(&app, &token).await;
     app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
-    // Longer than a session is trusted.
+    // Longer than a session is cached.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let comment = "INSERT INTO comments (user_id, comment, movie_id) VALUES (1, 'раз', 1)";
     app.sql().await.execute_unprepared(comment).await.unwrap();
@@ -168,8 +168,8 @@ async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     assert_eq!(u16::from(frame.code), 4403);
 }
 
-/// Whoever logs out over a socket still gets the answer.
-async fn logging_out_ends_a_socket_at_once(backend: Backend) {
+/// A log-out over a socket still gets its response.
+async fn logging_out_ends_a_socket_immediately(backend: Backend) {
     let app = start(backend, &["--session-check-ms", "3600000"]).await;
     let token = begin_session(&app).await;
     let (mut socket, mut other) = (listen_signed_in(&app, &token).await, listen_signed_in(&app, &token).await);
@@ -179,18 +179,18 @@ async fn logging_out_ends_a_socket_at_once(backend: Backend) {
     assert_eq!((socket.hear_end().await.0, other.hear_end().await.0), (4403, 4403));
 }
 
-async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
+async fn a_slow_reader_is_told_to_reconnect(backend: Backend) {
     let app = start(backend, &[]).await;
     let after = cursor(&app).await;
     let mut socket = Socket::begin_slow(&app.origin).await;
     let mut quick = Socket::begin(&app.origin).await;
     socket.subscribe("1", ADDED, json!({ "after": after })).await;
     quick.subscribe("1", ADDED, json!({ "after": after })).await;
-    // More than fits into the buffers of the operating system.
+    // More than the buffers of the operating system hold.
     let rows = vec![format!("('{}', 1)", "x".repeat(40_000)); 50].join(", ");
     let db = app.sql().await;
     for _ in 0..10 {
-        // After some comments both listen with their group, if the machine is not too busy.
+        // After some comments both have joined their group, unless the machine is too busy.
         for number in 0..5 {
             let text = format!("начало {number}");
             say(&app, &text).await;
@@ -214,14 +214,14 @@ async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
                 _ => {}
             }
         }
-        // It was still catching up, which goes at its own pace, and has read all.
+        // It was still catching up at its own pace, and has read everything.
     }
-    // Where the events of a moment are few and large deliveries, as PostgreSQL may give them, it keeps up and is never told.
-    assert_eq!(backend, Backend::Postgres, "it is never told");
+    // If the events arrive in few large deliveries, as PostgreSQL may return them, it keeps up and is not disconnected.
+    assert_eq!(backend, Backend::Postgres, "it is not disconnected");
 }
 
-/// What it has begun goes on, and gives back what others wait for.
-async fn a_client_that_reads_nothing_holds_up_nobody(backend: Backend) {
+/// Its operations finish and free what others wait for.
+async fn a_client_that_reads_nothing_blocks_no_others(backend: Backend) {
     let app = start(backend, &["--database-connections", "1"]).await;
     let rows = vec![format!("('{}', 1)", "x".repeat(40_000)); 100].join(", ");
     let db = app.sql().await;
@@ -236,9 +236,9 @@ async fn a_client_that_reads_nothing_holds_up_nobody(backend: Backend) {
     }
 }
 
-/// A socket that listens has a mutation under way when the server is told to stop.
+/// A listening socket has a running mutation when the server is told to stop.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_is_answered_by_a_server_that_stops() {
+async fn a_stopping_server_responds_to_a_mutation() {
     let app = start(Backend::Postgres, &[]).await;
     let token = begin_session(&app).await;
     let after = cursor(&app).await;
@@ -254,24 +254,24 @@ async fn a_mutation_is_answered_by_a_server_that_stops() {
     let waits = "SELECT 1 AS one FROM pg_locks WHERE NOT granted AND relation = 'comments'::regclass";
     let begun = std::time::Instant::now();
     while db.query_one_raw(Statement::from_string(DbBackend::Postgres, waits)).await.unwrap().is_none() {
-        assert!(begun.elapsed() < PATIENCE, "the mutation waits for the table");
+        assert!(begun.elapsed() < PATIENCE, "the mutation must wait for the table");
     }
     let address = app.origin.trim_start_matches("http://").to_owned();
     let stopped = tokio::spawn(app.stop());
-    // Listening has ended when nobody can connect any more.
+    // The server no longer listens when connections are refused.
     while TcpStream::connect(&address).await.is_ok() {
-        assert!(begun.elapsed() < PATIENCE, "the server stops");
+        assert!(begun.elapsed() < PATIENCE, "the server must stop");
     }
     holder.execute_unprepared("COMMIT").await.unwrap();
     let message = socket.hear().await;
     assert_eq!(message["payload"]["data"]["addComment"]["comment"]["text"], "На прощание", "{message}");
     assert_eq!(socket.hear_end().await.0, 1012);
-    timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap();
+    timeout(PATIENCE, stopped).await.expect("the server must stop in time").unwrap();
 }
 
-/// Clients take an error for the end: who finds no room waits, and is sent away to come back.
+/// For clients, an error is final. A listener without a free slot waits, and is then told to reconnect.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_lets_listeners_wait() {
+async fn a_busy_server_makes_listeners_wait() {
     let app = start(Backend::Postgres, &["--limit-requests", "1", "--request-timeout-ms", "3000"]).await;
     let after = cursor(&app).await;
     let holder = app.sql().await;
@@ -285,7 +285,7 @@ async fn a_busy_server_lets_listeners_wait() {
     assert_eq!(socket.hear().await["type"], "complete");
     say(&app, "раз").await;
     assert_eq!(socket.hear_comment().await.0, "раз");
-    // The first takes all its time, the second begins then, and the third has waited too long.
+    // The first uses all its time, the second starts then, and the third has waited too long.
     holder.execute_unprepared("BEGIN; LOCK TABLE movies IN ACCESS EXCLUSIVE MODE").await.unwrap();
     for id in ["3", "4", "5"] {
         socket.subscribe(id, hanging, json!({})).await;
@@ -302,7 +302,7 @@ async fn closes(app: &TestApp, init: bool, message: Message) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_break_the_protocol_are_closed() {
+async fn violations_of_the_protocol_close_the_socket() {
     let app = start(Backend::Sqlite, &["--limit-message-bytes", "2000"]).await;
     let text = |value: Value| Message::text(value.to_string());
     let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": ADDED } });
@@ -326,18 +326,18 @@ async fn those_who_break_the_protocol_are_closed() {
     assert_eq!(socket.hear_end().await, (4409, "Subscriber for 1 already exists".to_owned()));
     let mut socket = Socket::try_open(Socket::request(&app.origin)).await.unwrap();
     assert_eq!(socket.hear_end().await, (4406, "Subprotocol not acceptable".to_owned()));
-    // The server goes on.
+    // The server still works.
     Socket::begin(&app.origin).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_nothing_is_closed() {
+async fn silent_sockets_are_closed() {
     let app = start(Backend::Sqlite, &["--init-timeout-ms", "100"]).await;
     let mut socket = Socket::open(&app.origin).await;
     assert_eq!(socket.hear_end().await.0, 4408);
-    // Whoever has to say something in time has more of it, since the machine may be busy.
+    // Clients that must send in time get more time, since the machine may be busy.
     let app = start(Backend::Sqlite, &["--keep-alive-ms", "1000"]).await;
-    // One that answers pings stays, and asks for answers itself.
+    // A client that answers pings stays connected, and can send pings itself.
     let mut socket = Socket::begin(&app.origin).await;
     for _ in 0..3 {
         assert!(matches!(socket.next().await, Message::Ping(_)));
@@ -347,7 +347,7 @@ async fn who_says_nothing_is_closed() {
     socket.say(json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await, json!({ "type": "pong" }));
     drop(socket);
-    // One that does not answer is dropped.
+    // A client that does not answer is disconnected.
     let dead = Socket::begin(&app.origin).await;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
@@ -380,14 +380,14 @@ async fn sockets_are_for_own_pages_and_limited() {
     assert_eq!(status(from("https://evil.example")).await, 403);
     assert_eq!(status(from("https://films.example")).await, 101);
     assert_eq!(status(from(&app.origin)).await, 101);
-    // Places are free again some time after their clients have left.
+    // Slots are free again some time after their clients have disconnected.
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let (one, two) = loop {
         let open = || Socket::try_open(Socket::proper_request(&app.origin));
         if let (Ok(one), Ok(two)) = (open().await, open().await) {
             break (one, two);
         }
-        assert!(tokio::time::Instant::now() < deadline, "no place gets free");
+        assert!(tokio::time::Instant::now() < deadline, "no slot becomes free");
     };
     let refused = status(Socket::request(&app.origin)).await;
     assert!([429, 503].contains(&refused), "{refused}");

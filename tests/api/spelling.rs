@@ -1,4 +1,4 @@
-//! Input by its form: dates and numbers of another form, texts that show nothing, and texts that look alike.
+//! The form of input: invalid dates and numbers, invisible texts, and texts that look alike.
 
 use entity::cinema_online;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
@@ -9,19 +9,19 @@ use crate::movie::global_id;
 use crate::support::database::Backend;
 
 on_both!(
-    dates_and_numbers_of_another_form_are_refused,
-    texts_that_show_nothing_are_blank,
+    invalid_dates_and_numbers_are_refused,
+    invisible_texts_are_blank,
     names_are_stored_composed,
-    nothing_new_is_a_twin,
+    new_values_must_differ_in_more_than_spelling,
     old_spellings_keep_working,
     an_account_is_found_by_either_spelling,
 );
 
-/// "й" as one character, and as a letter with a mark.
+/// "й" as one character, and as a letter with a combining mark.
 const COMPOSED: &str = "Май";
 const DECOMPOSED: &str = "Маи\u{306}";
 
-async fn dates_and_numbers_of_another_form_are_refused(backend: Backend) {
+async fn invalid_dates_and_numbers_are_refused(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     for birthday in [" 024-01-01", "+999-01-01", "-999-01-01", "2024-1-001", "2024-01-1 ", "２０２4-1", "2024/01/01"]
@@ -42,13 +42,13 @@ async fn dates_and_numbers_of_another_form_are_refused(backend: Backend) {
         let errors = editor.send("setAvailability", terms, "").await.errors();
         assert!(errors[0].contains("not a 64-bit integer"), "{count:?}: {errors:?}");
     }
-    // What has the form is taken as before.
+    // Valid forms are accepted as before.
     let movie = json!({ "title": "А", "durationMinutes": 1, "budget": "007.50", "boxOffice": 12.5 });
     let made = editor.done("createMovie", movie, "movie { budget boxOffice }").await;
     assert_eq!(made["movie"], json!({ "budget": "7.50", "boxOffice": "12.50" }));
 }
 
-async fn texts_that_show_nothing_are_blank(backend: Backend) {
+async fn invisible_texts_are_blank(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let movie = global_id("Movie", 1);
@@ -66,7 +66,7 @@ async fn texts_that_show_nothing_are_blank(backend: Backend) {
             assert_eq!(problems, [format!("BAD_USER_INPUT input.{field}: must not be empty")], "{blank:?}");
         }
     }
-    // They may stand beside others: emoji are joined by them.
+    // Invisible characters are allowed next to others: they join emoji.
     let said = json!({ "subjectId": movie, "text": "👩\u{200d}🚀\u{fe0f}" });
     assert_eq!(editor.done("addComment", said, "comment { text }").await["comment"]["text"], "👩\u{200d}🚀\u{fe0f}");
 }
@@ -80,7 +80,7 @@ async fn names_are_stored_composed(backend: Backend) {
     assert_eq!((&made["title"], &made["tags"]), (&json!(COMPOSED), &json!([COMPOSED])));
     let profile = json!({ "fullName": DECOMPOSED });
     assert_eq!(editor.done("updateProfile", profile, "user { fullName }").await["user"]["fullName"], COMPOSED);
-    // A filter takes either spelling.
+    // A filter accepts either spelling.
     for tag in [COMPOSED, DECOMPOSED] {
         assert_eq!(movies_with(&app, tag).await, json!([{ "id": made["id"] }]));
     }
@@ -91,7 +91,7 @@ async fn movies_with(app: &TestApp, tag: &str) -> Value {
     app.data(query, json!({ "tag": tag })).await["movies"]["nodes"].clone()
 }
 
-async fn nothing_new_is_a_twin(backend: Backend) {
+async fn new_values_must_differ_in_more_than_spelling(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let create = async |mutation: &str, title: &str| {
@@ -109,18 +109,18 @@ async fn nothing_new_is_a_twin(backend: Backend) {
     sign_up(&app, "first", &format!("{COMPOSED}@example.org")).await;
     let mut second = new_account("second", "correct horse battery");
     second["email"] = json!(format!("{DECOMPOSED}@example.org"));
-    let problems = app.nobody().refused("signUp", second).await;
+    let problems = app.anonymous().refused("signUp", second).await;
     assert!(problems[0].starts_with("CONFLICT input.email"), "{problems:?}");
 }
 
 async fn sign_up(app: &TestApp, username: &str, email: &str) -> User {
     let mut account = new_account(username, "correct horse battery");
     account["email"] = json!(email);
-    app.nobody().done("signUp", account, "token").await;
-    app.nobody()
+    app.anonymous().done("signUp", account, "token").await;
+    app.anonymous()
 }
 
-/// Rows that an earlier version, or SQL, has stored in another spelling.
+/// Rows that an earlier version, or SQL, stored in another spelling.
 async fn old_spellings_keep_working(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
@@ -134,7 +134,7 @@ async fn old_spellings_keep_working(backend: Backend) {
     ] {
         db.execute_unprepared(&old).await.unwrap();
     }
-    // What an object is called already it may be called on; nobody else may.
+    // An object may keep its title, but no other object may get it.
     let old = cinema_online::Entity::find().filter(cinema_online::Column::Title.eq(DECOMPOSED));
     let id = global_id("Cinema", old.one(&db).await.unwrap().unwrap().id);
     let cinema = json!({ "id": id, "title": DECOMPOSED, "url": "https://new.example" });
@@ -148,7 +148,7 @@ async fn old_spellings_keep_working(backend: Backend) {
         let problems = editor.refused(mutation, input).await;
         assert!(problems[0].starts_with("CONFLICT input.title"), "{mutation}: {problems:?}");
     }
-    // An object carries the tag that there is, however it was named.
+    // An object gets the existing tag in either spelling.
     for spelling in [COMPOSED, DECOMPOSED] {
         let movie = json!({ "title": "А", "durationMinutes": 1, "tags": [spelling] });
         let made = editor.done("createMovie", movie, "movie { id tags }").await["movie"].clone();
@@ -158,7 +158,7 @@ async fn old_spellings_keep_working(backend: Backend) {
         assert!(problems[0].contains("still used by 1 movie"), "{problems:?}");
         editor.done("deleteMovie", json!({ "id": made["id"] }), "").await;
     }
-    // With a twin each is found as it is spelled, and neither is taken for the other.
+    // If both spellings exist, each is found only by its own.
     db.execute_unprepared(&format!("INSERT INTO tags (title) VALUES ('{COMPOSED}')")).await.unwrap();
     for spelling in [COMPOSED, DECOMPOSED] {
         let movie = json!({ "title": "А", "durationMinutes": 1, "tags": [spelling] });
@@ -181,7 +181,7 @@ async fn an_account_is_found_by_either_spelling(backend: Backend) {
         let found = log_in(login).await.data()["it"]["user"].clone();
         assert_eq!(found, json!({ "username": "member1", "email": null }));
     }
-    // An account with the other spelling, from before: each is found by its own.
+    // An older account has the other spelling: each is found by its own.
     let db = app.sql().await;
     if backend == Backend::Postgres {
         db.execute_unprepared("SET session_replication_role = replica").await.unwrap();

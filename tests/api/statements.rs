@@ -1,4 +1,4 @@
-//! What queries cost in SQL statements, whatever the number of rows.
+//! The number of SQL statements of queries, independent of the number of rows.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,12 @@ on_both!(
     statements_do_not_grow_with_parents,
     no_edge_costs_more_for_more_parents,
     worked_queries_cost_few_statements,
-    registries_are_read_once_a_moment,
-    fields_that_want_the_same_rows_share_a_statement,
+    registries_are_read_once_a_second,
+    fields_that_need_the_same_rows_share_a_statement,
     pages_among_equal_keys_are_read_through_the_index,
 );
 
-/// Registries, whose rows are kept for a moment.
+/// Registries, whose rows are cached for a second.
 pub const KEPT: [&str; 5] = [
     "person_position",
     "film_award_registry",
@@ -28,7 +28,7 @@ pub const KEPT: [&str; 5] = [
     "publications_category",
 ];
 
-/// Query (b) of the benchmarks: movies with all that a list shows of them.
+/// Query (b) of the benchmarks: movies with everything that a list shows.
 const LIST_PAGE: &str = "query List($first: Int!) { movies(first: $first) { nodes {
     title year
     staff { nodes { character person { firstName lastName } position { title } } }
@@ -38,7 +38,7 @@ const LIST_PAGE: &str = "query List($first: Int!) { movies(first: $first) { node
 
 async fn statements_do_not_grow_with_parents(backend: Backend) {
     let app = TestApp::seeded(backend).await;
-    // The two newest have children of every kind, like the fifty.
+    // The two newest have rows in every nested list, like the fifty.
     let sql = "INSERT INTO awards (film_award_id, movie_id, nomination_id)
         SELECT 1, id, 1 FROM movies WHERE id > (SELECT max(id) - 2 FROM movies)";
     app.sql().await.execute_unprepared(sql).await.unwrap();
@@ -47,7 +47,7 @@ async fn statements_do_not_grow_with_parents(backend: Backend) {
     assert_eq!(few.len(), many.len(), "{few:#?}\n{many:#?}");
 }
 
-/// What each type leads to, one level on.
+/// The edges of each type.
 const EDGES: &[(&str, &str)] = &[
     ("StaffMember", "person { bio } position { title } movie { plot userRating { count } }"),
     ("MovieAward", "award { title } nomination { title } person { bio } movie { plot }"),
@@ -63,14 +63,14 @@ const EDGES: &[(&str, &str)] = &[
     ("Rating", "user { bio } subject { __typename }"),
 ];
 
-/// Every nested list and every field of what it lists, for three parents and for sixty.
+/// Every nested list with every field of its nodes, for three parents and for sixty.
 async fn no_edge_costs_more_for_more_parents(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let db = app.sql().await;
     let introspection = "query($name: String!) { __type(name: $name) { fields { name type { ofType { name } } } } }";
     for list in LISTS {
         let Some((parent, sql)) = list.parent else { continue };
-        // These have one parent at most that a viewer sees.
+        // These have at most one parent that is visible to a viewer.
         if ["User.orders", "User.sessions"].contains(&list.field) {
             continue;
         }
@@ -92,7 +92,7 @@ async fn no_edge_costs_more_for_more_parents(backend: Backend) {
             let statements = app.statements_of(&query, json!({ "ids": ids })).await;
             let mut tables: Vec<_> = statements.iter().map(|sql| main_table(sql).to_owned()).collect();
             tables.sort_unstable();
-            // Rows that are kept for a moment are read once or not at all.
+            // Cached rows are read once or not at all.
             for table in KEPT {
                 assert!(tables.iter().filter(|read| *read == table).count() <= 1, "{}: {tables:?}", list.field);
             }
@@ -103,8 +103,8 @@ async fn no_edge_costs_more_for_more_parents(backend: Backend) {
     }
 }
 
-/// The queries of the benchmarks, for one parent and for fifty: (a) a movie, (b) a page of movies with all that a list
-/// shows of them, (c) movies with their first comments and the authors.
+/// The queries of the benchmarks, for one parent and for fifty: (a) a movie, (b) a page of movies with everything that a
+/// list shows, (c) movies with their first comments and the authors.
 async fn worked_queries_cost_few_statements(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let ids = |count: usize| (1..=count).map(|key| global_id("Movie", i32::try_from(key).unwrap())).collect::<Vec<_>>();
@@ -129,7 +129,7 @@ async fn worked_queries_cost_few_statements(backend: Backend) {
                 tables.sort_unstable();
                 tables
             };
-            // Registries are read once a moment, which may be over on a busy machine.
+            // Registries are read once a second, which may be over on a busy machine.
             let begun = Instant::now();
             loop {
                 let found = read().await;
@@ -142,24 +142,24 @@ async fn worked_queries_cost_few_statements(backend: Backend) {
     }
 }
 
-async fn registries_are_read_once_a_moment(backend: Backend) {
+async fn registries_are_read_once_a_second(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let mut read: Vec<_> = app.statements_of(LIST_PAGE, json!({ "first": 50 })).await;
     read.retain(|sql| KEPT.contains(&main_table(sql)));
     assert_eq!(read.len(), 4, "{read:#?}");
-    // What is asked for by its id is always read.
+    // Rows that are requested by id are always read.
     let query = "query($id: ID!) { cinema(id: $id) { title } }";
     let statements = app.statements_of(query, json!({ "id": global_id("Cinema", 1) })).await;
     assert_eq!(statements.iter().map(|sql| main_table(sql)).collect::<Vec<_>>(), ["cinema_online"]);
 }
 
-async fn fields_that_want_the_same_rows_share_a_statement(backend: Backend) {
+async fn fields_that_need_the_same_rows_share_a_statement(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let twice = "query($id: ID!) { a: movie(id: $id) { title } b: movie(id: $id) { year } }";
     assert_eq!(app.statements_of(twice, json!({ "id": global_id("Movie", 1) })).await.len(), 1);
 }
 
-/// However many rows are equal in the first key, a page starts in the middle of them.
+/// A page can start in the middle of many rows with an equal first key.
 async fn pages_among_equal_keys_are_read_through_the_index(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let db = app.sql().await;
@@ -186,7 +186,7 @@ async fn pages_among_equal_keys_are_read_through_the_index(backend: Backend) {
     }
 }
 
-/// The plan of a statement whose parameters are not known here.
+/// The plan of a statement with unknown parameters.
 async fn explain(db: &DatabaseConnection, sql: &str) -> String {
     let text = match db.get_database_backend() {
         DbBackend::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
@@ -204,7 +204,7 @@ async fn explain(db: &DatabaseConnection, sql: &str) -> String {
     rows.iter().map(|row| row.try_get::<String>("", "QUERY PLAN").unwrap() + "\n").collect()
 }
 
-/// The table that a statement reads its rows from: the first that follows a FROM.
+/// The table from which a statement reads its rows: the first after a FROM.
 pub fn main_table(sql: &str) -> &str {
     let (_, rest) = sql
         .match_indices("FROM \"")

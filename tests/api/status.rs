@@ -1,4 +1,4 @@
-//! `/status.json`: how the cluster, the servers and the database are, for admins.
+//! `/status.json`: the state of the cluster, the servers and the database, for admins.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::patroni::Patroni;
 use crate::support::client::PATIENCE;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(status_is_for_admins, status_shows_what_there_is);
+on_both!(status_is_for_admins, status_shows_the_available_sources);
 
 async fn ask(app: &TestApp, user: &User) -> Response {
     let request = app.client.get(format!("{}/status.json", app.origin));
@@ -27,7 +27,7 @@ async fn status_is_for_admins(backend: Backend) {
     let editor = app.sign_in("editor", "editor").await;
     let admin = app.sign_in("admin", "admin").await;
     for (user, status, code, challenge) in [
-        (&app.nobody(), 401, "UNAUTHENTICATED", Some("Bearer")),
+        (&app.anonymous(), 401, "UNAUTHENTICATED", Some("Bearer")),
         (&app.bearer(0, "nobody's"), 401, "UNAUTHENTICATED", Some("Bearer error=\"invalid_token\"")),
         (&member, 403, "FORBIDDEN", None),
         (&editor, 403, "FORBIDDEN", None),
@@ -53,7 +53,7 @@ async fn status_is_for_admins(backend: Backend) {
     }
 }
 
-async fn status_shows_what_there_is(backend: Backend) {
+async fn status_shows_the_available_sources(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let admin = app.sign_in("admin", "admin").await;
     let shown: Value = ask(&app, &admin).await.json().await.unwrap();
@@ -73,21 +73,21 @@ async fn status_shows_what_there_is(backend: Backend) {
     assert_eq!(unknown, [&Value::Null, &Value::Null, &instance["name"]]);
 }
 
-/// The monitor's trouble and remedy, with everything else that is told.
+/// The monitor's problem and remedy, with the rest of the document.
 async fn monitored(url: &str) -> (String, Value) {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--monitor-url", url]).await;
     let admin = app.sign_in("admin", "admin").await;
     let text = ask(&app, &admin).await.text().await.unwrap();
     assert!(!text.contains("s3cret"), "{text}");
     let shown: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(shown["instances"][0]["readiness"], "full", "the rest is shown: {shown}");
+    assert_eq!(shown["instances"][0]["readiness"], "full", "the rest must be shown: {shown}");
     assert_eq!(shown["isWell"], false);
     let source = &shown["sources"][1];
     (format!("{}; {}", source["trouble"].as_str().unwrap(), source["remedy"].as_str().unwrap()), shown)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_monitor_lacks_is_named_with_the_remedy() {
+async fn missing_rights_of_the_monitor_are_named_with_the_remedy() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let name = database.url.rsplit_once('/').unwrap().1.to_owned();
@@ -118,7 +118,7 @@ async fn what_the_monitor_lacks_is_named_with_the_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn patroni_that_is_away_is_named_and_the_rest_is_shown() {
+async fn an_unreachable_patroni_is_named_and_the_rest_is_shown() {
     let args = ["--patroni-url", "http://127.0.0.1:1,http://127.0.0.1:2", "--instances", "http://127.0.0.1:3"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
     let admin = app.sign_in("admin", "admin").await;
@@ -133,7 +133,7 @@ async fn patroni_that_is_away_is_named_and_the_rest_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_in_trouble_is_a_symptom_until_it_is_well() {
+async fn a_faulty_member_is_a_symptom_until_it_recovers() {
     let patroni = Patroni::start().await;
     let args = ["--patroni-url", &patroni.address];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
@@ -161,7 +161,7 @@ async fn a_member_in_trouble_is_a_symptom_until_it_is_well() {
     assert!(shown["cluster"]["members"][2]["silence"].as_str().unwrap().contains("502"), "{shown}");
 }
 
-/// The first answer in which something of this name is wrong.
+/// Polls until a symptom has this name.
 async fn until_symptom(app: &TestApp, admin: &User, name: &str) -> Value {
     let started = Instant::now();
     loop {

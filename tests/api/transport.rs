@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: media types, statuses, and who may ask.
+//! GraphQL over HTTP: media types, statuses, and origins.
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
@@ -11,7 +11,7 @@ use crate::support::database::{Backend, TestDatabase};
 const JSON: &str = "application/json";
 const NEWER: &str = "application/graphql-response+json";
 
-/// Status, headers and body of an answer that must be JSON.
+/// Status, headers and body of a response that must be JSON.
 pub async fn send(request: RequestBuilder) -> (u16, HeaderMap, Value) {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -49,7 +49,7 @@ async fn status_follows_the_media_type() {
             400,
             Some("GRAPHQL_VALIDATION_FAILED"),
         ),
-        // Executed: data is there, and null where a field failed.
+        // Executed: data is present, and null if a field failed.
         (json!({ "query": "{ movie(id: \"x\") { id } }" }), 200, Some("BAD_USER_INPUT")),
         (json!({ "query": "{ movies(first: -1) { totalCount } }" }), 200, Some("BAD_USER_INPUT")),
     ] {
@@ -98,7 +98,7 @@ async fn malformed_bodies_are_named() {
     assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"));
 }
 
-/// What one operation may say, each of a batch may, and nothing more.
+/// The same rules apply to a single operation and to each one of a batch.
 #[tokio::test(flavor = "multi_thread")]
 async fn json_is_read_by_one_set_of_rules() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-batch", "2"]).await;
@@ -132,7 +132,7 @@ async fn json_is_read_by_one_set_of_rules() {
             assert!(message.contains(part) && message.is_empty() == part.is_empty(), "{body}: {answer}");
         }
     }
-    // Others of its batch are executed.
+    // Other operations of the batch are executed.
     let batch = format!("[{}, {}]", variable("\"\\ud83d\""), operation(""));
     let (_, _, answer) = send(post(&app, batch)).await;
     assert_eq!(answer[0]["errors"][0]["extensions"]["field"], "variables", "{answer}");
@@ -171,7 +171,7 @@ async fn get_reads_the_url() {
     }
 }
 
-/// What a foreign page can make a browser send without asking executes nothing.
+/// Requests that a foreign page can send without a preflight are not executed.
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_pages_change_nothing() {
     let app = empty().await;
@@ -194,7 +194,7 @@ async fn foreign_pages_change_nothing() {
         let (status, _, answer) = send(request).await;
         assert_eq!((status, code(&answer)), (415, "BAD_USER_INPUT"), "{content_type}");
     }
-    assert_eq!(send(app.client.post(&url).body(body.clone())).await.0, 415, "no Content-Type at all");
+    assert_eq!(send(app.client.post(&url).body(body.clone())).await.0, 415, "without a Content-Type");
     for method in [Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH] {
         let (status, headers, answer) = send(app.client.request(method, &url).body(body.clone())).await;
         assert_eq!((status, code(&answer)), (405, "BAD_USER_INPUT"));
@@ -204,7 +204,7 @@ async fn foreign_pages_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_origins_are_named_one_by_one() {
+async fn other_origins_must_be_listed() {
     let origins = ["--cors-origins", "https://films.example,http://localhost:5173"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &origins).await;
     let preflight = async |origin: &str| {
@@ -230,7 +230,7 @@ async fn other_origins_are_named_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_are_safe_to_show_and_compressed_when_large() {
+async fn responses_have_safe_headers_and_are_compressed_when_large() {
     let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--compress-from-bytes", "1000"]).await;
     for path in ["/graphql", "/livez", "/absent"] {
         let response = app.client.get(format!("{}{path}", app.origin)).send().await.unwrap();
@@ -269,7 +269,7 @@ async fn answers_are_safe_to_show_and_compressed_when_large() {
 
 /// Sections 5.8.5 and 6.4.1 of the specification.
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_without_a_value_leave_defaults_in_place() {
+async fn variables_without_a_value_use_defaults() {
     let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &[]).await;
     let query = "query Ids($orderBy: MovieOrder, $first: Int) { movies(orderBy: $orderBy, first: $first) { ...Ids } }
         fragment Ids on MovieConnection { nodes { id } }
@@ -284,7 +284,7 @@ async fn variables_without_a_value_leave_defaults_in_place() {
     assert_eq!(ask(json!({ "first": 2, "orderBy": "OLDEST" })).await["data"], oldest);
     let null = ask(json!({ "orderBy": null })).await;
     assert_eq!((code(&null), &null["errors"][0]["extensions"]["field"]), ("BAD_USER_INPUT", &json!("orderBy")));
-    // A variable of another type stays wrong, and so does one that nothing uses.
+    // A variable of a wrong type is still invalid, and so is an unused one.
     for wrong in [
         "query($o: Int) { movies(orderBy: $o) { totalCount } }",
         "query($o: MovieOrder) { __typename }",
@@ -299,7 +299,7 @@ async fn variables_without_a_value_leave_defaults_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_are_of_their_types() {
+async fn variables_must_have_their_types() {
     let app = empty().await;
     let query =
         "query($filter: MovieFilter, $first: Int, $id: ID! = \"x\", $order: MovieOrder! = YEAR, $on: Boolean = false) {
@@ -331,7 +331,7 @@ async fn variables_are_of_their_types() {
     }
 }
 
-/// As graphql-js 16 writes it, with the nine levels that it gives to types of types.
+/// The introspection query of graphql-js 16, with its nine levels of nested types.
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_can_read_the_schema() {
     let app = empty().await;
@@ -352,9 +352,9 @@ async fn tools_can_read_the_schema() {
     assert_eq!(errors, ["TOO_COMPLEX The operation has 3 nested levels of introspection; the limit is 2."]);
 }
 
-/// The transport's answers to one operation, one after the other, are the same from its cache.
+/// Responses to an operation are the same when its document comes from the cache.
 #[tokio::test(flavor = "multi_thread")]
-async fn kept_documents_answer_the_same() {
+async fn cached_documents_give_the_same_responses() {
     for cache in ["0", "1000000"] {
         let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--document-cache-bytes", cache]).await;
         let query = "query($id: ID!, $all: Boolean!) { movie(id: $id) { id title @include(if: $all) } }";

@@ -1,4 +1,4 @@
-//! A database that takes no changes for a while, and changes that go on after a failure.
+//! A database that accepts no changes for a while, and transactions that continue after a failure.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::app::TestApp;
 use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(a_change_that_goes_on_after_a_failed_statement_is_not_kept);
+on_both!(a_transaction_that_continues_after_a_failed_statement_is_not_committed);
 
 async fn ready(app: &TestApp) -> (u16, String) {
     let answer = app.client.get(format!("{}/readyz", app.origin)).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// Waits until `/readyz` says this.
+/// Waits until `/readyz` reports this state.
 async fn wait_for(app: &TestApp, status: u16, text: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -27,7 +27,7 @@ async fn wait_for(app: &TestApp, status: u16, text: &str) {
         if (now, reason.trim_end()) == (status, text) {
             return;
         }
-        assert!(Instant::now() < deadline, "/readyz says {now} {reason}");
+        assert!(Instant::now() < deadline, "/readyz reports {now} {reason}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -36,9 +36,9 @@ async fn wait_ready(app: &TestApp) {
     wait_for(app, 200, "full").await;
 }
 
-/// What PostgreSQL says when its disk is full or fails cannot be had otherwise.
+/// Simulates PostgreSQL's errors for a full or failing disk.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_postgres_cannot_write_is_unavailable() {
+async fn write_failures_of_postgres_are_unavailable() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let user = app.sign_in("somebody", "member").await;
     let input = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
@@ -46,7 +46,7 @@ async fn what_postgres_cannot_write_is_unavailable() {
         ("53100", "be written", "its disk is full"),
         ("58030", "read or write its files", "its files cannot be read or written"),
     ] {
-        // The trial succeeds only without this.
+        // Without this trigger, the trial write succeeds.
         let sql = format!(
             "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                RAISE EXCEPTION 'as if' USING ERRCODE = '{code}'; END $$;
@@ -68,7 +68,7 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
     let app = TestApp::seeded(Backend::Postgres).await;
     let user = app.sign_in("somebody", "member").await;
     let input = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
-    // New connections are read-only, and all are new.
+    // New connections are read-only, and all connections are replaced.
     let switch = async |read_only: &str| {
         let db = app.sql().await;
         let sql = format!(
@@ -78,7 +78,7 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()"
         );
-        // Whoever switches it back is read-only too.
+        // The session that switches it back is read-only too.
         db.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
         db.execute_unprepared(&sql).await.unwrap();
     };
@@ -86,7 +86,7 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
     let told = "UNAVAILABLE the database cannot be written at the moment; try again later";
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        // Connections that were ended are found first.
+        // The pool first finds closed connections.
         let failed = user.send("addComment", input.clone(), "").await.errors();
         assert!(failed[0].starts_with("UNAVAILABLE ") && Instant::now() < deadline, "{failed:?}");
         if failed == [told] {
@@ -101,7 +101,7 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
     user.done("addComment", input, "comment { id }").await;
 }
 
-/// Whoever only reads finds out, too.
+/// Reading clients also detect it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_cannot_be_prolonged_shows_that_nothing_can_be_written() {
     let app = TestApp::seeded(Backend::Postgres).await;
@@ -118,9 +118,9 @@ async fn a_session_that_cannot_be_prolonged_shows_that_nothing_can_be_written() 
     wait_ready(&app).await;
 }
 
-/// The trial is a change like others, and may not take the connections that are kept for reads.
+/// The trial write is a change like others, and must not use the connections reserved for reads.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_trial_waits_for_its_turn() {
+async fn the_trial_write_waits_for_a_connection() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let patience = ["--database-connections", "2", "--lock-timeout-ms", "3000", "--acquire-timeout-ms", "1000"];
     let app = TestApp::start(database, &[&patience[..], &["--request-timeout-ms", "20000"]].concat()).await;
@@ -130,7 +130,7 @@ async fn the_trial_waits_for_its_turn() {
           RAISE EXCEPTION 'as if' USING ERRCODE = '53100'; END $$;
         CREATE TRIGGER fail BEFORE INSERT ON comments FOR EACH ROW EXECUTE FUNCTION fail()";
     db.execute_unprepared(sql).await.unwrap();
-    // Both the trial and a rating wait for a lock now, one after the other.
+    // Both the trial write and a rating now wait for a lock, one after the other.
     db.execute_unprepared("BEGIN; LOCK TABLE idempotency_keys, users_rating IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let subject = global_id("Movie", 1);
     let failed = user.send("addComment", json!({ "subjectId": subject, "text": "Раз" }), "").await.errors();
@@ -156,7 +156,7 @@ async fn the_trial_waits_for_its_turn() {
     assert!(longest < Duration::from_millis(900), "{longest:?}");
 }
 
-async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Backend) {
+async fn a_transaction_that_continues_after_a_failed_statement_is_not_committed(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let pool = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };
     let writer = open_writer(&database.url.parse().unwrap(), pool, None).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Bac
     let done = run_as_operator(&writer, "test", &insert, |work, insert| {
         Box::pin(async {
             work.txn().execute_unprepared(insert).await?;
-            // PostgreSQL refuses all that follows, and answers COMMIT by ROLLBACK, without an error.
+            // PostgreSQL refuses all following statements, and responds to COMMIT with ROLLBACK, without an error.
             let _ = work.txn().execute_unprepared("INSERT INTO nowhere VALUES (1)").await;
             let _ = work.txn().execute_unprepared("INSERT INTO tags (title) VALUES ('Два')").await;
             Ok(())

@@ -1,4 +1,4 @@
-// Sends requests by Node's `http`, and those that it can by `fetch`, and prints the status of each response as a line.
+// Sends requests with Node's `http`, and with `fetch` where possible. Prints the status of each response on a line.
 //
 // Standard input is JSON, as for upload.py.
 

@@ -1,4 +1,4 @@
-"""Sends requests, each in one piece, and prints the status of each response as a line.
+"""Sends each request in one piece, and prints the status of each response on a line.
 
 Standard input is JSON: {"url": ..., "times": ..., "requests": [{"method", "target", "headers", "bytes", "chunked"}]}.
 """

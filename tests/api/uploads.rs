@@ -1,4 +1,4 @@
-//! Clients that send everything before they read get the response to a request whose body is not read.
+//! Clients that send everything before they read still get the response to a request whose body is not read.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ use crate::support::database::{Backend, TestDatabase};
 /// More than sockets hold.
 const BYTES: usize = 3 << 20;
 
-/// Each request is sent so often: whether a reset overtakes the response is a matter of luck.
+/// The number of repetitions, because a reset overtakes the response only sometimes.
 const TIMES: usize = 8;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -30,7 +30,7 @@ fn request(method: &str, target: &str, headers: &[(&str, &str)], is_chunked: boo
     json!({ "method": method, "target": target, "headers": headers, "bytes": BYTES, "chunked": is_chunked })
 }
 
-/// Sends a request by real clients, and gives back the statuses that they saw.
+/// Sends a request with real clients, and returns the statuses that they received.
 pub async fn send(url: &str, request: &Value) -> Vec<String> {
     let work = json!({ "url": url, "times": TIMES, "requests": [request] }).to_string();
     let programs = [("python3", "upload.py"), ("node", "upload.mjs")];
@@ -55,7 +55,7 @@ pub async fn send(url: &str, request: &Value) -> Vec<String> {
     statuses
 }
 
-/// Asserts that each client sees this status each time.
+/// Asserts that each client always receives this status.
 pub async fn expect(url: &str, status: u16, request: &Value) {
     let statuses = send(url, request).await;
     assert!(statuses.iter().all(|seen| *seen == status.to_string()), "{status} {request}: {statuses:?}");
@@ -88,9 +88,9 @@ async fn a_response_to_an_unread_body_reaches_its_client() {
     app.stop().await;
 }
 
-/// Nobody keeps a connection by sending on.
+/// A client cannot keep a connection open by sending more.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_discarded_has_its_time() {
+async fn discarding_a_body_has_a_timeout() {
     let args = ["--body-timeout-ms", "500"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 1000000000000\r\n\r\n";
@@ -105,7 +105,7 @@ async fn what_is_discarded_has_its_time() {
         while sends && client::in_time(writer.write_all(&[b'x'; 65_536])).await.is_ok() {}
         assert!(!sends || begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
     }
-    // It waits for the end of all connections.
+    // The server waits for the end of all connections.
     client::in_time(app.stop()).await;
 }
 

@@ -1,21 +1,21 @@
-//! Variables without a value: what is left out stays, or gets its default (the specification, sections 3.10 and 6.4.1).
+//! Variables without a value: omitted fields keep their value or get the default (specification, sections 3.10 and 6.4.1).
 
 use entity::{comments, movies, users};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, User};
+use crate::app::{GraphqlResponse, TestApp, User};
 use crate::movie::global_id;
 use crate::socket::Socket;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    what_has_no_value_is_not_erased,
-    whatever_carries_it_nothing_is_erased,
+    fields_without_a_value_are_not_erased,
+    nothing_is_erased_in_any_transport,
     operations_that_share_a_fragment_do_not_share_variables,
     filters_without_a_value_filter_nothing,
-    conditions_know_the_defaults_of_variables,
+    conditions_use_the_defaults_of_variables,
     a_repeated_mutation_has_the_same_input,
 );
 
@@ -56,9 +56,9 @@ fn france() -> Option<String> {
     Some("Франция".to_owned())
 }
 
-async fn what_has_no_value_is_not_erased(backend: Backend) {
+async fn fields_without_a_value_are_not_erased(backend: Backend) {
     let (app, user) = editor(backend, &[]).await;
-    let fine = |answer: Answer| assert_eq!(answer.problems(), [""; 0]);
+    let fine = |answer: GraphqlResponse| assert_eq!(answer.problems(), [""; 0]);
     let tags = movies::Entity::find_by_id(1).one(&app.sql().await).await.unwrap().unwrap().tags;
     fine(user.query(UPDATE, json!({ "id": movie() })).await);
     assert_eq!(found(&app).await, (Some(1999), france()));
@@ -67,7 +67,7 @@ async fn what_has_no_value_is_not_erased(backend: Backend) {
     // Null is a value, and erases.
     fine(user.query(UPDATE, json!({ "id": movie(), "y": null })).await);
     assert_eq!(found(&app).await, (None, france()));
-    // The variable's default is one, too.
+    // The variable's default is a value too.
     let with_default = UPDATE.replace("$y: Int", "$y: Int = 2001");
     fine(user.query(&with_default, json!({ "id": movie() })).await);
     assert_eq!(found(&app).await, (Some(2001), france()));
@@ -75,7 +75,7 @@ async fn what_has_no_value_is_not_erased(backend: Backend) {
     assert_eq!(found(&app).await, (None, france()));
     let after = movies::Entity::find_by_id(1).one(&app.sql().await).await.unwrap().unwrap().tags;
     assert_eq!(after, tags);
-    // What may not be null is left out as well.
+    // Non-null fields can be omitted too.
     let update = "mutation($id: ID!, $c: String, $l: Boolean) {
         it: updateStaffMember(input: { id: $id, character: $c, isLead: $l }) { errors { code field message } } }";
     let staff = app.data("{ movies { nodes { staff(first: 1) { nodes { id } } } } }", json!({})).await;
@@ -86,7 +86,7 @@ async fn what_has_no_value_is_not_erased(backend: Backend) {
     fine(user.query(update, json!({ "id": staff, "c": "Гость" })).await);
     let refused = user.query(update, json!({ "id": staff, "l": null })).await.problems();
     assert!(refused[0].contains("isLead"), "{refused:?}");
-    // What has to be there is asked for by its name.
+    // The error for a missing required variable names it.
     let create =
         "mutation($t: String) { it: createMovie(input: { title: $t, durationMinutes: 1 }) { errors { code } } }";
     let errors = user.query(create, json!({})).await.errors();
@@ -100,10 +100,10 @@ async fn what_has_no_value_is_not_erased(backend: Backend) {
 
 const PROFILE: &str = "mutation($n: String, $b: String) { it: updateProfile(input: { fullName: $n, bio: $b }) { errors { code field } } }";
 
-async fn whatever_carries_it_nothing_is_erased(backend: Backend) {
+async fn nothing_is_erased_in_any_transport(backend: Backend) {
     let (app, user) = editor(backend, &["--limit-batch", "3"]).await;
     let kept = Some("О себе".to_owned());
-    // More than once: a document that has passed is executed in another way.
+    // Repeatedly, since a cached document takes another path.
     for number in 0..3 {
         let answer = user.query(PROFILE, json!({ "n": format!("Имя {number}") })).await;
         assert_eq!(answer.problems(), [""; 0]);
@@ -137,7 +137,7 @@ async fn operations_that_share_a_fragment_do_not_share_variables(backend: Backen
     let send = async |name: &str, variables: Value| {
         let body = json!({ "query": document, "operationName": name, "variables": variables });
         let answer = user.request("", json!({})).json(&body).send().await.unwrap();
-        Answer(answer.json().await.unwrap())
+        GraphqlResponse(answer.json().await.unwrap())
     };
     for _ in 0..2 {
         send("A", json!({ "id": movie() })).await.data();
@@ -151,7 +151,7 @@ async fn operations_that_share_a_fragment_do_not_share_variables(backend: Backen
     assert_eq!(found(&app).await, (Some(1970), Some("Италия".to_owned())));
     let errors = send("B", json!({ "id": movie() })).await.errors();
     assert_eq!(errors, ["BAD_USER_INPUT `variables.c` is required."]);
-    // An operation is refused for what is wrong with others.
+    // An operation is refused if another one in the document is invalid.
     let broken = document.replace("mutation C(", "mutation D { nonsense } mutation C(");
     let mut body = json!({ "query": broken, "operationName": "A", "variables": { "id": movie() } });
     for more in [json!({}), json!({ "y": 1, "c": "x" })] {
@@ -179,10 +179,10 @@ async fn filters_without_a_value_filter_nothing(backend: Backend) {
     assert_eq!(count(json!({ "from": 1990 })).await, from);
     assert_eq!(count(json!({ "from": null })).await, all);
     assert_eq!(count(json!({ "from": 1990, "first": 2 })).await, from);
-    // Null is no order, and said to be none.
+    // Null is not a valid order.
     let errors = app.query(&query, json!({ "order": null })).await.errors();
     assert!(errors[0].starts_with("BAD_USER_INPUT `orderBy` must not be null"), "{errors:?}");
-    // As an item of a list a variable without a value would be null, which is none of these.
+    // In a list, a variable without a value would be null, which is invalid here.
     let item = "query($r: AgeRating) { movies(filter: { ageRating: [FROM_18, $r] }) { totalCount } }";
     let errors = app.query(item, json!({})).await.errors();
     assert_eq!(
@@ -193,7 +193,7 @@ async fn filters_without_a_value_filter_nothing(backend: Backend) {
     );
 }
 
-async fn conditions_know_the_defaults_of_variables(backend: Backend) {
+async fn conditions_use_the_defaults_of_variables(backend: Backend) {
     let (app, user) = editor(backend, &["--limit-batch", "3"]).await;
     let query = "query($s: Boolean! = true, $i: Boolean = false) { __typename
         a: __typename @skip(if: $s) b: commentCursor @include(if: $i) ...F ... @skip(if: $s) { d: __typename } }
@@ -213,7 +213,7 @@ async fn conditions_know_the_defaults_of_variables(backend: Backend) {
         open,
         ["GRAPHQL_VALIDATION_FAILED The variable `$s` of type `Boolean` cannot be used where `Boolean!` is expected."]
     );
-    // A mutation that is to be done is done, and one that is not is not.
+    // A mutation runs if and only if its condition holds.
     let add = "mutation($go: Boolean = true, $stay: Boolean! = true, $subject: ID!) {
         a: addComment(input: { subjectId: $subject, text: \"да\" }) @include(if: $go) { errors { code } }
         b: addComment(input: { subjectId: $subject, text: \"нет\" }) @skip(if: $stay) { errors { code } } }";
@@ -233,7 +233,7 @@ async fn conditions_know_the_defaults_of_variables(backend: Backend) {
         found.filter(comments::Column::Comment.eq(text)).count(&app.sql().await).await.unwrap()
     };
     assert_eq!((texts("да").await, texts("нет").await), (3, 0));
-    // What comes to a subscription is completed by the same values.
+    // Events of a subscription use the same values.
     let listen = "subscription($s: Boolean = true, $a: String) { commentAdded(after: $a) { cursor
         comment { id @skip(if: $s) text @include(if: $s) } } }";
     socket.hear().await;
@@ -248,31 +248,31 @@ async fn a_repeated_mutation_has_the_same_input(backend: Backend) {
     let (_app, user) = editor(backend, &[]).await;
     let send = async |query: &str, variables: Value| {
         let request = user.request(query, variables).header("idempotency-key", "k");
-        Answer(request.send().await.unwrap().json().await.unwrap())
+        GraphqlResponse(request.send().await.unwrap().json().await.unwrap())
     };
     let id = movie();
     send(UPDATE, json!({ "id": id, "y": 1980 })).await.data();
-    // However it is left out, it is the same.
+    // All ways to omit a field are the same input.
     let literal =
         format!("mutation {{ it: updateMovie(input: {{ year: 1980, id: \"{id}\" }}) {{ errors {{ code }} }} }}");
     send(&literal, json!({})).await.data();
     let shorter = UPDATE.replace(", $t: [String!]", "").replace(", tags: $t", "");
     send(&shorter, json!({ "id": id, "y": 1980 })).await.data();
-    // To erase is something else.
+    // Null is another input.
     let errors = send(UPDATE, json!({ "id": id, "y": 1980, "c": null })).await.errors();
     assert!(errors[0].starts_with("CONFLICT"), "{errors:?}");
 }
 
-/// What no operation declares is passed over, as clients may send it.
+/// Undeclared variables are ignored, as clients may send them.
 #[tokio::test(flavor = "multi_thread")]
-async fn undeclared_variables_are_passed_over() {
+async fn undeclared_variables_are_ignored() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
     let query =
         "query A($n: Int) { movies(first: $n) { totalCount } } query B($m: Int) { movies(first: $m) { totalCount } }";
     let body = json!({ "query": query, "operationName": "A", "variables": { "m": "x", "n": 1, "o": [{ "p": null }] },
         "extensions": { "clientLibrary": { "name": "x" }, "persistedQuery": [1, { "a": {} }] }, "other": [[[]]] });
     let answer = app.client.post(format!("{}/graphql", app.origin)).json(&body).send().await.unwrap();
-    Answer(answer.json().await.unwrap()).data();
+    GraphqlResponse(answer.json().await.unwrap()).data();
     for (query, error) in [
         ("{ movies(first: $n) { totalCount } }", "The variable `$n` is not defined."),
         ("query A { movies(first: $n) { totalCount } }", "The variable `$n` is not defined."),

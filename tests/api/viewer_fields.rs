@@ -1,4 +1,4 @@
-//! Fields that depend on who asks: batched, and never another viewer's.
+//! Fields that depend on the viewer: batched, and never those of another viewer.
 
 use async_graphql::futures_util::future::join_all;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::app::TestApp;
 use crate::movie::global_id;
 use crate::support::database::Backend;
 
-on_both!(viewers_at_the_same_moment_see_their_own, viewer_fields_of_a_page_cost_one_statement);
+on_both!(simultaneous_viewers_see_their_own_values, viewer_fields_of_a_page_cost_one_statement);
 
 const QUERY: &str = "query($movies: [ID!]!, $texts: [ID!]!, $comments: [ID!]!) {
     viewer { username email sessions { totalCount } } ann: user(username: \"ann\") { email birthday role }
@@ -15,7 +15,7 @@ const QUERY: &str = "query($movies: [ID!]!, $texts: [ID!]!, $comments: [ID!]!) {
     texts: nodes(ids: $texts) { ... on Publication { viewerRating canEdit } }
     comments: nodes(ids: $comments) { ... on Comment { canEdit } } }";
 
-async fn viewers_at_the_same_moment_see_their_own(backend: Backend) {
+async fn simultaneous_viewers_see_their_own_values(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let (ann, bob) = (app.sign_in("ann", "member").await, app.sign_in("bob", "member").await);
     let movies: Vec<_> = (1..=10).map(|key| global_id("Movie", key)).collect();
@@ -80,7 +80,7 @@ async fn viewer_fields_of_a_page_cost_one_statement(backend: Backend) {
         statements.iter().filter(|statement| statement.sql.contains("users_rating")).count()
     };
     assert_eq!((look_ups(2).await, look_ups(50).await), (1, 1));
-    // Nobody's rating is not looked up.
+    // For an anonymous viewer, no rating is looked up.
     let nobody = app.statements_of("{ movies(first: 2) { nodes { viewerRating } } }", json!({})).await;
     assert!(nobody.iter().all(|statement| !statement.contains("users_rating")), "{nobody:?}");
 }

@@ -1,4 +1,4 @@
-//! The demo answers as docs/queries.md, docs/search.md and README.md say.
+//! The demo's responses match docs/queries.md, docs/search.md and README.md.
 
 use std::path::Path;
 
@@ -9,23 +9,23 @@ use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    worked_queries_are_answered_as_documented,
-    worked_queries_are_answered_alike_on_an_older_database,
+    worked_queries_have_the_documented_responses,
+    worked_queries_have_the_same_responses_on_an_older_database,
     refusals_are_as_documented,
 );
 
-/// The pages, and how many worked queries each has at least.
+/// The pages, and the minimum number of worked queries in each.
 const PAGES: &[(&str, usize)] = &[("docs/queries.md", 22), ("docs/search.md", 1), ("README.md", 1)];
 
-/// Ends a text or a list of which the page shows the beginning.
+/// Marks a text or a list that the page cuts.
 const CUT: &str = "[…]";
 
-async fn worked_queries_are_answered_as_documented(backend: Backend) {
+async fn worked_queries_have_the_documented_responses(backend: Backend) {
     expect_documented_answers(&TestApp::seeded(backend).await).await;
 }
 
-/// As documents of clients are that worked before the steps from 0014 on.
-async fn worked_queries_are_answered_alike_on_an_older_database(backend: Backend) {
+/// On a database without the steps from 0014 on, as in an upgrade.
+async fn worked_queries_have_the_same_responses_on_an_older_database(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
     let new = migration::STEPS.iter().filter(|step| step.name >= "0014").count();
@@ -57,7 +57,7 @@ async fn refusals_are_as_documented(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let text = read("docs/queries.md");
     let rows: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")).collect();
-    assert!(rows.len() >= 4, "found {rows:#?} alone");
+    assert!(rows.len() >= 4, "only found {rows:#?}");
     for row in rows {
         let cells: Vec<_> = row.split(" | ").collect();
         let [asked, code, message] = cells[..] else { panic!("not three cells: {row}") };
@@ -75,10 +75,10 @@ fn read(page: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap()
 }
 
-/// What curl is told to send, and the answer.
+/// The body that curl sends, and the response.
 type WorkedQuery<'a> = (Vec<(&'a str, &'a str)>, Value);
 
-/// The queries of a page, each with its answer in the block behind it.
+/// The queries of a page, each with the response in the following block.
 fn worked_queries(page: &str) -> Result<Vec<WorkedQuery<'_>>, String> {
     let mut blocks = page.split("```").skip(1).step_by(2);
     let mut found = Vec::new();
@@ -96,7 +96,7 @@ fn worked_queries(page: &str) -> Result<Vec<WorkedQuery<'_>>, String> {
     Ok(found)
 }
 
-/// `given` is what is documented, which may be cut; whatever is cut goes on.
+/// Compares a response with the documented one, which may be cut.
 fn agrees(documented: &Value, given: &Value) -> bool {
     match (documented, given) {
         (Value::String(text), Value::String(given)) => match text.strip_suffix(CUT) {
@@ -117,7 +117,7 @@ fn agrees(documented: &Value, given: &Value) -> bool {
 }
 
 #[test]
-fn only_what_is_cut_may_go_on() {
+fn only_cut_values_may_be_longer() {
     for (documented, given, expected) in [
         (json!({"a": 1}), json!({"a": 1}), true),
         (json!({"a": 1}), json!({"a": 1, "b": 2}), false),
@@ -135,7 +135,7 @@ fn only_what_is_cut_may_go_on() {
 }
 
 #[test]
-fn queries_and_answers_go_together() {
+fn queries_are_paired_with_responses() {
     let (query, answer) = ("```sh\ncurl --data-urlencode 'query={ a }'\n```\n", "```json\n{}\n```\n");
     let page = [query, answer].concat();
     assert_eq!(worked_queries(&page).unwrap(), [(vec![("query", "{ a }")], json!({}))]);

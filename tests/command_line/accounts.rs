@@ -11,9 +11,9 @@ use crate::process::{Run, Server, command, run};
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(roles_are_granted_and_revoked, reset_password_is_good_for_logging_in, mistakes_are_told_with_what_to_do,);
+on_both!(roles_are_granted_and_revoked, a_reset_password_can_log_in, errors_have_remedies,);
 
-/// Makes the argon2id that the tests run cheaper than it should be.
+/// Makes argon2id cheap for the tests.
 const CHEAP: [&str; 4] = ["--password-memory-kib", "64", "--password-passes", "1"];
 
 async fn add_user(db: &DatabaseConnection, username: &str) -> i32 {
@@ -82,7 +82,7 @@ async fn log_in(server: &Server, password: &str) -> bool {
     answer["data"]["logIn"]["token"].is_string()
 }
 
-async fn reset_password_is_good_for_logging_in(backend: Backend) {
+async fn a_reset_password_can_log_in(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     add_user(&db, "anna").await;
@@ -102,7 +102,7 @@ async fn reset_password_is_good_for_logging_in(backend: Backend) {
     assert!(!format!("{log:?}").contains(password));
 }
 
-async fn mistakes_are_told_with_what_to_do(backend: Backend) {
+async fn errors_have_remedies(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     add_user(&db, "anna").await;

@@ -1,4 +1,4 @@
-//! Stock clients listen to new comments while the server is killed under them.
+//! Stock clients listen to new comments while the server is killed.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(graphql_ws_loses_nothing, graphql_sse_loses_nothing);
 
-/// How long anything may take.
+/// Catches hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn graphql_ws_loses_nothing(backend: Backend) {
@@ -34,10 +34,10 @@ async fn listen_while_it_is_killed(backend: Backend, protocol: &str) {
     let server = Server::start_at(&address, &["--database-url", &database.url]);
     let mut client = Client::start(protocol, &server.url);
     client.wait_for("cursor").await;
-    // Before it has connected or after: both are behind its cursor.
+    // Before or after it connects: both are after its cursor.
     say(&db, 0).await;
     assert_eq!(client.texts(1).await, ["0"]);
-    // At once, with nothing received since the connection was made; then between two comments.
+    // First directly after connecting, then between two comments.
     let mut server = Some(server);
     for round in 0..3 {
         let first = 1 + round * 4;
@@ -45,7 +45,7 @@ async fn listen_while_it_is_killed(backend: Backend, protocol: &str) {
         assert_eq!(client.texts(1).await, [first.to_string()]);
         let old = server.take().unwrap();
         if round == 1 {
-            // Politely.
+            // A graceful stop.
             old.signal("TERM");
             let (status, log) = old.wait(PATIENCE);
             assert!(status.success(), "{log}");
@@ -61,7 +61,7 @@ async fn listen_while_it_is_killed(backend: Backend, protocol: &str) {
         assert_eq!(client.texts(3).await, expected);
     }
     say(&db, 99).await;
-    assert_eq!(client.texts(1).await, ["99"], "nothing came twice");
+    assert_eq!(client.texts(1).await, ["99"], "a comment arrived twice");
 }
 
 async fn say(db: &DatabaseConnection, number: i32) {
@@ -69,7 +69,7 @@ async fn say(db: &DatabaseConnection, number: i32) {
     db.execute_unprepared(&sql).await.unwrap();
 }
 
-/// As a network that is gone without a word: the connection stays, and nothing comes.
+/// Like a lost network: the connection stays open, and nothing arrives.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_freezes_is_noticed() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
@@ -89,7 +89,7 @@ async fn a_server_that_freezes_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_goes_on_where_it_was() {
+async fn the_example_resumes_at_its_cursor() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let db = database.connect().await;
     db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
@@ -102,7 +102,7 @@ async fn the_example_goes_on_where_it_was() {
     let mut client = Client::spawn(Client::example(&args));
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !file.exists() {
-        assert!(tokio::time::Instant::now() < deadline, "it has no cursor");
+        assert!(tokio::time::Instant::now() < deadline, "the example has no cursor");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     say(&db, 1).await;
@@ -112,19 +112,19 @@ async fn the_example_goes_on_where_it_was() {
     say(&db, 2).await;
     let server = Server::start_at(&address, &["--database-url", &database.url]);
     assert_eq!(client.line().await, "somebody: 2");
-    // Its cursor is kept after the line is printed.
+    // It stores its cursor after it prints the line.
     let kept = std::fs::read_to_string(&file).unwrap();
     say(&db, 3).await;
     assert_eq!(client.line().await, "somebody: 3");
     while std::fs::read_to_string(&file).unwrap() == kept {
-        assert!(tokio::time::Instant::now() < deadline + PATIENCE, "the cursor is not kept");
+        assert!(tokio::time::Instant::now() < deadline + PATIENCE, "the cursor is not stored");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     drop(client);
     say(&db, 4).await;
     let mut client = Client::spawn(Client::example(&args));
     let line = client.line().await;
-    // Killed between printing and keeping, it repeats.
+    // If it is killed between printing and storing, it repeats the comment.
     let line = if line == "somebody: 3" { client.line().await } else { line };
     assert_eq!(line, "somebody: 4");
     let refused = Client::example(&[&url, "--token", "nobody's"]).output().unwrap();
@@ -133,7 +133,7 @@ async fn the_example_goes_on_where_it_was() {
     drop(server);
 }
 
-/// A program that prints what it hears; killed when dropped.
+/// A program that prints new comments. Killed when dropped.
 struct Client {
     child: Child,
     lines: UnboundedReceiver<String>,
@@ -141,7 +141,7 @@ struct Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // An error says that it has ended.
+        // An error means that it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -179,14 +179,14 @@ impl Client {
 
     async fn line(&mut self) -> String {
         let line = timeout(PATIENCE, self.lines.recv()).await;
-        line.unwrap_or_else(|_| panic!("the client is silent")).unwrap_or_else(|| panic!("the client ended"))
+        line.unwrap_or_else(|_| panic!("the client prints nothing")).unwrap_or_else(|| panic!("the client ended"))
     }
 
     async fn wait_for(&mut self, wanted: &str) {
         while self.line().await != wanted {}
     }
 
-    /// The next texts, with connections left out.
+    /// The next texts, skipping connections.
     async fn texts(&mut self, count: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while texts.len() < count {
@@ -199,7 +199,7 @@ impl Client {
     }
 }
 
-/// What the documentation recommends is what is tested here.
+/// The tested code is the code in the documentation.
 #[test]
 fn the_recipe_is_in_the_docs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! What the log says of requests and of accounts.
+//! The log lines of requests and of account events.
 
 use std::process::Stdio;
 
@@ -15,7 +15,7 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(requests_are_logged_with_codes_client_and_user, accounts_have_events_and_no_secrets);
 
-/// Makes the argon2id that the tests run cheaper than it should be.
+/// Makes argon2id cheap for the tests.
 const CHEAP: [&str; 4] = ["--password-memory-kib", "64", "--password-passes", "1"];
 
 async fn ask(server: &Server, token: Option<&str>, query: &str, variables: Value) -> Value {
@@ -27,7 +27,7 @@ async fn ask(server: &Server, token: Option<&str>, query: &str, variables: Value
     request.send().await.unwrap().json().await.unwrap()
 }
 
-/// The lines of a server that was told to stop.
+/// Stops a server and returns its log lines.
 fn lines(server: Server) -> (Vec<Value>, String) {
     server.signal("TERM");
     let (_, log) = server.wait(PATIENCE);
@@ -161,7 +161,7 @@ async fn accounts_have_events_and_no_secrets(backend: Backend) {
     }
 }
 
-/// As somebody sees it who starts the server in a terminal.
+/// The log on a terminal.
 #[tokio::test]
 async fn pretty_lines_fit_a_terminal() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
@@ -179,9 +179,9 @@ async fn pretty_lines_fit_a_terminal() {
     assert!(words.last().unwrap().starts_with("id="), "{line}");
 }
 
-/// The log names the cause, not the pool that waited for it.
+/// The log names the cause, not the timeout of the pool.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_down_is_said_to_be_down() {
+async fn the_log_names_a_database_that_is_down() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let (head, rest) = database.url.split_once('@').unwrap();
     let (target, name) = rest.split_once('/').unwrap();
@@ -209,7 +209,7 @@ async fn a_database_that_is_down_is_said_to_be_down() {
     assert_eq!((&request["level"], &request["errors"]), (&json!("WARN"), &json!("UNAVAILABLE")), "{request}");
 }
 
-/// Leads connections to `target` until it is dropped.
+/// Forwards connections to `target` until it is dropped.
 async fn lead(listener: TcpListener, target: String) {
     let mut connections = JoinSet::new();
     loop {

@@ -1,6 +1,6 @@
-//! The program as people start it: real processes, their output and exit status.
+//! The program as users run it: real processes, their output and exit status.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at an unexpected error")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

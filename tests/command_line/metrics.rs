@@ -1,4 +1,4 @@
-//! What operators ask a running server. Each test has a process of its own: counts belong to it.
+//! Metrics and health checks of a running server. Each test has its own process, because it has its own counts.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
@@ -12,9 +12,9 @@ use crate::serve::PATIENCE;
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(queries_and_errors_move_their_counts, readiness_ends_when_the_server_is_told_to_stop);
+on_both!(queries_and_errors_are_counted, readiness_ends_when_the_server_is_told_to_stop);
 
-/// Samples by name and labels, as written.
+/// Samples by name and labels, as in the text.
 struct Counts(HashMap<String, f64>);
 
 impl Counts {
@@ -35,7 +35,7 @@ impl Counts {
     }
 }
 
-/// Reads OpenMetrics text and refuses what Prometheus would, or would misunderstand.
+/// Parses OpenMetrics text, and refuses what Prometheus would refuse or misunderstand.
 fn parse(text: &str) -> HashMap<String, f64> {
     let body = text.strip_suffix("# EOF\n").unwrap();
     let mut families = HashSet::new();
@@ -48,7 +48,7 @@ fn parse(text: &str) -> HashMap<String, f64> {
             let (keyword, name, rest) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
             match keyword {
                 "HELP" => {
-                    assert!(families.insert(name), "{name} comes twice");
+                    assert!(families.insert(name), "{name} occurs twice");
                     assert!(name.starts_with("kinoteka_") || name.starts_with("process_"), "{line}");
                     assert!(rest.len() > 5, "{line}");
                     (family, kind) = (name, "");
@@ -73,10 +73,10 @@ fn parse(text: &str) -> HashMap<String, f64> {
             "histogram" => &["_sum", "_count", "_bucket"],
             _ => panic!("{line} has no type"),
         };
-        assert!(suffixes.contains(&suffix), "{line} is no {kind}");
+        assert!(suffixes.contains(&suffix), "{line} is not a {kind}");
         assert!(value >= 0.0, "{line}");
         match suffix {
-            // Sum and count come first.
+            // Sum and count are first.
             "_count" => buckets = vec![value],
             "_bucket" => {
                 assert!(buckets.len() == 1 || buckets.last().unwrap() <= &value, "{line} is less than the one before");
@@ -87,7 +87,7 @@ fn parse(text: &str) -> HashMap<String, f64> {
             }
             _ => {}
         }
-        assert!(samples.insert(series.to_owned(), value).is_none(), "{series} comes twice");
+        assert!(samples.insert(series.to_owned(), value).is_none(), "{series} occurs twice");
     }
     samples
 }
@@ -97,7 +97,7 @@ async fn ask(url: &str, query: &str) -> Value {
     response.json().await.unwrap()
 }
 
-async fn queries_and_errors_move_their_counts(backend: Backend) {
+async fn queries_and_errors_are_counted(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let server = Server::start(&["--database-url", &database.url]);
     let metrics = server.url.replace("/graphql", "/metrics");
@@ -117,19 +117,19 @@ async fn queries_and_errors_move_their_counts(backend: Backend) {
     assert_eq!(moved("kinoteka_operation_duration_seconds_bucket{le=\"+Inf\",operation=\"Titles\"}"), 2.0);
     assert!(moved("kinoteka_operation_duration_seconds_sum{operation=\"Titles\"}") > 0.0);
     let wrong = "kinoteka_operation_duration_seconds_count{operation=\"Wrong\"}";
-    assert_eq!(moved(wrong), 1.0, "what is not valid is not executed");
+    assert_eq!(moved(wrong), 1.0, "invalid documents are not executed");
     let anonymous = "kinoteka_operation_duration_seconds_count{operation=\"anonymous\"}";
-    assert_eq!(moved(anonymous), 1.0, "what does not parse is no operation");
+    assert_eq!(moved(anonymous), 1.0, "an unparsable document is not an operation");
     for code in ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"] {
         assert_eq!(moved(&format!("kinoteka_errors_total{{code=\"{code}\"}}")), 1.0, "{code}");
     }
     assert_eq!(moved("kinoteka_statement_duration_seconds_count"), 4.0, "two levels, twice");
     assert_eq!(moved("kinoteka_statements_failed_total"), 0.0);
     assert_eq!(moved("kinoteka_http_requests_total{path=\"/graphql\",status=\"200\"}"), 6.0);
-    assert_eq!(after.get("kinoteka_http_requests_in_flight"), 1.0, "the one that asks");
+    assert_eq!(after.get("kinoteka_http_requests_in_flight"), 1.0, "the request for metrics itself");
     assert_eq!(moved("kinoteka_http_requests_total{path=\"/metrics\",status=\"200\"}"), 1.0);
 
-    // A connection goes back to its pool a little after the answer.
+    // A connection returns to its pool shortly after the response.
     let settled = loop {
         let counts = Counts::read(&metrics).await;
         if counts.sum("kinoteka_pool_connections_in_use") == 0.0 {
@@ -142,7 +142,7 @@ async fn queries_and_errors_move_their_counts(backend: Backend) {
         assert!(1.0 <= pool("open") && pool("open") <= pool("max"), "{name}");
     }
     let max = "kinoteka_pool_connections_max";
-    // That of sessions opens when somebody is signed in.
+    // The pool of sessions opens its connections at the first signed-in request.
     let pools = pools.len() + usize::from(backend == Backend::Postgres);
     assert_eq!(settled.0.keys().filter(|series| series.starts_with(max)).count(), pools);
     assert!(after.0["process_resident_memory_bytes"] > 1e6);
@@ -166,7 +166,7 @@ async fn failures_of_the_database_are_counted() {
     assert_eq!(counts.get("kinoteka_errors_total{code=\"INTERNAL\"}"), 1.0);
 }
 
-/// What the transport refuses never reaches the executor, and is counted all the same.
+/// Requests that the transport refuses are counted, although they do not reach the executor.
 #[tokio::test]
 async fn transport_counts_documents_limits_and_refusals() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
@@ -200,12 +200,12 @@ async fn transport_counts_documents_limits_and_refusals() {
     for code in ["TOO_COMPLEX", "UNAVAILABLE", "GRAPHQL_PARSE_FAILED"] {
         assert_eq!(counts.get(&format!("kinoteka_errors_total{{code=\"{code}\"}}")), 1.0, "{code}");
     }
-    assert_eq!(counts.sum("kinoteka_operation_duration_seconds_count"), 2.0, "what was executed");
+    assert_eq!(counts.sum("kinoteka_operation_duration_seconds_count"), 2.0, "executed operations");
 }
 
-/// An operation whose time is over has taken its time.
+/// The duration of an operation that timed out is counted.
 #[tokio::test]
-async fn operations_that_are_given_up_are_counted() {
+async fn operations_that_time_out_are_counted() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let db = database.connect().await;
     let slow = "ALTER TABLE cinema_online RENAME TO cinemas;
@@ -227,7 +227,11 @@ async fn operation_names_are_bounded() {
     let metrics = server.url.replace("/graphql", "/metrics");
     let names = |counts: &Counts| {
         let name = "kinoteka_operation_duration_seconds_count";
-        assert_eq!(counts.sum(name), counts.sum("kinoteka_http_requests_total") - counts.scrapes(), "none is lost");
+        assert_eq!(
+            counts.sum(name),
+            counts.sum("kinoteka_http_requests_total") - counts.scrapes(),
+            "every operation is counted"
+        );
         counts.0.keys().filter(|series| series.starts_with(name)).count()
     };
     for number in 0..OPERATIONS_MAX {
@@ -252,7 +256,7 @@ impl Counts {
 }
 
 #[tokio::test]
-async fn metrics_move_to_an_address_of_their_own() {
+async fn metrics_can_have_their_own_address() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let mut server = Server::start(&["--database-url", &database.url, "--metrics-listen", "127.0.0.1:0"]);
     let metrics = server.next_url("/metrics");
@@ -280,7 +284,7 @@ async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
         (response.status().as_u16(), response.text().await.unwrap())
     };
     assert_eq!(get("/readyz").await, (200, "full\n".to_owned()));
-    // A request keeps the server from ending: it waits for the body.
+    // A request without its body keeps the server from ending.
     let body = json!({ "query": "{ __typename }" }).to_string();
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql");
     let mut socket = TcpStream::connect(address).unwrap();

@@ -11,16 +11,16 @@ use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase, read_texts};
 
 on_both!(
-    down_says_what_is_deleted_and_asks,
+    down_shows_what_is_deleted_and_asks,
     status_has_an_exit_code_for_scripts,
-    up_status_down_say_what_they_did,
-    finish_puts_ticks_into_force,
-    processes_migrating_at_once_do_it_once,
-    adopt_wants_something_to_adopt,
-    status_counts_blank_texts_and_twins_and_leaves_them,
+    up_status_and_down_report_what_they_did,
+    finish_switches_to_ticks,
+    simultaneous_migrations_apply_steps_once,
+    adopt_refuses_an_empty_database,
+    status_counts_blank_and_ambiguous_texts_and_keeps_them,
 );
 
-async fn status_counts_blank_texts_and_twins_and_leaves_them(backend: Backend) {
+async fn status_counts_blank_and_ambiguous_texts_and_keeps_them(backend: Backend) {
     let database = TestDatabase::seeded_with_accounts(backend).await;
     let status = || run(&["migrate", "status", "--database-url", &database.url]).ok();
     let found = |status: &str| -> Vec<String> {
@@ -29,7 +29,7 @@ async fn status_counts_blank_texts_and_twins_and_leaves_them(backend: Backend) {
     assert_eq!(found(&status()), [""; 0], "the seeder writes none");
     let db = database.connect().await;
     if backend == Backend::Postgres {
-        // From before names were composed.
+        // Written before names were composed.
         db.execute_unprepared("SET session_replication_role = replica").await.unwrap();
     }
     for old in [
@@ -50,10 +50,10 @@ async fn status_counts_blank_texts_and_twins_and_leaves_them(backend: Backend) {
     ];
     let first = status();
     assert_eq!(found(&first), expected);
-    assert_eq!(status(), first, "looking changes nothing");
+    assert_eq!(status(), first, "`status` must change nothing");
 }
 
-/// Runs a command at a terminal, where somebody types this; gives what the terminal shows.
+/// Runs a command on a terminal with this input, and returns the terminal's output.
 fn at_a_terminal(args: &[&str], typed: &str) -> Run {
     let quoted = |word: &str| format!("'{word}'");
     let words: Vec<_> = [env!("CARGO_BIN_EXE_kinoteka")].iter().chain(args).map(|word| quoted(word)).collect();
@@ -65,7 +65,7 @@ fn at_a_terminal(args: &[&str], typed: &str) -> Run {
     Run { status: output.status, stdout: String::from_utf8(output.stdout).unwrap(), stderr: String::new() }
 }
 
-async fn down_says_what_is_deleted_and_asks(backend: Backend) {
+async fn down_shows_what_is_deleted_and_asks(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
     let date = if backend == Backend::Postgres { "now()" } else { "'2026-01-01T00:00:00+00:00'" };
@@ -74,9 +74,9 @@ async fn down_says_what_is_deleted_and_asks(backend: Backend) {
     let all = [&down[..], &["--steps", "99"]].concat();
     let status = || run(&["migrate", "status", "--database-url", &database.url]).ok();
     let before = status();
-    // Nobody to be asked.
+    // Without a terminal, nobody can confirm.
     let refused = run(&all);
-    assert!(refused.failure().ends_with("nothing was changed; add --yes to take the steps back"), "{refused:?}");
+    assert!(refused.failure().ends_with("so nothing was changed; add --yes to revert the steps"), "{refused:?}");
     for told in [
         "reverting 0016_publication_deletions deletes 1 row of publications, the column publications.deleted_at",
         "the table movies with 500 rows",
@@ -97,7 +97,7 @@ async fn down_says_what_is_deleted_and_asks(backend: Backend) {
     let yes = run(&[&all[..], &["--yes"]].concat());
     assert_eq!(yes.stdout.lines().count(), migration::STEPS.len() - 1, "{yes:?}");
     let empty = run(&down).ok();
-    assert_eq!(empty, "nothing to revert\n", "there is nothing to ask");
+    assert_eq!(empty, "nothing to revert\n", "no confirmation without anything to do");
 }
 
 async fn status_has_an_exit_code_for_scripts(backend: Backend) {
@@ -109,12 +109,12 @@ async fn status_has_an_exit_code_for_scripts(backend: Backend) {
     run(&["migrate", "up", "--database-url", &database.url]).ok();
     assert_eq!((code(&[]), code(&["--exit-code"])), (Some(0), Some(0)));
     let nowhere = run(&["migrate", "status", "--exit-code", "--database-url", "mysql://x"]);
-    assert_eq!(nowhere.status.code(), Some(1), "an error is something else");
+    assert_eq!(nowhere.status.code(), Some(1), "an error has another status");
 }
 
-/// Looking creates no file, so the advice is another one than for a server.
+/// `status` creates no file, so the advice differs from that of the server.
 #[test]
-fn a_missing_sqlite_file_is_told_with_what_creates_it() {
+fn a_missing_sqlite_file_is_reported_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.db");
     for (mode, told) in
@@ -128,9 +128,9 @@ fn a_missing_sqlite_file_is_told_with_what_creates_it() {
     assert!(!file.exists());
 }
 
-async fn up_status_down_say_what_they_did(backend: Backend) {
+async fn up_status_and_down_report_what_they_did(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
-    // Looking makes no SQLite file; connecting does.
+    // `status` creates no SQLite file; connecting does.
     database.connect().await.close().await.unwrap();
     let migrate = |command: &str| run(&["migrate", command, "--database-url", &database.url]).ok();
     let status = migrate("status");
@@ -148,8 +148,8 @@ async fn up_status_down_say_what_they_did(backend: Backend) {
     assert_eq!(migrate("up"), format!("{last}\n"));
 }
 
-/// A new database needs no finish; one that the release before has served does, and is closed to it from then on.
-async fn finish_puts_ticks_into_force(backend: Backend) {
+/// A new database needs no `finish`. A database of the previous release does, and that release can then no longer use it.
+async fn finish_switches_to_ticks(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let finish = || run(&["migrate", "finish", "--database-url", &database.url]).ok();
     assert_eq!(finish(), "nothing to finish\n");
@@ -171,7 +171,7 @@ async fn finish_puts_ticks_into_force(backend: Backend) {
     assert_eq!(finish(), "nothing to finish\n");
 }
 
-async fn processes_migrating_at_once_do_it_once(backend: Backend) {
+async fn simultaneous_migrations_apply_steps_once(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let processes: Vec<_> = (0..4)
         .map(|_| {
@@ -193,12 +193,12 @@ async fn processes_migrating_at_once_do_it_once(backend: Backend) {
         applied.extend(run.ok().lines().filter(|line| line.starts_with("applied ")).map(str::to_owned));
     }
     let steps: Vec<_> = migration::STEPS.iter().map(|step| format!("applied {}", step.name)).collect();
-    assert_eq!(applied, steps, "one process did all of it");
+    assert_eq!(applied, steps, "one process must apply all steps");
 }
 
-/// What kill -9 leaves at each command of the new steps: an event trigger holds the process there.
+/// Kills the process with -9 at each command of the new steps, where an event trigger stops it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_migration_leaves_the_schema_as_it_was() {
+async fn a_killed_migration_leaves_the_schema_unchanged() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let holder = database.connect().await;
@@ -243,7 +243,7 @@ async fn a_killed_migration_leaves_the_schema_as_it_was() {
         if ended {
             break;
         }
-        // The server's process goes on until it finds nobody to answer.
+        // PostgreSQL's backend continues until it notices the lost client.
         let busy = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database()
             AND application_name = 'kinoteka'";
         in_time(async {
@@ -258,7 +258,7 @@ async fn a_killed_migration_leaves_the_schema_as_it_was() {
     assert!(status().ends_with("the database schema is current\n"), "{}", status());
 }
 
-async fn adopt_wants_something_to_adopt(backend: Backend) {
+async fn adopt_refuses_an_empty_database(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let refused = run(&["migrate", "adopt", "--database-url", &database.url]);
     assert!(refused.failure().contains("nothing to adopt"), "{refused:?}");
@@ -267,7 +267,7 @@ async fn adopt_wants_something_to_adopt(backend: Backend) {
     assert_eq!(known, "nothing to record: all steps were known\n");
 }
 
-/// Whoever may not change the schema may hear that there is nothing to change; else they hear who has to do it.
+/// Without rights, a user learns that nothing is pending, or who must run the migration.
 #[tokio::test(flavor = "multi_thread")]
 async fn up_needs_rights_only_if_something_is_pending() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
@@ -292,14 +292,14 @@ async fn up_needs_rights_only_if_something_is_pending() {
     }
 }
 
-/// What `CREATE EXTENSION` says where PostgreSQL was installed without its contrib modules.
+/// The error of `CREATE EXTENSION` on a PostgreSQL without its contrib modules.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_extension_that_is_missing_is_said_with_its_remedy() {
+async fn a_missing_extension_is_reported_with_the_remedy() {
     let database = TestDatabase::empty(Backend::Postgres).await;
     let error = database.connect().await.execute_unprepared("CREATE EXTENSION no_such").await.unwrap_err();
     let told = migration::explain_refusal(&error).unwrap();
     assert!(
-        told.contains("no_such") && told.ends_with("install PostgreSQL's contrib modules on each of its servers"),
+        told.contains("no_such") && told.ends_with("install PostgreSQL's contrib modules on each server"),
         "{told}"
     );
 }

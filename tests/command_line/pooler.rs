@@ -13,14 +13,14 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::support::postgres;
 
-/// How long anything may take.
+/// Catches hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// PgBouncer in the foreground, with Debian's settings but for the pools. Killed when dropped.
+/// PgBouncer in the foreground, with Debian's settings except for the pools. Killed when dropped.
 struct Pooler {
     child: Child,
     address: SocketAddr,
-    // It ends first.
+    // Dropped first.
     _folder: tempfile::TempDir,
 }
 
@@ -57,7 +57,7 @@ impl Pooler {
         pooler
     }
 
-    /// The database as the pooler gives it.
+    /// The database's URL through the pooler.
     fn url(&self, database: &TestDatabase) -> String {
         let name = database.url.rsplit('/').next().unwrap();
         format!("postgres://kinoteka@{}/{name}", self.address)
@@ -66,7 +66,7 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        // An error says that it has ended.
+        // An error means that it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -77,7 +77,7 @@ async fn pools_of_transactions_are_refused() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     for (mode, more) in [
         ("transaction", ""),
-        // However many connections it has, and whichever it gives.
+        // With any number of connections, and any order of them.
         ("transaction", "default_pool_size = 1"),
         ("transaction", "min_pool_size = 5\nserver_round_robin = 1"),
         ("statement", ""),
@@ -92,7 +92,7 @@ async fn pools_of_transactions_are_refused() {
             &["migrate", "up", "--database-url", &url],
             &["migrate", "status", "--database-url", &url],
         ] {
-            // As its pool fills up.
+            // While its pool fills up.
             for _ in 0..2 {
                 let refused = run(command);
                 let message = refused.failure();
@@ -104,7 +104,7 @@ async fn pools_of_transactions_are_refused() {
     }
 }
 
-/// Mutations, queries, and what one instance tells the other: nobody looks for new comments by itself.
+/// Mutations, queries, and notifications between instances. Polling for new comments is off.
 #[tokio::test(flavor = "multi_thread")]
 async fn pools_of_sessions_serve() {
     let database = TestDatabase::seeded_with_accounts(Backend::Postgres).await;
@@ -136,7 +136,7 @@ async fn pools_of_sessions_serve() {
             text.push_str(&String::from_utf8_lossy(&heard.chunk().await.unwrap().unwrap()));
         }
     };
-    // Half the time after which it would look.
+    // Half the interval of polling.
     tokio::time::timeout(Duration::from_secs(30), hear).await.unwrap();
     for _ in 0..20 {
         let price = "{ it: movies(first: 5) { nodes { title availability { nodes { price } } } } }";

@@ -1,5 +1,5 @@
-//! Databases that were restored from dumps of the schema and of the data apart: the server starts on them, and what
-//! triggers keep is there.
+//! Databases restored from separate dumps of schema and data: the server starts on them, and the tables that triggers
+//! maintain are complete.
 
 use std::process::Command;
 
@@ -23,7 +23,7 @@ const SIDE_TABLES: [&str; 8] = [
     "rating_totals",
 ];
 
-/// What `pg_dump` writes with these arguments is run by `psql`, which stops at the first error.
+/// Restores the output of `pg_dump` with `psql`, which stops at the first error.
 fn copy(from: &TestDatabase, to: &TestDatabase, arguments: &[&str]) {
     let programs = find_programs();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -38,7 +38,7 @@ fn copy(from: &TestDatabase, to: &TestDatabase, arguments: &[&str]) {
 }
 
 async fn read_rows(db: &DatabaseConnection, table: &str) -> Vec<String> {
-    // Their own ids are given anew.
+    // Their own ids are assigned again.
     let sql = format!(
         "SELECT (to_jsonb(t) - CASE WHEN '{table}' = 'rating_totals' THEN 'id' ELSE '' END)::text FROM {table} AS t ORDER BY 1"
     );
@@ -46,7 +46,7 @@ async fn read_rows(db: &DatabaseConnection, table: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-/// A server starts, is ready, and tells of a new comment.
+/// A server starts, becomes ready, and delivers a new comment.
 async fn expect_service(database: &TestDatabase) {
     let status = run(&["migrate", "status", "--database-url", &database.url]).ok();
     let server = Server::start(&["--database-url", &database.url]);
@@ -74,7 +74,7 @@ async fn expect_copy(full: &TestDatabase, restored: &TestDatabase) {
 }
 
 #[tokio::test]
-async fn dumps_of_schema_and_data_apart_can_be_served() {
+async fn separate_dumps_of_schema_and_data_can_be_served() {
     let full = TestDatabase::seeded(Backend::Postgres).await;
     for arguments in [&["--data-only"][..], &["--data-only", "--disable-triggers"]] {
         let restored = TestDatabase::empty(Backend::Postgres).await;
@@ -85,7 +85,7 @@ async fn dumps_of_schema_and_data_apart_can_be_served() {
     }
 }
 
-/// As `pg_dump` suggests for data of tables that refer to themselves, into a database that was migrated.
+/// Restores data into a migrated database, as `pg_dump` suggests for tables that reference themselves.
 #[tokio::test]
 async fn data_can_be_restored_without_triggers_into_a_migrated_database() {
     let full = TestDatabase::seeded(Backend::Postgres).await;
@@ -103,7 +103,7 @@ async fn data_can_be_restored_without_triggers_into_a_migrated_database() {
 }
 
 #[tokio::test]
-async fn a_dump_of_the_schema_alone_can_be_adopted_and_served() {
+async fn a_dump_of_only_the_schema_can_be_adopted_and_served() {
     let full = TestDatabase::seeded(Backend::Postgres).await;
     let restored = TestDatabase::empty(Backend::Postgres).await;
     copy(&full, &restored, &["--schema-only"]);
@@ -112,9 +112,9 @@ async fn a_dump_of_the_schema_alone_can_be_adopted_and_served() {
     expect_service(&restored).await;
 }
 
-on_both!(rows_that_only_a_migration_makes_are_made_again);
+on_both!(adopt_restores_the_rows_of_migrations);
 
-async fn rows_that_only_a_migration_makes_are_made_again(backend: Backend) {
+async fn adopt_restores_the_rows_of_migrations(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
     let tables: &[&str] = match backend {
@@ -135,7 +135,7 @@ async fn rows_that_only_a_migration_makes_are_made_again(backend: Backend) {
         let done = run(&["migrate", command, "--database-url", &database.url]).ok();
         assert!(done.ends_with(&format!("rebuilt the rows of {}\n", tables.join(", "))), "{done}");
     }
-    // Titles that were folded meanwhile are folded anew.
+    // Folded titles are computed again.
     lose().await;
     db.execute_unprepared("UPDATE movies SET title = 'ЁЛКА' WHERE id = 1").await.unwrap();
     expect_service(&database).await;
@@ -144,9 +144,9 @@ async fn rows_that_only_a_migration_makes_are_made_again(backend: Backend) {
     assert_eq!(row.unwrap().try_get_by_index::<String>(0).unwrap(), "елка");
 }
 
-/// A role that may serve and not insert is told who has to.
+/// A role without rights to insert is told who must do it.
 #[tokio::test]
-async fn whoever_may_not_make_the_rows_is_told_what_to_run() {
+async fn without_rights_adopt_names_the_remedy() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     for statement in [

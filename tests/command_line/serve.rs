@@ -10,14 +10,14 @@ use crate::process::{Server, command, run};
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
-/// Catches what hangs.
+/// Catches hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 on_both!(
     demo_fills_an_empty_database_once,
-    demo_does_not_fill_what_was_emptied_by_hand,
+    the_demo_does_not_fill_a_database_emptied_by_hand,
     terminate_stops_cleanly,
-    log_has_one_line_a_request,
+    the_log_has_one_line_per_request,
 );
 
 pub async fn ask(url: &str, query: &str) -> Value {
@@ -34,10 +34,10 @@ async fn demo_fills_an_empty_database_once(backend: Backend) {
     };
     assert_eq!(first["data"]["movies"]["totalCount"], json!(500));
     let server = Server::start(&["--database-url", &database.url, "--demo"]);
-    assert_eq!(ask(&server.url, query).await, first, "the second start seeds nothing");
+    assert_eq!(ask(&server.url, query).await, first, "the second start must seed nothing");
 }
 
-async fn demo_does_not_fill_what_was_emptied_by_hand(backend: Backend) {
+async fn the_demo_does_not_fill_a_database_emptied_by_hand(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
     for step in seeding::steps::STEPS.iter().rev() {
@@ -48,7 +48,7 @@ async fn demo_does_not_fill_what_was_emptied_by_hand(backend: Backend) {
     assert!(message.contains("emptied by hand") && message.contains("kinoteka migrate down"), "{message}");
 }
 
-/// The filter is of all crates of the server.
+/// The filter applies to all crates of the server.
 #[tokio::test]
 async fn a_log_filter_for_kinoteka_has_the_lines_of_requests() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
@@ -71,9 +71,9 @@ async fn terminate_stops_cleanly(backend: Backend) {
     }
 }
 
-/// So long fronts may take to notice.
+/// The time in which load balancers notice a stop.
 #[tokio::test]
-async fn a_server_that_drains_refuses_by_readyz_alone() {
+async fn a_draining_server_only_fails_readyz() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url, "--drain-ms", "3000"]);
     let ready = || client::get(server.url.replace("/graphql", "/readyz"));
@@ -91,16 +91,16 @@ async fn a_server_that_drains_refuses_by_readyz_alone() {
     assert!(status.success(), "{log}");
 }
 
-/// As a crash does: a terminal that is closed takes its programs along.
+/// Like a crash: closing a terminal ends its programs.
 #[tokio::test]
-async fn hangup_ends_a_server_at_once_unless_it_is_ignored() {
+async fn a_hangup_ends_a_server_immediately_unless_it_is_ignored() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
-    // Whoever runs the tests may ignore hang-ups.
+    // The environment of the tests may ignore hang-ups.
     let server = Server::start_by(&["env", "--default-signal=HUP"], &["--database-url", &database.url]);
     server.signal("HUP");
     let (status, log) = server.wait(PATIENCE);
     assert_eq!(status.signal(), Some(1), "{log}");
-    // As `nohup` starts it.
+    // Started as by `nohup`.
     let nohup = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
     let server = Server::start_by(&nohup, &["--database-url", &database.url]);
     server.signal("HUP");
@@ -110,7 +110,7 @@ async fn hangup_ends_a_server_at_once_unless_it_is_ignored() {
     assert!(status.success() && log.lines().last().unwrap().contains("stopped"), "{log}");
 }
 
-/// Half-way through its start, too.
+/// Also during startup.
 #[tokio::test]
 async fn terminate_stops_a_server_that_waits_for_the_migration_lock() {
     use std::process::Stdio;
@@ -126,13 +126,13 @@ async fn terminate_stops_a_server_that_waits_for_the_migration_lock() {
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let begun = Instant::now();
     while holder.query_one_raw(Statement::from_string(DbBackend::Postgres, waits)).await.unwrap().is_none() {
-        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE, "it waits for the lock");
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE, "the server must wait for the lock");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < PATIENCE, "it does not stop");
+        assert!(started.elapsed() < PATIENCE, "the server does not stop");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -140,7 +140,7 @@ async fn terminate_stops_a_server_that_waits_for_the_migration_lock() {
 const HALF: &[u8] = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\
     expect: 100-continue\r\n\r\n";
 
-/// A client that keeps its connection open cannot hold the server for ever.
+/// A client with an open connection cannot prevent a stop.
 #[tokio::test]
 async fn grace_period_ends_open_connections() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -148,7 +148,7 @@ async fn grace_period_ends_open_connections() {
     let server = Server::start(&["--database-url", &database.url, "--shutdown-grace-ms", "300"]);
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    // Half a request: the server asks for the rest, and waits.
+    // Half a request: the server waits for the rest.
     socket.write_all(HALF).await.unwrap();
     let mut asked = [0; 12];
     client::in_time(socket.read_exact(&mut asked)).await.unwrap();
@@ -163,7 +163,7 @@ async fn grace_period_ends_open_connections() {
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-async fn log_has_one_line_a_request(backend: Backend) {
+async fn the_log_has_one_line_per_request(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let server = Server::start(&["--database-url", &database.url]);
     let body = json!({ "query": "query Titles { movies(first: 2) { nodes { title staff { totalCount } } } }" });
@@ -189,9 +189,9 @@ async fn log_has_one_line_a_request(backend: Backend) {
     assert!(line["duration_ms"].as_f64().unwrap() > 0.0);
 }
 
-/// It ends at once: nobody waits for its statement. The line counts those that had come to their end.
+/// The request ends immediately, without waiting for its statement. The line counts the finished statements.
 #[tokio::test(flavor = "multi_thread")]
-async fn abandoned_request_is_logged_with_its_statements() {
+async fn an_abandoned_request_is_logged_with_its_statements() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let db = database.connect().await;
     db.execute_unprepared("ALTER TABLE cinema_online RENAME TO hidden").await.unwrap();
@@ -202,12 +202,12 @@ async fn abandoned_request_is_logged_with_its_statements() {
     let query = "{ movies(first: 3) { nodes { availability { nodes { cinema { title } } } } } }";
     let request = client::new().post(&server.url).json(&json!({ "query": query }));
     let abandoned = tokio::spawn(request.send());
-    // The statement is under way, and takes five seconds.
+    // The statement is running and takes five seconds.
     let sleeps = "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
         AND query LIKE '%cinema_online%' AND wait_event = 'PgSleep'";
     let begun = Instant::now();
     while db.query_one_raw(Statement::from_string(DbBackend::Postgres, sleeps)).await.unwrap().is_none() {
-        assert!(begun.elapsed() < PATIENCE, "the statement is never under way");
+        assert!(begun.elapsed() < PATIENCE, "the statement does not start");
     }
     abandoned.abort();
     let line = loop {

@@ -9,7 +9,7 @@ use crate::process::{Run, Server, command, run};
 use crate::serve::PATIENCE;
 use crate::support::database::{Backend, TestDatabase};
 
-/// Runs the program with these variables.
+/// Runs the program with these environment variables.
 fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
     let output = command(args).envs(variables.iter().copied()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -17,7 +17,7 @@ fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
 }
 
 #[test]
-fn an_invalid_value_is_named_by_its_flag_or_its_variable_with_the_remedy() {
+fn an_error_names_the_flag_or_variable_and_the_remedy() {
     for (flag, variable, value, remedy) in [
         ("--listen", "KINOTEKA_LISTEN", "8930", "127.0.0.1:8930"),
         ("--listen", "KINOTEKA_LISTEN", "localhost:8930", "127.0.0.1:8930"),
@@ -29,7 +29,7 @@ fn an_invalid_value_is_named_by_its_flag_or_its_variable_with_the_remedy() {
         ("--session-hours", "KINOTEKA_SESSION_HOURS", "1.5", "from 1 to 87600"),
         ("--ide", "KINOTEKA_IDE", "banana", "true or false"),
         ("--log-format", "KINOTEKA_LOG_FORMAT", "xml", "pretty, json"),
-        // What is found after the command line was parsed.
+        // Errors that are found after the command line was parsed.
         ("--log-filter", "KINOTEKA_LOG", "=?=", "try \"info\""),
         ("--database-url", "DATABASE_URL", "mysql://localhost/x", "postgres://"),
         ("--database-url", "KINOTEKA_DATABASE_URL", "sqlite://x.db?mode=banana", "SQLite URL"),
@@ -42,7 +42,7 @@ fn an_invalid_value_is_named_by_its_flag_or_its_variable_with_the_remedy() {
         let message = by_variable.failure();
         assert!(message.contains(&format!("error: {variable}")) && message.contains(remedy), "{value}: {message}");
         assert!(!message.contains(flag), "{message}");
-        // The flag wins, and is then to blame.
+        // The flag takes precedence, so the error names it.
         let by_both = run_with(&["serve", &format!("{flag}={value}")], &[(variable, "")]);
         assert!(by_both.failure().contains(flag), "{by_both:?}");
     }
@@ -75,7 +75,7 @@ async fn the_database_url_is_taken_from_either_variable() {
 }
 
 #[tokio::test]
-async fn an_unknown_variable_is_warned_of_with_the_near_name() {
+async fn an_unknown_variable_gives_a_warning_with_a_similar_name() {
     let wrong = [("KINOTEKA_LISTN", "127.0.0.1:1"), ("KINOTEKA_SHOE_SIZE", "44"), ("KINOTEKA_URL", "http://x/")];
     let config = run_with(&["config"], &wrong);
     let warnings: Vec<_> = config.stderr.lines().collect();
@@ -86,14 +86,18 @@ async fn an_unknown_variable_is_warned_of_with_the_near_name() {
     );
     assert!(warnings[1].contains("KINOTEKA_SHOE_SIZE is unknown and ignored; --help"));
     let database = TestDatabase::migrated(Backend::Sqlite).await;
-    // As the server's log tells it.
+    // In the server's log.
     let server = Server::start_by(&["env", "KINOTEKA_LISTN=1"], &["--database-url", &database.url]);
-    assert!(server.told.contains("did you mean KINOTEKA_LISTEN?") && server.told.contains("WARN"), "{}", server.told);
+    assert!(
+        server.startup_log.contains("did you mean KINOTEKA_LISTEN?") && server.startup_log.contains("WARN"),
+        "{}",
+        server.startup_log
+    );
     server.signal("TERM");
     assert!(server.wait(PATIENCE).0.success());
 }
 
-/// The line of a setting: its value and its source.
+/// The value and the source in the line of a setting.
 fn setting<'a>(config: &'a str, flag: &str) -> Vec<&'a str> {
     let line = config.lines().find(|line| line.split_whitespace().next() == Some(flag));
     line.unwrap_or_else(|| panic!("no {flag} in {config}")).split_whitespace().skip(1).collect()
@@ -120,7 +124,7 @@ fn config_shows_settings_with_their_sources_and_no_secret() {
     let mut headings: Vec<_> = shown.lines().filter(|line| line.ends_with(':')).collect();
     headings.sort_unstable();
     assert!(headings.len() > 8 && headings.windows(2).all(|pair| pair[0] != pair[1]), "{headings:?}");
-    // Every flag of `serve` is there.
+    // Every flag of `serve` is listed.
     for arg in Cli::command().get_arguments().filter(|arg| arg.get_env().is_some()) {
         setting(&shown, &format!("--{}", arg.get_long().unwrap()));
     }
@@ -151,15 +155,15 @@ fn config_and_serve_refuse_the_same_settings() {
 }
 
 #[test]
-fn config_warns_of_doubtful_settings() {
+fn config_warns_about_doubtful_settings() {
     let (postgres, metrics) = (["--database-url", "postgres://localhost/x"], ["--metrics-listen", "127.0.0.1:0"]);
     let warnings = |args: &[&str]| run(&[&["config"], args].concat()).stderr;
     let postgres_and_metrics = [postgres, metrics].concat();
     for (args, words) in [
         (vec![], vec![]),
-        (vec!["--production"], vec!["--production on SQLite", "/metrics is open"]),
+        (vec!["--production"], vec!["--production on SQLite", "/metrics is public"]),
         ([&["--production"], &postgres_and_metrics[..]].concat(), vec![]),
-        ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["leave out --demo"]),
+        ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["omit --demo"]),
         (vec!["--listen", "0.0.0.0:8000"], vec!["everyone who can reach --listen (0.0.0.0:8000)"]),
         ([&["--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec![]),
     ] {
@@ -173,7 +177,7 @@ fn config_warns_of_doubtful_settings() {
 
 /// `scripts/configuration` writes the page.
 #[test]
-fn the_page_of_settings_is_what_the_program_says() {
+fn the_page_of_settings_matches_the_program() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).unwrap();
     let said = run(&["config", "--markdown"]).ok();
     assert!(page.starts_with(&said), "docs/configuration.md is stale: run scripts/configuration");
@@ -186,7 +190,7 @@ fn the_page_of_settings_is_what_the_program_says() {
     }
 }
 
-/// All commands as words.
+/// All commands, as lists of words.
 fn commands(command: &Command, path: &[String], found: &mut Vec<Vec<String>>) {
     found.push(path.to_vec());
     for below in command.get_subcommands() {
@@ -195,7 +199,7 @@ fn commands(command: &Command, path: &[String], found: &mut Vec<Vec<String>>) {
 }
 
 #[test]
-fn help_fits_80_columns_and_is_short_for_h() {
+fn help_fits_80_columns_and_h_is_short() {
     let mut found = Vec::new();
     commands(&Cli::command(), &[], &mut found);
     assert!(found.len() > 10, "{found:?}");

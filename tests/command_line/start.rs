@@ -1,4 +1,4 @@
-//! What keeps the server from starting: each a message that names the flag and the remedy.
+//! Failures at startup: each has a message that names the flag and the remedy.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::support::address::own_address;
 use crate::support::database::{Backend, TestDatabase};
 use crate::support::postgres;
 
-/// Runs `kinoteka serve` with these arguments and wants it to fail with these words.
+/// Runs `kinoteka serve` with these arguments, which must fail with these words.
 fn refuses(args: &[&str], words: &[&str]) {
     let run = run(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
     let message = run.failure();
@@ -19,7 +19,7 @@ fn refuses(args: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn unusable_database_urls_are_refused() {
+fn invalid_database_urls_are_refused() {
     for (url, wrong) in [
         ("mysql://localhost/kinoteka", "unknown scheme \"mysql\""),
         ("kinoteka", "not a URL"),
@@ -54,9 +54,9 @@ fn sqlite_urls_without_a_file_are_refused() {
     refuses(&["--database-url", "sqlite://x?mode=memory"], &["--database-url", "in-memory"]);
 }
 
-/// A listener that accepts and never answers.
+/// A listener that accepts connections and never responds.
 #[test]
-fn silent_database_server_is_given_up() {
+fn an_unresponsive_database_server_is_reported() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = std::net::TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
@@ -66,7 +66,7 @@ fn silent_database_server_is_given_up() {
 }
 
 #[tokio::test]
-async fn replica_of_another_kind_is_refused() {
+async fn a_replica_of_another_kind_is_refused() {
     let sqlite = TestDatabase::migrated(Backend::Sqlite).await;
     let postgres = TestDatabase::migrated(Backend::Postgres).await;
     let stale = TestDatabase::empty(Backend::Postgres).await;
@@ -74,13 +74,16 @@ async fn replica_of_another_kind_is_refused() {
         &["--database-url", &postgres.url, "--database-read-url", &sqlite.url],
         &["--database-read-url", "replica"],
     );
-    refuses(&["--database-url", &postgres.url, "--database-read-url", &stale.url], &["--database-read-url", "stale"]);
+    refuses(
+        &["--database-url", &postgres.url, "--database-read-url", &stale.url],
+        &["--database-read-url", "outdated"],
+    );
     drop(Server::start(&["--database-url", &postgres.url, "--database-read-url", &postgres.url]));
 }
 
-/// What psql made is adopted, not made again.
+/// Tables that psql created must be adopted, not created again.
 #[tokio::test]
-async fn unrecorded_tables_are_to_be_adopted() {
+async fn unrecorded_tables_must_be_adopted() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::migrated(backend).await;
         let db = database.connect().await;
@@ -132,7 +135,7 @@ async fn read_only_sqlite_file_is_named() {
     db.execute_unprepared("CREATE TABLE other (x)").await.unwrap();
     db.close().await.unwrap();
     let file = database.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc").to_owned();
-    // Root may write anything, so the file is opened read-only as well.
+    // Root can write every file, so the URL also opens it read-only.
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o444)).unwrap();
     refuses(&["--database-url", &format!("sqlite://{file}?mode=ro")], &["kinoteka.db", "read-only"]);
 }
@@ -150,7 +153,7 @@ async fn port_in_use_is_named() {
 #[tokio::test]
 async fn stale_postgres_schema_is_refused_and_migrated_on_request() {
     let database = TestDatabase::empty(Backend::Postgres).await;
-    refuses(&["--database-url", &database.url], &["0001_tables", "stale", "kinoteka migrate up"]);
+    refuses(&["--database-url", &database.url], &["0001_tables", "outdated", "kinoteka migrate up"]);
     drop(Server::start(&["--database-url", &database.url, "--migrate"]));
     drop(Server::start(&["--database-url", &database.url]));
 }
@@ -167,7 +170,7 @@ async fn triggers_that_do_not_fire_are_refused_on_both() {
             refuses(&["--database-url", &database.url], &words);
             db.execute_unprepared("ALTER TABLE comments ENABLE TRIGGER ALL").await.unwrap();
             drop(Server::start(&["--database-url", &database.url]));
-            // For this role alone, all are off.
+            // All triggers are off for this role only.
             db.execute_unprepared("CREATE ROLE copier SUPERUSER LOGIN").await.unwrap();
             db.execute_unprepared("ALTER ROLE copier SET session_replication_role = replica").await.unwrap();
             let url = database.url.replace("kinoteka@", "copier@");
@@ -182,7 +185,7 @@ async fn triggers_that_do_not_fire_are_refused_on_both() {
 }
 
 #[tokio::test]
-async fn policies_that_hide_some_rows_are_warned_of() {
+async fn policies_that_hide_rows_give_a_warning() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let policy = "CREATE ROLE some_rows LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO some_rows;
@@ -193,7 +196,7 @@ async fn policies_that_hide_some_rows_are_warned_of() {
     assert!(!warnings(&["--database-url", &database.url]).contains("may hide rows"));
 }
 
-/// The warnings of a server until it serves.
+/// The warnings of a server during startup.
 fn warnings(args: &[&str]) -> String {
     let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
     let mut server = serve.args(args).stderr(Stdio::piped()).spawn().unwrap();
@@ -206,7 +209,7 @@ fn warnings(args: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_newer_schema_that_tolerates_this_version_is_warned_of_and_another_refused() {
+async fn a_compatible_newer_schema_gives_a_warning_and_another_is_refused() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::migrated(backend).await;
         let db = database.connect().await;
@@ -218,7 +221,7 @@ async fn a_newer_schema_that_tolerates_this_version_is_warned_of_and_another_ref
         refuses(&url, &["newer than this program", "9999_next"]);
         let says = format!("INSERT INTO schema_steps (name, requires) VALUES ('9999_next', '{known}')");
         db.execute_unprepared(&says).await.unwrap();
-        // It fills nothing: there may be tables that it does not know.
+        // The demo does not fill it, because it may have unknown tables.
         let warned = warnings(&[&url[..], &["--demo"]].concat());
         assert_eq!(warned.matches("9999_next is unknown here").count(), 1, "{warned}");
         let migrate = |command: &str| run(&["migrate", command, url[0], url[1]]);
@@ -230,7 +233,7 @@ async fn a_newer_schema_that_tolerates_this_version_is_warned_of_and_another_ref
 }
 
 #[tokio::test]
-async fn production_warns_of_what_is_for_development() {
+async fn production_warns_about_development_settings() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::seeded_with_accounts(backend).await;
         let url = ["--database-url", &database.url];
@@ -256,7 +259,7 @@ async fn production_warns_of_what_is_for_development() {
 }
 
 #[tokio::test]
-async fn newer_schema_is_refused_on_both() {
+async fn a_newer_schema_is_refused_on_both() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::migrated(backend).await;
         let db = database.connect().await;
@@ -271,7 +274,7 @@ async fn newer_schema_is_refused_on_both() {
 }
 
 #[test]
-fn unusable_settings_are_refused() {
+fn invalid_settings_are_refused() {
     refuses(&["--database-connections", "0"], &["--database-connections"]);
     refuses(&["--log-filter", "=?="], &["--log-filter"]);
     refuses(&["--log-format", "xml"], &["--log-format", "pretty", "json"]);
@@ -283,7 +286,7 @@ fn unusable_settings_are_refused() {
 }
 
 #[test]
-fn help_teaches_flags_and_variables() {
+fn help_lists_flags_and_variables() {
     let help = run(&["serve", "--help"]).ok();
     for word in ["--database-url", "DATABASE_URL", "KINOTEKA_LISTEN", "127.0.0.1:8000", "--demo", "KINOTEKA_LOG"] {
         assert!(help.contains(word), "{word} is missing in {help}");

@@ -9,13 +9,13 @@ use crate::patroni::Patroni;
 use crate::process::{Server, command, run};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(status_is_printed_for_people_and_as_json);
+on_both!(status_is_printed_as_tables_and_as_json);
 
 fn address(server: &Server) -> String {
     server.url.trim_end_matches("/graphql").to_owned()
 }
 
-async fn status_is_printed_for_people_and_as_json(backend: Backend) {
+async fn status_is_printed_as_tables_and_as_json(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let server = Server::start(&["--database-url", &database.url]);
     let address = address(&server);
@@ -25,7 +25,7 @@ async fn status_is_printed_for_people_and_as_json(backend: Backend) {
     assert!(text.contains("| Server ") && text.contains("| full "), "{text}");
     assert!(text.contains("patroni: not configured; --patroni-url names it"), "{text}");
     assert!(text.ends_with("Nothing is wrong.\n"), "{text}");
-    assert!(!text.contains('\x1b'), "no colours where there is no terminal: {text:?}");
+    assert!(!text.contains('\x1b'), "no colours without a terminal: {text:?}");
     let coloured = command(&args).env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(coloured.stdout.contains(&b'\x1b'));
     let plain = command(&args).env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().unwrap();
@@ -37,21 +37,21 @@ async fn status_is_printed_for_people_and_as_json(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_away_is_named_and_the_code_says_so() {
+async fn an_unreachable_source_is_named_and_sets_the_exit_code() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url]);
     let run = run(&["status", "--instances", &address(&server), "--patroni-url", "http://127.0.0.1:1"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    assert!(run.stdout.contains("| full "), "the rest is shown: {run:?}");
+    assert!(run.stdout.contains("| full "), "the rest must be shown: {run:?}");
     let silent = crate::process::run(&["status", "--instances", "http://127.0.0.1:1"]).stdout;
     let row = silent.lines().find(|line| line.starts_with("| 127.0.0.1:1 ")).unwrap();
-    assert!(row.contains("| silent ") && !row.contains("| 0 "), "it has counted nothing that is known: {row}");
+    assert!(row.contains("| no response ") && !row.contains("| 0 "), "its counts are unknown: {row}");
     let line = run.stdout.lines().find(|line| line.starts_with("patroni: ")).unwrap();
     assert!(line.contains("refused") && line.ends_with("start it, or correct --patroni-url"), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_look_is_enough_to_see_that_replay_has_stopped() {
+async fn a_single_run_detects_stopped_replay() {
     let patroni = Patroni::start().await;
     patroni.change(0, |n2| n2.replayed -= 5 << 20);
     let args = ["status", "--patroni-url", &patroni.address, "--instances", "http://127.0.0.1:1"];
@@ -73,7 +73,7 @@ async fn one_look_is_enough_to_see_that_replay_has_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watching_goes_on() {
+async fn watch_continues() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url]);
     let mut watching = command(&["status", "--watch", "--json", "--instances", &address(&server)])
@@ -88,7 +88,7 @@ async fn watching_goes_on() {
 }
 
 #[test]
-fn unusable_addresses_are_refused() {
+fn invalid_addresses_are_refused() {
     for (flag, value, why) in [
         ("--patroni-url", "n1:8008", "such as http://10.0.0.11:8008"),
         ("--instances", "http://u:s3cret@n1", "without a user"),

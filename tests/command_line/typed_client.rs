@@ -1,4 +1,4 @@
-//! The example of docs/mutations.md, against a server that dies under it.
+//! The example of docs/mutations.md, against a server that is killed.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 #[path = "../../examples/add_comment.rs"]
-#[expect(dead_code, reason = "the program's own main and what only it prints")]
+#[expect(dead_code, reason = "the program's own main and its output")]
 mod add_comment;
 
 on_both!(typed_client_comments_once);
@@ -39,11 +39,11 @@ async fn typed_client_comments_once(backend: Backend) {
 
     let db = database.connect().await;
     let before = comments::Entity::find().count(&db).await.unwrap();
-    // Killed at any moment; whatever the client has lost, it comments once.
+    // Killed at any moment. Whatever is lost, the client adds one comment.
     for round in 0..6_u64 {
         let comment = library.comment(movie(), format!("Комментарий {round}"));
         let crash = async {
-            // Each round at another moment of the request.
+            // In each round, at another moment of the request.
             tokio::time::sleep(Duration::from_micros(round * 700)).await;
             server.crash();
             server = Server::start_at(&listen, &args);

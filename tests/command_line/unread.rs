@@ -1,4 +1,4 @@
-//! A program whose words nobody reads goes on.
+//! The program works when nobody reads its output.
 
 use std::process::Stdio;
 
@@ -9,13 +9,13 @@ use crate::process::{Server, command};
 use crate::serve::{PATIENCE, ask};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(a_server_whose_log_nobody_reads_fills_the_demo_and_serves, what_is_done_without_a_reader_is_done);
+on_both!(a_server_with_an_unread_log_fills_the_demo_and_serves, commands_succeed_without_a_reader);
 
-async fn a_server_whose_log_nobody_reads_fills_the_demo_and_serves(backend: Backend) {
+async fn a_server_with_an_unread_log_fills_the_demo_and_serves(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let unread = Server::start_unread(&["--database-url", &database.url, "--demo", "--log-filter", "debug"]);
     serves_and_stops(unread).await;
-    // Neither does it matter when the reader goes away later.
+    // The same if the reader closes the pipe later.
     let mut server = Server::start(&["--database-url", &database.url]);
     server.stop_reading();
     serves_and_stops(server).await;
@@ -31,7 +31,7 @@ async fn serves_and_stops(server: Server) {
     assert!(status.success(), "{status}");
 }
 
-async fn what_is_done_without_a_reader_is_done(backend: Backend) {
+async fn commands_succeed_without_a_reader(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let run_unread = |args: &[&str]| {
         let args = [args, &["--database-url", &database.url]].concat();
@@ -41,7 +41,7 @@ async fn what_is_done_without_a_reader_is_done(backend: Backend) {
     };
     assert_eq!(run_unread(&["migrate", "up"]), Some(0));
     assert_eq!(migration::compare(&database.connect().await).await.unwrap(), SchemaState::Current);
-    // Here the words are all there is to do; and a failure is one without them.
+    // Commands that only print, and failures, keep their exit status without a reader.
     assert_eq!(run_unread(&["migrate", "status"]), Some(1));
     assert_eq!(run_unread(&["role", "grant", "nobody", "admin"]), Some(1));
 }

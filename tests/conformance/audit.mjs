@@ -1,4 +1,4 @@
-// Prints one JSON object a line for each audit of the server at the URL in the first argument.
+// Prints one JSON object per line for each audit of the server at the URL in the first argument.
 import { auditServer } from "graphql-http";
 
 for (const { id, name, status, reason } of await auditServer({ url: process.argv[2] })) {

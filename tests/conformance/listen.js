@@ -1,6 +1,6 @@
-// Listens as the recipe of docs/subscriptions.md does: node listen.js PROTOCOL URL, where PROTOCOL is ws
-// or sse. Prints "connected" for each connection, "cursor" when it has the first one, "closed 4499" when it gives a
-// connection up, and each new comment's text.
+// Listens with the recipe of docs/subscriptions.md: node listen.js PROTOCOL URL, where PROTOCOL is ws or
+// sse. Prints "connected" for each connection, "cursor" when it has the first one, "closed 4499" when it
+// abandons a connection, and each new comment's text.
 import { createClient as createSse } from 'graphql-sse';
 import { createClient as createWs } from 'graphql-ws';
 import WebSocket from 'ws';

@@ -1,11 +1,11 @@
-//! What the schema accepts at the edge of each rule, and what goes along with a deleted row.
+//! Values that the schema accepts at the boundary of each rule, and rows that are deleted with another row.
 
 use crate::fixture::Fixture;
 use crate::support::database::Backend;
 
-on_both![boundaries_are_accepted, deletions_take_what_belongs_to_the_row];
+on_both![boundaries_are_accepted, deletions_remove_dependent_rows];
 
-/// Statements at the edge of what is allowed, and how many rows then show it.
+/// Statements at the boundary of what is allowed, and the number of rows that show the result.
 const BOUNDARIES: &[(&str, &str, u32)] = &[
     ("UPDATE cinema_online_movie_presence SET discount = 0", "cinema_online_movie_presence WHERE discount = 0", 1),
     ("UPDATE cinema_online_movie_presence SET discount = 100", "cinema_online_movie_presence WHERE discount = 100", 1),
@@ -68,7 +68,7 @@ async fn boundaries_are_accepted(backend: Backend) {
     expect_outcomes(&fixture, BOUNDARIES).await;
 }
 
-/// Deletions, and how many rows of another table are then left.
+/// Deletions, and the number of rows of another table that are then left.
 const DELETIONS: &[(&str, &str, u32)] = &[
     ("DELETE FROM movies WHERE id = 3", "movie_staff_m2m", 0),
     ("DELETE FROM movies WHERE id = 3", "cinema_online_movie_presence", 0),
@@ -83,7 +83,7 @@ const DELETIONS: &[(&str, &str, u32)] = &[
     ("DELETE FROM users WHERE id = 3", "comments", 5),
 ];
 
-async fn deletions_take_what_belongs_to_the_row(backend: Backend) {
+async fn deletions_remove_dependent_rows(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     expect_outcomes(&fixture, DELETIONS).await;
 }

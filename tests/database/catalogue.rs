@@ -1,4 +1,4 @@
-//! What a database says of itself, read from its catalogue and never from our SQL.
+//! The schema of a database, read from its catalogue and not from our SQL.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ pub use crate::support::database::read_texts;
 
 use crate::support::database::Backend;
 
-/// The recording table of sea-orm-migration, no part of the model.
+/// The table in which sea-orm-migration records steps. It is not part of the model.
 const MIGRATIONS: &str = "seaql_migrations";
 
-/// Runs a query of two text columns, and groups the second by the first.
+/// Runs a query of two text columns and groups the second by the first.
 async fn read_groups(db: &DatabaseConnection, sql: &str) -> BTreeMap<String, Vec<String>> {
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -21,9 +21,9 @@ async fn read_groups(db: &DatabaseConnection, sql: &str) -> BTreeMap<String, Vec
     groups
 }
 
-/// The tables with their columns in order, but for the migrations' own.
+/// The tables with their columns in order, except the migrations' table.
 ///
-/// On PostgreSQL a column reads as in the facts; on SQLite, whose types say less, as
+/// On PostgreSQL a column has the form of the facts. On SQLite, which has fewer types, the form is
 /// `name [not null] [default]`.
 pub async fn read_columns(db: &DatabaseConnection, backend: Backend) -> BTreeMap<String, Vec<String>> {
     let sql = match backend {
@@ -56,7 +56,7 @@ pub async fn read_columns(db: &DatabaseConnection, backend: Backend) -> BTreeMap
     tables
 }
 
-/// The foreign keys in the facts' form, in their order.
+/// The foreign keys in the form and order of the facts.
 pub async fn read_foreign_keys(db: &DatabaseConnection, backend: Backend) -> Vec<String> {
     let sql = match backend {
         Backend::Postgres => {
@@ -82,9 +82,9 @@ pub async fn read_foreign_keys(db: &DatabaseConnection, backend: Backend) -> Vec
     keys
 }
 
-/// The indexes by name, in the facts' form, but for the migrations' own.
+/// The indexes by name in the form of the facts, except the migrations' index.
 ///
-/// An expression reads as such on PostgreSQL and as `?` on SQLite, which does not tell it.
+/// An expression is shown on PostgreSQL. On SQLite, which does not report it, it is `?`.
 pub async fn read_indexes(db: &DatabaseConnection, backend: Backend) -> BTreeMap<String, String> {
     let sql = match backend {
         Backend::Postgres => format!(
@@ -109,7 +109,7 @@ pub async fn read_indexes(db: &DatabaseConnection, backend: Backend) -> BTreeMap
     read_groups(db, &sql).await.into_iter().map(|(name, mut text)| (name, text.remove(0))).collect()
 }
 
-/// Everything that a schema consists of, as sorted lines that may be compared.
+/// The whole schema as sorted lines, for comparison.
 pub async fn dump(db: &DatabaseConnection, backend: Backend) -> Vec<String> {
     let sql = match backend {
         Backend::Postgres => DUMP_POSTGRES.replace("{MIGRATIONS}", MIGRATIONS),

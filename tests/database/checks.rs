@@ -1,16 +1,16 @@
-//! What the schema refuses, rule by rule, on both databases. What it accepts: see `accepts`.
+//! Values that the schema refuses, rule by rule, on both databases. See `accepts` for those that it accepts.
 
 use crate::fixture::{Fixture, Rule, expect_refusals};
 use crate::support::database::Backend;
 
 on_both![
-    wrong_values_are_refused,
+    invalid_values_are_refused,
     second_rows_of_unique_keys_are_refused,
     rows_in_use_are_not_deleted,
-    keys_to_nothing_are_refused,
+    dangling_keys_are_refused,
 ];
 
-/// A statement that breaks exactly one check, and that check.
+/// A statement that violates exactly one check, and the check.
 const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("a comment on nothing", "INSERT INTO comments (comment) VALUES ('О чём?')", "comments_subject_check"),
     (
@@ -133,7 +133,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-async fn wrong_values_are_refused(backend: Backend) {
+async fn invalid_values_are_refused(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     let cases = WRONG_VALUES.iter().map(|(claim, sql, name)| case(claim, sql, Rule::Check((*name).to_owned())));
     expect_refusals(&fixture, cases).await;
@@ -185,7 +185,7 @@ async fn wrong_values_are_refused(backend: Backend) {
     .await;
 }
 
-/// A second row under a unique key, the key, and its columns as SQLite lists them.
+/// A second row with the same unique key, the key, and its columns as SQLite lists them.
 const SECOND_ROWS: &[(&str, &str, &str)] = &[
     (
         "INSERT INTO users_rating (rating, user_id, movie_id) VALUES (1, 3, 3)",
@@ -262,7 +262,7 @@ async fn rows_in_use_are_not_deleted(backend: Backend) {
     expect_refusals(&fixture, IN_USE.iter().map(|(sql, name)| case(name, sql, Rule::Key((*name).to_owned())))).await;
 }
 
-/// Rows that point at nothing where [`crate::forms`] cannot set the column alone, and the key.
+/// Rows with a dangling key where [`crate::forms`] cannot set only the column, and the key.
 const TO_NOTHING: &[(&str, &str)] = &[
     ("INSERT INTO comments (comment, parent_id, movie_id) VALUES ('Кому?', 0, 3)", "comments_parent_id_fkey"),
     ("INSERT INTO comments (comment, movie_id) VALUES ('О чём?', 100000)", "comments_movie_id_fkey"),
@@ -274,7 +274,7 @@ const TO_NOTHING: &[(&str, &str)] = &[
     ),
 ];
 
-async fn keys_to_nothing_are_refused(backend: Backend) {
+async fn dangling_keys_are_refused(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     expect_refusals(&fixture, TO_NOTHING.iter().map(|(sql, name)| case(name, sql, Rule::Key((*name).to_owned()))))
         .await;

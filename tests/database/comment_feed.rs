@@ -1,4 +1,4 @@
-//! The triggers of the comment feed tell each change once, whoever makes it.
+//! The triggers of the comment feed write each change once, whoever makes it.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
@@ -7,24 +7,24 @@ use crate::fixture::Fixture;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both![
-    each_change_is_told_once,
-    what_is_rolled_back_is_not_told,
-    nothing_else_is_told,
-    a_cascade_tells_each_comment,
-    only_known_kinds_are_told,
+    each_change_is_written_once,
+    rolled_back_changes_are_not_written,
+    nothing_else_is_written,
+    a_cascade_writes_an_event_for_each_comment,
+    only_known_kinds_are_accepted,
 ];
 
 const ORDER: &str = "SELECT kind || ' ' || comment_id || coalesce(' of movie ' || movie_id, '')
     || coalesce(' of publication ' || publication_id, '') FROM comment_events ORDER BY id";
 
-/// What is told by `sql`, run in one transaction.
-async fn told(fixture: &Fixture, sql: &str) -> Vec<String> {
+/// The events of `sql`, run in one transaction.
+async fn events_of(fixture: &Fixture, sql: &str) -> Vec<String> {
     let before = read_texts(&fixture.db, ORDER).await.len();
     fixture.commit(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     read_texts(&fixture.db, ORDER).await.split_off(before)
 }
 
-async fn each_change_is_told_once(backend: Backend) {
+async fn each_change_is_written_once(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     for (sql, expected) in [
         (
@@ -37,7 +37,7 @@ async fn each_change_is_told_once(backend: Backend) {
             &["EDITED 7 of movie 4", "EDITED 8 of publication 2"],
         ),
         ("DELETE FROM comments WHERE id = 7", &["DELETED 7 of movie 4"]),
-        // With a reply: the row stays without its text, and goes later with its tombstone.
+        // With a reply: the row stays without its text, and is deleted later with its tombstone.
         ("INSERT INTO comments (comment, parent_id, movie_id) VALUES ('Ответ', 6, 4)", &["ADDED 9 of movie 4"]),
         ("INSERT INTO comment_tombstones (comment_id) VALUES (6)", &["DELETED 6 of movie 4"]),
         ("DELETE FROM comments WHERE id = 9", &["DELETED 9 of movie 4"]),
@@ -46,11 +46,11 @@ async fn each_change_is_told_once(backend: Backend) {
         ("DELETE FROM publications WHERE id = 2", &[]),
     ] {
         let sql = sql.replace("{yes}", if backend == Backend::Postgres { "true" } else { "1" });
-        assert_eq!(told(&fixture, &sql).await, expected, "{sql}");
+        assert_eq!(events_of(&fixture, &sql).await, expected, "{sql}");
     }
 }
 
-async fn what_is_rolled_back_is_not_told(backend: Backend) {
+async fn rolled_back_changes_are_not_written(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     let before = read_texts(&fixture.db, ORDER).await;
     fixture
@@ -60,31 +60,31 @@ async fn what_is_rolled_back_is_not_told(backend: Backend) {
     assert_eq!(read_texts(&fixture.db, ORDER).await, before);
 }
 
-async fn nothing_else_is_told(backend: Backend) {
+async fn nothing_else_is_written(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     for sql in [
         "UPDATE comments SET comment = comment",
         "UPDATE comments SET changed_at = created_at",
-        // Authors that go leave their comments behind.
+        // Comments of deleted authors stay.
         "DELETE FROM users WHERE id = 3",
         "INSERT INTO comments (comment, movie_id) SELECT 'Ничего', id FROM movies WHERE id < 0",
     ] {
-        assert_eq!(told(&fixture, sql).await, [""; 0], "{sql}");
+        assert_eq!(events_of(&fixture, sql).await, [""; 0], "{sql}");
     }
 }
 
-async fn a_cascade_tells_each_comment(backend: Backend) {
+async fn a_cascade_writes_an_event_for_each_comment(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     fixture.run("INSERT INTO comment_tombstones (comment_id) VALUES (4)").await.unwrap();
-    let mut thread = told(&fixture, "DELETE FROM publications WHERE id = 1").await;
+    let mut thread = events_of(&fixture, "DELETE FROM publications WHERE id = 1").await;
     thread.sort();
     assert_eq!(thread, ["DELETED 3 of publication 1", "DELETED 5 of publication 1"]);
-    let mut movie = told(&fixture, "DELETE FROM movies WHERE id = 3").await;
+    let mut movie = events_of(&fixture, "DELETE FROM movies WHERE id = 3").await;
     movie.sort();
     assert_eq!(movie, ["DELETED 1 of movie 3", "DELETED 2 of movie 3"]);
 }
 
-async fn only_known_kinds_are_told(backend: Backend) {
+async fn only_known_kinds_are_accepted(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     if backend == Backend::Postgres {
         fixture.run("ALTER TABLE comment_events DISABLE TRIGGER USER").await.unwrap();
@@ -101,7 +101,7 @@ async fn migrated() -> (TestDatabase, DatabaseConnection) {
     (database, db)
 }
 
-/// A role that may write comments needs no rights on the feed, whatever its search path.
+/// A role that may write comments needs no rights on the feed, with any search path.
 #[tokio::test]
 async fn writers_need_no_rights_on_the_feed() {
     let (_database, db) = migrated().await;
@@ -127,7 +127,7 @@ async fn writers_need_no_rights_on_the_feed() {
     assert_eq!(kinds, ["ADDED", "ADDED", "EDITED", "DELETED", "DELETED"]);
 }
 
-/// A restore of the data alone brings rows of another database's feed; its comments are told anew.
+/// A restore of only the data contains another database's feed. Its comments get new events.
 #[tokio::test]
 async fn only_triggers_write_the_feed() {
     let (_database, db) = migrated().await;

@@ -8,11 +8,11 @@ use sea_orm_cli::{Cli, Commands, run_generate_command};
 
 use crate::support::database::{Backend, TestDatabase};
 
-/// Tables that no entity is made of: the migrations' own, the seeder's notes, and those with columns
-/// that sea-orm lacks.
+/// Tables without entities: those of migrations and of the seeder, and those with column types that sea-orm
+/// lacks.
 const IGNORED: &str = "seaql_migrations,schema_steps,publication_words,comment_events,comment_feed,comment_ticks,seeding_restores,seeding_steps";
 
-/// Run with `KINOTEKA_UPDATE=1` (`scripts/entities` does) this writes the files instead.
+/// With `KINOTEKA_UPDATE=1`, as in `scripts/entities`, this writes the files instead.
 #[tokio::test(flavor = "multi_thread")]
 async fn entities_equal_what_the_database_generates() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
@@ -47,7 +47,7 @@ async fn entities_equal_what_the_database_generates() {
             std::fs::write(committed.join(name), text).unwrap();
         }
     }
-    // Where lines break is rustfmt's business.
+    // Line breaks do not matter, because rustfmt sets them.
     let squeeze = |files: BTreeMap<String, String>| -> BTreeMap<String, String> {
         let text = |text: String| text.split_whitespace().collect::<String>().replace(",)", ")");
         files.into_iter().map(|(name, content)| (name, text(content))).collect()
@@ -78,7 +78,7 @@ mod diagram {
     pub fn check(generated: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema.md");
         let text = std::fs::read_to_string(&path).unwrap();
-        let start = text.find(START).expect("docs/schema.md holds a mermaid block") + START.len();
+        let start = text.find(START).expect("docs/schema.md has a mermaid block") + START.len();
         let end = start + text[start..].find(END).expect("the block ends");
         if std::env::var_os("KINOTEKA_UPDATE").is_some() {
             std::fs::write(&path, format!("{}{}\n{}", &text[..start], generated.trim_end(), &text[end..])).unwrap();

@@ -1,8 +1,8 @@
-//! The sixteen tables and thirty-five indexes as agreed: data that knows nothing of our SQL.
+//! The agreed sixteen tables and thirty-five indexes, as data independent of our SQL.
 
-/// Tables that later steps add for the service's own needs, in any order.
+/// Tables that later steps add for the service, in any order.
 ///
-/// The sixteen stay exactly as they are; a step that adds a table names it here.
+/// The sixteen must not change. A step that adds a table adds it here.
 pub const SIDE_TABLES: &[&str] = &[
     "audit_log",
     "cinema_titles",
@@ -23,10 +23,10 @@ pub const SIDE_TABLES: &[&str] = &[
     "user_roles",
 ];
 
-/// More on PostgreSQL. SQLite does in a transaction what the seeder notes there, and its rows are the order of the feed.
+/// Tables only on PostgreSQL. On SQLite, the seeder uses a transaction, and the order of rows is that of the feed.
 pub const POSTGRES_TABLES: &[&str] = &["comment_ticks", "seeding_restores"];
 
-/// The comment that the database itself carries on PostgreSQL.
+/// The comment on the database itself, on PostgreSQL.
 pub const DATABASE_COMMENT: &str =
     "БД КИНОТЕКА - Каталог данных о фильмах и сериалах для студентов изучающих современное искусство";
 
@@ -142,7 +142,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
             "created_at timestamptz not null default now()",
             "changed_at timestamptz not null default now()",
             "tags jsonb",
-            // Beyond the facts.
+            // Not in the facts.
             "deleted_at timestamptz",
         ],
     ),
@@ -172,7 +172,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Each foreign key: its column, the table whose `id` it names, and what a deletion there does.
+/// Each foreign key: its column, the table whose `id` it references, and the effect of a deletion there.
 pub const FOREIGN_KEYS: &[&str] = &[
     "awards.film_award_id -> film_award_registry restrict",
     "awards.movie_id -> movies restrict",
@@ -197,7 +197,7 @@ pub const FOREIGN_KEYS: &[&str] = &[
     "users_rating.user_id -> users cascade",
 ];
 
-/// The thirty-five indexes by name, each with what PostgreSQL says it is.
+/// The thirty-five indexes by name, each with PostgreSQL's definition.
 pub const INDEXES: &[(&str, &str)] = &[
     ("award_nomination_unique_constraint", "unique awards btree (film_award_id, movie_id, nomination_id)"),
     ("awards_pkey", "unique awards btree (id)"),
@@ -236,7 +236,7 @@ pub const INDEXES: &[(&str, &str)] = &[
     ("users_username_key", "unique users btree (username)"),
 ];
 
-/// One column of the facts, taken apart.
+/// One parsed column of the facts.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     pub table: &'static str,
@@ -248,7 +248,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// How many characters a `varchar(n)` holds.
+    /// The length of a `varchar(n)`.
     pub fn length_max(&self) -> Option<usize> {
         self.kind.strip_prefix("varchar(")?.strip_suffix(')')?.parse().ok()
     }

@@ -1,13 +1,13 @@
-//! A migrated database with at least one row in every table, and trying SQL on it.
+//! A migrated database with at least one row in every table, and helpers to try SQL on it.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr};
 
 use crate::catalogue::read_texts;
 use crate::support::database::{Backend, TestDatabase};
 
-/// A person, movie, cinema or user serves one purpose each, so that a deletion meets one rule:
-/// movie 1 has an award, 2 an order, 3 all that goes with it, 4 nothing; user 1 wrote the
-/// publications, 2 ordered, 3 commented and rated; person 1 is staff, 2 has the award.
+/// Each person, movie, cinema and user has one purpose, so that a deletion meets one rule: movie 1
+/// has an award, 2 an order, 3 all dependent rows, 4 nothing; user 1 wrote the publications, 2
+/// ordered, 3 commented and rated; person 1 is staff, 2 has the award.
 const ROWS: &str = "
     INSERT INTO tags (title) VALUES ('Драма');
     INSERT INTO person_position (title) VALUES ('Режиссёр');
@@ -37,7 +37,7 @@ const ROWS: &str = "
     INSERT INTO users_rating (rating, user_id, movie_id) VALUES (5, 3, 3);
     INSERT INTO users_rating (rating, user_id, publication_id) VALUES (4, 3, 1)";
 
-/// One connection to a database of its own that holds the rows above.
+/// One connection to a new database with the rows above.
 pub struct Fixture {
     pub backend: Backend,
     pub db: DatabaseConnection,
@@ -53,14 +53,14 @@ impl Fixture {
         fixture
     }
 
-    /// Runs statements that stay.
+    /// Runs statements without undoing them.
     pub async fn run(&self, sql: &str) -> Result<(), DbErr> {
         self.db.execute_unprepared(&spell(sql, self.backend)).await.map(|_| ())
     }
 
-    /// Runs statements in a transaction that is committed; all but the last must succeed.
+    /// Runs statements in a transaction and commits it. All but the last must succeed.
     ///
-    /// A failure may come as late as the commit, where SQLite looks at its deferred key.
+    /// The commit may fail too, because SQLite then checks its deferred key.
     pub async fn commit(&self, sql: &str) -> Result<(), DbErr> {
         self.begin(sql).await?;
         let end = self.run("COMMIT").await;
@@ -70,7 +70,7 @@ impl Fixture {
         end
     }
 
-    /// Runs statements, reads one text, and undoes them.
+    /// Runs statements, reads one text, and undoes the statements.
     pub async fn peek(&self, sql: &str, query: &str) -> Result<String, DbErr> {
         self.begin(sql).await?;
         let seen = read_texts(&self.db, &spell(query, self.backend)).await.join(", ");
@@ -79,7 +79,7 @@ impl Fixture {
             Backend::Sqlite => read_texts(&self.db, "SELECT \"table\" FROM pragma_foreign_key_check").await,
         };
         self.run("ROLLBACK").await.unwrap();
-        assert!(broken_keys.is_empty(), "{sql}: rows of {broken_keys:?} point nowhere");
+        assert!(broken_keys.is_empty(), "{sql}: rows of {broken_keys:?} have dangling keys");
         Ok(seen)
     }
 
@@ -98,7 +98,7 @@ impl Fixture {
     }
 }
 
-/// Puts in what the two databases spell in two ways.
+/// Replaces placeholders for which the databases have different syntax.
 fn spell(sql: &str, backend: Backend) -> String {
     let (uuid, today, tomorrow) = match backend {
         Backend::Postgres => ("'5f2c7d1e-9b1a-4c36-8f0e-0d6b4a7c9e11'", "current_date", "current_date + 1"),
@@ -107,25 +107,25 @@ fn spell(sql: &str, backend: Backend) -> String {
     sql.replace("{uuid}", uuid).replace("{today}", today).replace("{tomorrow}", tomorrow)
 }
 
-/// The rule that a statement breaks.
+/// The rule that a statement violates.
 #[derive(Clone, Debug)]
 pub enum Rule {
     /// A check or a trigger, by the name of its constraint.
     Check(String),
     /// A unique key: its name, and its columns as SQLite lists them.
     Unique(&'static str, &'static str),
-    /// A foreign key, by its name; SQLite does not say which one.
+    /// A foreign key, by its name. SQLite does not name it.
     Key(String),
-    /// A column, as `table.column`, that takes no NULL.
+    /// A column without NULLs, as `table.column`.
     NotNull(String),
-    /// A `varchar` column, as `table.column`, with so many characters at most.
+    /// A `varchar` column, as `table.column`, with its maximum length.
     Length(String, usize),
-    /// What the message says on PostgreSQL and on SQLite.
+    /// Parts of the message on PostgreSQL and on SQLite.
     Says(&'static str, &'static str),
 }
 
 impl Rule {
-    /// Whether this rule, and no other, made the error.
+    /// Whether this rule, and no other, caused the error.
     pub fn explains(&self, error: &DbErr, backend: Backend) -> bool {
         let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error else {
             return false;
@@ -156,14 +156,14 @@ impl Rule {
     }
 }
 
-/// Tries each statement, then fails with all that were not refused by their rule.
+/// Tries each statement, then fails with all statements that their rule did not refuse.
 pub async fn expect_refusals(fixture: &Fixture, cases: impl IntoIterator<Item = (String, String, Rule)>) {
     let mut surprises = Vec::new();
     for (claim, sql, rule) in cases {
         match fixture.commit(&sql).await {
             Ok(()) => {
                 surprises.push(format!("{claim}: {sql}: was accepted, although {rule:?}"));
-                // What was accepted may spoil every case after it.
+                // An accepted statement may affect all later cases.
                 break;
             }
             Err(error) if rule.explains(&error, fixture.backend) => {}

@@ -1,4 +1,4 @@
-//! Column by column: lengths, NULLs, keys, and the texts in which SQLite keeps dates and times.
+//! Column by column: lengths, NULLs, keys, and the texts in which SQLite stores dates and times.
 
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{ConnectionTrait, Statement};
@@ -8,7 +8,7 @@ use crate::facts::{self, Column, FOREIGN_KEYS};
 use crate::fixture::{Fixture, Rule, expect_refusals};
 use crate::support::database::{Backend, TestDatabase};
 
-/// Columns that another rule keeps from being set alone: see [`crate::checks`].
+/// Columns that cannot be set alone because of another rule: see [`crate::checks`].
 const BOUND: &[&str] = &[
     "comments.parent_id",
     "comments.movie_id",
@@ -18,19 +18,19 @@ const BOUND: &[&str] = &[
 ];
 
 on_both![
-    texts_are_as_long_as_their_column_and_no_longer,
+    texts_can_have_the_length_of_their_column_and_no_more,
     null_is_refused_where_the_facts_forbid_it,
     null_is_accepted_where_the_facts_allow_it,
-    a_key_to_nothing_is_refused_in_every_column,
+    a_dangling_key_is_refused_in_every_column,
 ];
 
-async fn texts_are_as_long_as_their_column_and_no_longer(backend: Backend) {
+async fn texts_can_have_the_length_of_their_column_and_no_more(backend: Backend) {
     let fixture = Fixture::new(backend).await;
-    // The age mark's letters are checked, not counted.
+    // The letters of the age rating are checked, not counted.
     let texts = || facts::columns().filter(|column| column.length_max().is_some() && column.name != "rars");
     assert_eq!(texts().count(), 18);
     for column in texts() {
-        // Two bytes a letter: characters count, not bytes.
+        // Letters of two bytes, because characters count and not bytes.
         let sql = set(&column, &format!("'{}'", "ё".repeat(column.length_max().unwrap())));
         fixture.peek(&sql, "SELECT ''").await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
@@ -60,7 +60,7 @@ async fn null_is_accepted_where_the_facts_allow_it(backend: Backend) {
     }
 }
 
-async fn a_key_to_nothing_is_refused_in_every_column(backend: Backend) {
+async fn a_dangling_key_is_refused_in_every_column(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     let is_key =
         |column: &Column| FOREIGN_KEYS.iter().any(|key| key.starts_with(&format!("{}.{} ", column.table, column.name)));
@@ -72,14 +72,14 @@ async fn a_key_to_nothing_is_refused_in_every_column(backend: Backend) {
 }
 
 #[tokio::test]
-async fn postgres_alone_gives_out_ids() {
+async fn only_postgres_assigns_ids() {
     let fixture = Fixture::new(Backend::Postgres).await;
     let rule = Rule::Says("cannot insert a non-DEFAULT value into column \"id\"", "");
     let sql = "INSERT INTO movies (id, title, duration) VALUES (77, 'Зеркало', 108)";
     expect_refusals(&fixture, [("an id of one's own".to_owned(), sql.to_owned(), rule)]).await;
 }
 
-/// `pg_restore --data-only` empties the search path, and the triggers fire all the same.
+/// `pg_restore --data-only` empties the search path, and the triggers still fire.
 #[tokio::test]
 async fn postgres_checks_replies_under_any_search_path() {
     let fixture = Fixture::new(Backend::Postgres).await;
@@ -91,7 +91,7 @@ async fn postgres_checks_replies_under_any_search_path() {
     expect_refusals(&fixture, [("a reply on another movie".to_owned(), astray, rule)]).await;
 }
 
-/// Columns that tell rows apart by a name.
+/// Columns with a unique name.
 const NAMES: [(&str, &str); 6] = [
     ("tags", "title"),
     ("person_position", "title"),
@@ -115,7 +115,7 @@ async fn postgres_composes_names_whoever_writes_them() {
     expect_refusals(&fixture, [("a twin".to_owned(), twin.to_owned(), rule)]).await;
 }
 
-/// SQLite stores what it is given.
+/// SQLite does not normalize texts.
 #[tokio::test]
 async fn the_seeder_writes_composed_names() {
     let database = TestDatabase::seeded_with_accounts(Backend::Sqlite).await;
@@ -130,7 +130,7 @@ async fn the_seeder_writes_composed_names() {
 }
 
 #[tokio::test]
-async fn sqlite_keeps_times_in_one_form() {
+async fn sqlite_stores_times_in_one_form() {
     let fixture = Fixture::new(Backend::Sqlite).await;
     let times = || facts::columns().filter(|column| column.kind == "timestamptz");
     assert_eq!(times().count(), 8);
@@ -165,11 +165,11 @@ async fn sqlite_keeps_times_in_one_form() {
 }
 
 #[tokio::test]
-async fn sqlite_keeps_dates_in_one_form() {
+async fn sqlite_stores_dates_in_one_form() {
     let fixture = Fixture::new(Backend::Sqlite).await;
     let dates: Vec<_> = facts::columns().filter(|column| column.kind == "date").collect();
     assert_eq!(dates.len(), 5);
-    // Whoever has left joined before that.
+    // The end must be after the beginning.
     fixture.run("UPDATE users SET created_at = '1900-01-01'").await.unwrap();
     let right = ["1960-02-29", "1999-12-31", "2000-02-29"];
     let wrong = [
@@ -200,7 +200,7 @@ async fn expect_forms(fixture: &Fixture, columns: Vec<Column>, right: &[&str], w
         for value in wrong {
             match fixture.peek(&set(column, &format!("'{value}'")), "SELECT ''").await {
                 Err(error) if rule.explains(&error, Backend::Sqlite) => {}
-                // SQLite refuses to read the clock in a check, which is as good.
+                // SQLite refuses to read the clock in a check, which also prevents the value.
                 Err(error) if *value == "now" && error.to_string().contains("non-deterministic use of") => {}
                 other => surprises.push(format!("{rule:?}: '{value}': {other:?}")),
             }
@@ -209,7 +209,7 @@ async fn expect_forms(fixture: &Fixture, columns: Vec<Column>, right: &[&str], w
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }
 
-/// One instant has one text, whoever writes it: else equal keys sort as different.
+/// An instant has one text, whoever writes it. Otherwise equal keys would differ.
 #[tokio::test]
 async fn sqlite_time_defaults_write_what_the_program_writes() {
     let fixture = Fixture::new(Backend::Sqlite).await;

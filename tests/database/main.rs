@@ -1,6 +1,6 @@
-//! The schema on real databases: the DDL against the facts, its checks, migrating, entities.
+//! The schema on real databases: the DDL compared with the facts, its checks, migrations, entities.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at an unexpected error")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! Migrating: up, down, by hand and by many at once, all with the same outcome.
+//! Migrations: up, down, by hand and concurrently, all with the same result.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -13,22 +13,22 @@ use crate::support::database::{Backend, TestDatabase, connect_to};
 use crate::support::postgres::find_programs;
 
 on_both![
-    a_publication_goes_with_its_thread,
+    a_publication_is_deleted_with_its_thread,
     down_then_up_leaves_the_same_schema,
     down_leaves_nothing,
     one_step_down_then_up_leaves_the_same_schema,
-    many_migrating_at_once_do_it_once,
-    sql_run_by_hand_makes_the_same_schema_and_is_adopted,
-    the_first_step_alone_is_adopted_and_the_rest_applied,
+    concurrent_migrations_apply_steps_once,
+    sql_run_by_hand_creates_the_same_schema_and_is_adopted,
+    only_the_first_step_is_adopted_and_the_rest_applied,
     nothing_is_adopted_from_an_empty_database,
     nothing_is_adopted_with_an_index_missing,
     adopting_twice_records_nothing_twice,
-    compare_names_what_is_missing_and_what_is_unknown,
-    a_newer_step_is_tolerated_if_what_it_requires_is_known,
-    steps_say_what_they_require,
+    compare_names_missing_and_unknown_steps,
+    a_newer_step_is_tolerated_if_its_requirement_is_known,
+    steps_state_their_requirement,
 ];
 
-async fn a_publication_goes_with_its_thread(backend: Backend) {
+async fn a_publication_is_deleted_with_its_thread(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     let thread = "SELECT CAST(count(*) AS text) FROM comments AS a JOIN comments AS b ON b.parent_id = a.id
                   JOIN comments AS c ON c.parent_id = b.id WHERE a.publication_id = 1";
@@ -39,7 +39,7 @@ async fn a_publication_goes_with_its_thread(backend: Backend) {
 }
 
 async fn down_then_up_leaves_the_same_schema(backend: Backend) {
-    // With rows, threads among them: they must not stand in the way.
+    // With rows, including threads, which must not block the migration.
     let fixture = Fixture::new(backend).await;
     let before = dump(&fixture.db, backend).await;
     assert!(before.len() > 50, "only {} lines", before.len());
@@ -72,7 +72,7 @@ async fn one_step_down_then_up_leaves_the_same_schema(backend: Backend) {
     assert_equal(&dump(&db, backend).await, &whole);
 }
 
-async fn many_migrating_at_once_do_it_once(backend: Backend) {
+async fn concurrent_migrations_apply_steps_once(backend: Backend) {
     let (_original, original) = open(TestDatabase::migrated(backend).await).await;
     let database = TestDatabase::empty(backend).await;
     let mut connections = Vec::new();
@@ -90,7 +90,7 @@ async fn many_migrating_at_once_do_it_once(backend: Backend) {
     assert_equal(&dump(&db, backend).await, &dump(&original, backend).await);
 }
 
-async fn sql_run_by_hand_makes_the_same_schema_and_is_adopted(backend: Backend) {
+async fn sql_run_by_hand_creates_the_same_schema_and_is_adopted(backend: Backend) {
     let (_original, original) = open(TestDatabase::migrated(backend).await).await;
     let (database, db) = open(TestDatabase::empty(backend).await).await;
     for name in names() {
@@ -108,7 +108,7 @@ async fn sql_run_by_hand_makes_the_same_schema_and_is_adopted(backend: Backend) 
     assert_equal(&dump(&db, backend).await, &dump(&empty, backend).await);
 }
 
-async fn the_first_step_alone_is_adopted_and_the_rest_applied(backend: Backend) {
+async fn only_the_first_step_is_adopted_and_the_rest_applied(backend: Backend) {
     let (_original, original) = open(TestDatabase::migrated(backend).await).await;
     let (database, db) = open(TestDatabase::empty(backend).await).await;
     run_file(backend, &database.url, "0001_tables.up.sql").await;
@@ -151,10 +151,10 @@ async fn adopting_twice_records_nothing_twice(backend: Backend) {
     assert_eq!(recorded(&db).await, names());
 }
 
-async fn compare_names_what_is_missing_and_what_is_unknown(backend: Backend) {
+async fn compare_names_missing_and_unknown_steps(backend: Backend) {
     let (_database, db) = open(TestDatabase::empty(backend).await).await;
     assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Behind(names()));
-    assert_eq!(relations(&db, backend).await, [""; 0], "looking changes nothing");
+    assert_eq!(relations(&db, backend).await, [""; 0], "`compare` must change nothing");
     migration::up(&db, Some(1)).await.unwrap();
     assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Behind(names()[1..].to_vec()));
     migration::up(&db, None).await.unwrap();
@@ -164,10 +164,10 @@ async fn compare_names_what_is_missing_and_what_is_unknown(backend: Backend) {
     assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Ahead(vec!["9999_future".to_owned()]));
     let before = recorded(&db).await;
     migration::up(&db, None).await.unwrap_err();
-    assert_eq!(recorded(&db).await, before, "a newer schema is left alone");
+    assert_eq!(recorded(&db).await, before, "a newer schema must not be changed");
 }
 
-async fn a_newer_step_is_tolerated_if_what_it_requires_is_known(backend: Backend) {
+async fn a_newer_step_is_tolerated_if_its_requirement_is_known(backend: Backend) {
     let (_database, db) = open(TestDatabase::migrated(backend).await).await;
     let known = STEPS.last().unwrap().name;
     let add = async |name: &str, requires: &str| {
@@ -180,14 +180,14 @@ async fn a_newer_step_is_tolerated_if_what_it_requires_is_known(backend: Backend
     let newer = vec!["9998_next".to_owned()];
     assert_eq!(add("9998_next", known).await, SchemaState::Newer(newer.clone()));
     let both = vec!["9998_next".to_owned(), "9999_after".to_owned()];
-    assert_eq!(add("9999_after", "9998_next").await, SchemaState::Ahead(both), "it needs a version in between");
+    assert_eq!(add("9999_after", "9998_next").await, SchemaState::Ahead(both), "the step needs a version in between");
     db.execute_unprepared("DELETE FROM seaql_migrations WHERE version = '9999_after'").await.unwrap();
     assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Newer(newer.clone()));
     db.execute_unprepared("DELETE FROM schema_steps WHERE name = '9998_next'").await.unwrap();
-    assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Ahead(newer), "it says nothing");
+    assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Ahead(newer), "the step states no requirement");
 }
 
-async fn steps_say_what_they_require(backend: Backend) {
+async fn steps_state_their_requirement(backend: Backend) {
     let (_database, db) = open(TestDatabase::empty(backend).await).await;
     for (position, step) in STEPS.iter().enumerate() {
         assert_eq!(migration::up(&db, Some(1)).await.unwrap(), [step.name]);
@@ -202,14 +202,14 @@ async fn steps_say_what_they_require(backend: Backend) {
         assert_eq!(said, names.iter().filter(|name| *name > &"0014".to_owned()).cloned().collect::<Vec<_>>());
         migration::down(&db, 1).await.unwrap();
         if step.name > "0015" {
-            assert_eq!(read_texts(&db, &says).await, [""; 0], "{} takes its row back", step.name);
+            assert_eq!(read_texts(&db, &says).await, [""; 0], "{} must remove its row", step.name);
         }
         migration::up(&db, Some(1)).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn privileges_are_those_of_the_model() {
+async fn privileges_match_the_model() {
     let (_database, db) = open(TestDatabase::migrated(Backend::Postgres).await).await;
     let run = async |sql: &str| db.execute_unprepared(sql).await.map(|_| ());
     run("CREATE ROLE \"writes Comments\"; CREATE ROLE grants_on; CREATE ROLE has_none").await.unwrap();
@@ -226,7 +226,7 @@ async fn privileges_are_those_of_the_model() {
         .unwrap();
 }
 
-/// Runs one of our files as a DBA does, with psql or sqlite3.
+/// Runs one of our files with psql or sqlite3, as a DBA does.
 async fn run_file(backend: Backend, url: &str, name: &str) {
     let folder = if backend == Backend::Postgres { "postgres" } else { "sqlite" };
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migration/sql").join(folder).join(name);
@@ -247,7 +247,7 @@ async fn run_file(backend: Backend, url: &str, name: &str) {
     };
     match command.output() {
         Ok(output) => assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr)),
-        // Not every machine has sqlite3: the same text through a plain connection proves as much.
+        // Without sqlite3, a plain connection runs the same text.
         Err(error) if backend == Backend::Sqlite && error.kind() == std::io::ErrorKind::NotFound => {
             let db = connect_to(url).await.unwrap();
             db.execute_unprepared(&std::fs::read_to_string(&file).unwrap()).await.unwrap();
@@ -270,7 +270,7 @@ async fn recorded(db: &DatabaseConnection) -> Vec<String> {
     read_texts(db, "SELECT version FROM seaql_migrations ORDER BY version").await
 }
 
-/// The names of all tables and indexes, the migrations' own included.
+/// The names of all tables and indexes, including those of migrations.
 async fn relations(db: &DatabaseConnection, backend: Backend) -> Vec<String> {
     let sql = match backend {
         Backend::Postgres => {
@@ -281,7 +281,7 @@ async fn relations(db: &DatabaseConnection, backend: Backend) -> Vec<String> {
     read_texts(db, sql).await
 }
 
-/// Says which lines differ, instead of printing two whole schemas.
+/// Prints the lines that differ instead of both schemas.
 fn assert_equal(left: &[String], right: &[String]) {
     let without = |of: &[String], other: &[String]| -> Vec<String> {
         of.iter().filter(|line| !other.contains(line)).cloned().collect()

@@ -1,4 +1,4 @@
-//! Pools leave out the driver's own upkeep, which may spin for ever: see `migration::connect::pool_options`.
+//! Pools disable the driver's background upkeep, which may loop forever: see `migration::connect::pool_options`.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use sqlx::pool::PoolOptions;
 
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(no_pool_looks_after_idle_connections);
+on_both!(no_pool_runs_background_upkeep);
 
-async fn no_pool_looks_after_idle_connections(backend: Backend) {
+async fn no_pool_runs_background_upkeep(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let pool = PoolSettings { connections_max: 2, acquire_timeout: Duration::from_secs(10) };
     let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
@@ -35,7 +35,7 @@ fn assert_idle_pool(connections: &DatabaseConnection) {
     }
 }
 
-/// Nothing is done in the background without these.
+/// Without these settings, nothing runs in the background.
 fn assert_idle<DB: Database>(options: &PoolOptions<DB>) {
     let times = (options.get_idle_timeout(), options.get_max_lifetime(), options.get_min_connections());
     assert_eq!(times, (None, None, 0));

@@ -1,4 +1,4 @@
-//! The migrated database against the facts: tables, columns, keys, indexes, comments.
+//! Compares the migrated database with the facts: tables, columns, keys, indexes, comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::catalogue::{read_columns, read_foreign_keys, read_indexes, read_texts
 use crate::facts::{self, DATABASE_COMMENT, FOREIGN_KEYS, INDEXES, POSTGRES_TABLES, SIDE_TABLES, TABLES};
 use crate::support::database::{Backend, TestDatabase};
 
-/// Where SQLite has an index of its own: its unique key over expressions serves no look-up.
+/// Tables with an additional index on SQLite: its unique key on expressions cannot be used for look-ups.
 const SQLITE_ONLY: &str = "users_rating_movie_id_idx";
 
-/// How SQLite folds, which PostgreSQL does by a function.
+/// The table with which SQLite folds texts. PostgreSQL uses a function.
 const SQLITE_FOLDING: [&str; 4] = ["fold_letters", "folded_texts", "texts_as_written", "texts_to_search"];
 
 on_both![
@@ -21,7 +21,7 @@ on_both![
     foreign_keys_equal_the_facts,
     the_named_indexes_equal_the_facts,
     every_foreign_key_has_an_index_that_begins_with_it,
-    every_trigger_that_is_missing_is_named,
+    every_missing_trigger_is_named,
 ];
 
 async fn the_tables_are_the_sixteen_and_the_side_tables(backend: Backend) {
@@ -29,7 +29,7 @@ async fn the_tables_are_the_sixteen_and_the_side_tables(backend: Backend) {
     let mut found: BTreeSet<_> = read_columns(&db, backend).await.into_keys().collect();
     if backend == Backend::Sqlite {
         assert!(SQLITE_FOLDING.iter().all(|name| found.remove(*name)));
-        // What full-text search keeps is one table and several of its own behind it.
+        // Full-text search has one table and several internal ones.
         found.retain(|table| !table.contains("_trigram") && !table.starts_with("publication_words_"));
     }
     for table in POSTGRES_TABLES {
@@ -64,7 +64,7 @@ async fn foreign_keys_equal_the_facts(backend: Backend) {
         .iter()
         .map(|&key| match backend {
             Backend::Postgres => key.to_owned(),
-            // Deferred to the end of the transaction, or a thread could not go at once.
+            // Deferred to the end of the transaction, so that a whole thread can be deleted at once.
             Backend::Sqlite => key.replace("comments restrict", "comments no action"),
         })
         .collect();
@@ -79,7 +79,7 @@ async fn the_named_indexes_equal_the_facts(backend: Backend) {
     for (name, definition) in INDEXES {
         let expected = match (backend, *name) {
             (Backend::Postgres, _) => Some((*definition).to_owned()),
-            // An integer primary key is the table itself, and there is no GIN.
+            // An integer primary key is the table itself, and SQLite has no GIN.
             (Backend::Sqlite, _) if name.ends_with("_pkey") => None,
             (Backend::Sqlite, "publications_text_gin_idx") => None,
             (Backend::Sqlite, "users_rating_unique_pk2") => {
@@ -96,7 +96,7 @@ async fn every_foreign_key_has_an_index_that_begins_with_it(backend: Backend) {
     let indexes = read_indexes(&db, backend).await;
     for key in read_foreign_keys(&db, backend).await {
         let (table, column) = key.split(' ').next().unwrap().split_once('.').unwrap();
-        // On SQLite a key of one integer is the table itself.
+        // On SQLite, a key of one integer is the table itself.
         let is_key = format!("SELECT '' FROM pragma_table_info('{table}') WHERE name = '{column}' AND pk = 1");
         if backend == Backend::Sqlite && !read_texts(&db, &is_key).await.is_empty() {
             continue;
@@ -111,15 +111,15 @@ async fn every_foreign_key_has_an_index_that_begins_with_it(backend: Backend) {
 }
 
 #[tokio::test]
-async fn the_indexes_beyond_the_named_are_the_same_on_both() {
-    let postgres = beyond_the_named(Backend::Postgres).await;
-    let mut sqlite = beyond_the_named(Backend::Sqlite).await;
+async fn the_other_indexes_are_the_same_on_both() {
+    let postgres = other_indexes(Backend::Postgres).await;
+    let mut sqlite = other_indexes(Backend::Sqlite).await;
     assert!(sqlite.remove(SQLITE_ONLY).is_some());
     assert!(postgres.len() >= 20, "step 0002 is missing: {postgres:?}");
     assert_eq!(postgres, sqlite);
 }
 
-async fn beyond_the_named(backend: Backend) -> BTreeMap<String, String> {
+async fn other_indexes(backend: Backend) -> BTreeMap<String, String> {
     let (_database, db) = migrated(backend).await;
     let mut indexes = read_indexes(&db, backend).await;
     indexes.retain(|name, definition| {
@@ -130,7 +130,7 @@ async fn beyond_the_named(backend: Backend) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn postgres_unique_keys_are_constraints_and_no_index_is_unique_besides() {
+async fn postgres_unique_keys_are_constraints_and_no_other_index_is_unique() {
     let (_database, db) = migrated(Backend::Postgres).await;
     let constraints = read_texts(
         &db,
@@ -154,7 +154,7 @@ async fn postgres_unique_keys_are_constraints_and_no_index_is_unique_besides() {
         .filter(|line| INDEXES.iter().any(|(name, _)| line.starts_with(&format!("{name} "))))
         .collect();
     assert_eq!(of_sixteen, expected);
-    let surplus = beyond_the_named(Backend::Postgres).await;
+    let surplus = other_indexes(Backend::Postgres).await;
     assert!(surplus.values().all(|definition| !definition.starts_with("unique ")), "{surplus:?}");
 }
 
@@ -170,7 +170,7 @@ async fn postgres_has_the_database_comment_and_one_on_every_table() {
 }
 
 #[tokio::test]
-async fn sqlite_tables_are_strict_and_never_use_an_id_twice() {
+async fn sqlite_tables_are_strict_and_never_reuse_an_id() {
     let (_database, db) = migrated(Backend::Sqlite).await;
     for (table, _) in TABLES {
         let flags = format!(
@@ -182,7 +182,7 @@ async fn sqlite_tables_are_strict_and_never_use_an_id_twice() {
     }
 }
 
-/// What is beyond the facts has one page, which a DBA may trust to be complete.
+/// One page documents everything that is not in the facts.
 #[tokio::test]
 async fn the_schema_page_names_everything_beyond_the_facts() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema.md");
@@ -207,7 +207,7 @@ async fn the_schema_page_names_everything_beyond_the_facts() {
     assert!(missing.is_empty(), "docs/schema.md does not name {missing:?}");
 }
 
-async fn every_trigger_that_is_missing_is_named(backend: Backend) {
+async fn every_missing_trigger_is_named(backend: Backend) {
     let (_database, db) = migrated(backend).await;
     let all = match backend {
         Backend::Postgres => {

@@ -1,4 +1,4 @@
-//! The side tables follow the rows that they are kept from, whoever writes them.
+//! The side tables follow their source rows, whoever writes them.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::support::postgres::find_programs;
 on_both![
     totals_equal_the_ratings,
     tags_equal_the_arrays,
-    folded_texts_equal_what_clients_look_for,
+    folded_texts_equal_folded_searches,
     folded_texts_follow_their_originals,
     a_tombstone_empties_its_comment,
 ];
 
-/// Subjects whose totals are not what the ratings say, or that have no totals.
+/// Subjects whose totals do not match their ratings or are missing.
 const DRIFT: &str = "
     SELECT coalesce(subjects.kind || subjects.id, 'totals ' || totals.id)
     FROM (
@@ -61,7 +61,7 @@ async fn totals_equal_the_ratings(backend: Backend) {
             SELECT 1 + id % 5, 3, id FROM publications WHERE id BETWEEN 1 AND 40",
         "UPDATE users_rating SET rating = 6 - rating WHERE user_id = 3",
         "UPDATE users_rating SET created_at = created_at",
-        // To another subject, of its own kind and of the other.
+        // To another subject, of the same kind and of the other.
         "UPDATE users_rating SET movie_id = 300 WHERE user_id = 3 AND movie_id = 7",
         "UPDATE users_rating SET movie_id = NULL, publication_id = 100 WHERE user_id = 3 AND movie_id = 8",
         "DELETE FROM users_rating WHERE rating = 3",
@@ -94,7 +94,7 @@ async fn totals_survive_truncate() {
     }
 }
 
-/// REPLACE tells triggers of what it removes only under a pragma, which the program sets.
+/// REPLACE fires delete triggers only with a pragma, which the program sets.
 #[tokio::test]
 async fn side_tables_follow_a_replace_of_the_program() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
@@ -116,7 +116,7 @@ async fn side_tables_follow_a_replace_of_the_program() {
     }
 }
 
-/// A role that may write a table needs no rights on what follows it, whatever its search path.
+/// A role that may write a table needs no rights on its side tables, with any search path.
 #[tokio::test]
 async fn writers_need_no_rights_on_side_tables() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
@@ -142,8 +142,8 @@ async fn writers_need_no_rights_on_side_tables() {
     assert_eq!(read_texts(&db, "SELECT title FROM movie_titles WHERE title = 'чужой'").await, ["чужой"]);
 }
 
-/// Writers that take the same subjects in opposite orders neither wait for each other for ever
-/// nor lose a rating.
+/// Writers that use the same subjects in opposite orders neither deadlock permanently nor lose a
+/// rating.
 #[tokio::test(flavor = "multi_thread")]
 async fn totals_do_not_drift_under_concurrent_writers() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
@@ -187,7 +187,7 @@ async fn tags_equal_the_arrays(backend: Backend) {
         "UPDATE movies SET tags = '[\"Шоу\"]' WHERE id = 3".to_owned(),
         "UPDATE movies SET tags = NULL WHERE id = 4".to_owned(),
         "UPDATE publications SET tags = '[\"Шоу\", \"Трэш\"]' WHERE id < 9".to_owned(),
-        // What no tag can be.
+        // Invalid tags.
         format!("UPDATE movies SET tags = '[1, null, [\"Шоу\"], {{\"a\": 1}}, {long}]' WHERE id = 5"),
         "DELETE FROM publications WHERE id = 2".to_owned(),
     ];
@@ -218,13 +218,13 @@ async fn tags_equal_the_arrays(backend: Backend) {
     assert_eq!(listed, ["Шоу"]);
 }
 
-/// The database folds what is stored, the program what is looked for.
-async fn folded_texts_equal_what_clients_look_for(backend: Backend) {
+/// The database folds stored texts, and the program folds search texts.
+async fn folded_texts_equal_folded_searches(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     let letters = match backend {
         Backend::Postgres => (0x20..=0xd7ff).chain(0xe000..=0x1ffff).collect::<Vec<u32>>(),
-        // The alphabets that docs/schema.md names.
+        // The alphabets in docs/schema.md.
         Backend::Sqlite => [0x20..=0x17f, 0x388..=0x3ce, 0x400..=0x45f].into_iter().flatten().collect(),
     };
     let mut titles: Vec<_> = letters.into_iter().filter_map(char::from_u32).map(|c| format!("Ае{c}Σ {c}Ё")).collect();
@@ -242,7 +242,7 @@ async fn folded_texts_equal_what_clients_look_for(backend: Backend) {
         .filter(|(title, folded)| fold(title) != **folded)
         .map(|(title, folded)| format!("{title:?}: {folded:?}, not {:?}", fold(title)))
         .collect();
-    // ICU and Rust know different versions of Unicode, whose newest letters nobody has yet.
+    // ICU and Rust have different versions of Unicode, which differ in their newest letters.
     let new = if backend == Backend::Postgres { 100 } else { 0 };
     assert!(different.len() <= new, "{} {different:#?}", different.len());
     let known = different.iter().filter(|text| text.chars().any(|c| ('\u{80}'..'\u{a000}').contains(&c) && c != 'е'));
@@ -289,9 +289,9 @@ async fn folded_texts_follow_their_originals(backend: Backend) {
     }
 }
 
-/// `pg_dump --data-only` holds the side tables as well, and its rows meet those that triggers made.
+/// `pg_dump --data-only` contains the side tables too, so its rows meet those of the triggers.
 #[tokio::test]
-async fn a_dump_of_the_data_alone_can_be_restored() {
+async fn a_dump_of_only_the_data_can_be_restored() {
     let full = TestDatabase::seeded(Backend::Postgres).await;
     let restored = TestDatabase::migrated(Backend::Postgres).await;
     let programs = find_programs();
@@ -317,9 +317,9 @@ async fn a_dump_of_the_data_alone_can_be_restored() {
     assert!(restore.status.success(), "{}", String::from_utf8_lossy(&restore.stderr));
     let (full, restored) = (full.connect().await, restored.connect().await);
     expect_none(&restored, "a restore", DRIFT).await;
-    // The feed tells of the restore itself, under an epoch of its own.
+    // The feed has events of the restore itself, in a new epoch.
     for table in SIDE_TABLES.iter().filter(|table| !["comment_events", "comment_feed"].contains(table)) {
-        // Their own ids are given anew.
+        // Their own ids are assigned again.
         let rows = format!(
             "SELECT (to_jsonb(t) - CASE WHEN '{table}' = 'rating_totals' THEN 'id' ELSE '' END)::text FROM {table} AS t
              ORDER BY 1"

@@ -1,4 +1,4 @@
-//! Steps on a database that is full and in use: what they keep, what they wait for, and what an interrupted one leaves.
+//! Steps on a filled database in use: preserved rows, locks, and interruptions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::support::database::{Backend, TestDatabase, connect_to};
 
 on_both![a_step_keeps_the_rows_of_the_demo, an_interrupted_step_leaves_nothing];
 
-/// The steps from 0014 on. Those before were released without such tests.
+/// The steps from 0014 on. Earlier ones were released without these tests.
 fn new_steps() -> &'static [Step] {
     &STEPS[STEPS.iter().position(|step| step.name >= "0014").unwrap()..]
 }
 
-/// A database that the demo has filled, with the schema of the step before the new ones.
+/// A database filled by the demo, with the schema before the new steps.
 async fn before_new_steps(backend: Backend) -> (TestDatabase, DatabaseConnection) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
@@ -34,7 +34,7 @@ async fn a_step_keeps_the_rows_of_the_demo(backend: Backend) {
     for step in new_steps() {
         let columns = read_columns(&db, backend).await;
         let before = read_rows(&db, &columns).await;
-        assert!(before["comments"].len() > 20 && before["movies"].len() > 10, "the demo is there");
+        assert!(before["comments"].len() > 20 && before["movies"].len() > 10, "the demo must be there");
         assert_eq!(migration::up(&db, Some(1)).await.unwrap(), [step.name]);
         // A step may add columns.
         let after = read_rows(&db, &columns).await;
@@ -45,10 +45,10 @@ async fn a_step_keeps_the_rows_of_the_demo(backend: Backend) {
     assert!(dump(&db, backend).await == whole);
 }
 
-/// Each table's rows as texts, in an order.
+/// Each table's sorted rows, as texts.
 async fn read_rows(db: &DatabaseConnection, tables: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
     let mut rows = BTreeMap::new();
-    // Full-text search of SQLite hides what it keeps.
+    // SQLite's full-text tables cannot be dumped like this.
     for (table, columns) in tables.iter().filter(|(name, _)| !name.contains("_trigram") && !name.contains("_words")) {
         let quote = if db.get_database_backend() == sea_orm::DbBackend::Postgres { "quote_nullable" } else { "quote" };
         let columns = columns.iter().map(|column| format!("{quote}({})", column.split(' ').next().unwrap()));
@@ -58,8 +58,8 @@ async fn read_rows(db: &DatabaseConnection, tables: &BTreeMap<String, Vec<String
     rows
 }
 
-/// What kill -9 leaves at each statement. On PostgreSQL `tests/command_line/migrate.rs` kills the process itself; here
-/// the session ends, or the files are copied as they are.
+/// Simulates kill -9 at each statement. On PostgreSQL the session ends here; `tests/command_line/migrate.rs` kills the
+/// process itself. On SQLite the files are copied.
 async fn an_interrupted_step_leaves_nothing(backend: Backend) {
     let (database, db) = before_new_steps(backend).await;
     for step in new_steps() {
@@ -94,7 +94,7 @@ async fn an_interrupted_step_leaves_nothing(backend: Backend) {
     }
 }
 
-/// Statements begin in the first column. What they consist of does not, or is quoted.
+/// Statements begin in the first column. Their other lines are indented or quoted.
 fn split_statements(script: &str) -> Vec<String> {
     let lines: Vec<_> =
         script.lines().filter(|line| !line.trim_start().starts_with("--") && !line.is_empty()).collect();
@@ -111,7 +111,7 @@ fn split_statements(script: &str) -> Vec<String> {
     statements
 }
 
-/// A database of the files as they are at this moment, with what is written and not committed.
+/// A database with a copy of the current files, including uncommitted data.
 async fn copy_files(url: &str, folder: &Path) -> DatabaseConnection {
     let file = url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
     for end in ["", "-wal", "-journal"] {
@@ -143,7 +143,7 @@ ALTER TABLE comments DROP COLUMN remark;
 
 type Told = Arc<Mutex<Vec<String>>>;
 
-/// What a later version's `migrate up` does, and what it tells.
+/// Runs `migrate up` of a later version, and records its messages.
 fn up_later(url: &str, told: &Told) -> JoinHandle<Result<Vec<String>, DbErr>> {
     let (url, told) = (url.to_owned(), told.clone());
     tokio::spawn(async move {
@@ -181,10 +181,10 @@ async fn an_interrupted_index_is_found_and_finished() {
     let told = Told::default();
     assert_eq!(up_later(&database.url, &told).await.unwrap().unwrap(), ["9999_later"]);
     assert_eq!(unfinished(&db).await, [""; 0]);
-    // As after a process that ended between the transaction and the index.
+    // As if the process had ended between the transaction and the index.
     db.execute_unprepared("DROP INDEX comments_long_idx").await.unwrap();
     assert_eq!(unfinished(&db).await, ["comments_long_idx"]);
-    // An index waits for what began before it, and keeps nobody waiting.
+    // Creating an index waits for earlier transactions, but does not block others.
     old.execute_unprepared("BEGIN; UPDATE comments SET comment = 'Старый' WHERE id = 1").await.unwrap();
     let building = up_later(&database.url, &told);
     wait_for(&db, IS_BUILDING).await;
@@ -196,7 +196,7 @@ async fn an_interrupted_index_is_found_and_finished() {
     let error = building.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("the index comments_long_idx is not built"), "{error}");
 
-    // The second one's turn: it finds what the first has left.
+    // The second run finds the invalid index of the first.
     wait_for(&db, IS_BUILDING).await;
     assert_eq!(unfinished(&db).await, ["comments_long_idx"]);
     until(|| told.lock().unwrap().iter().any(|line| line.starts_with("waiting for process "))).await;
@@ -207,7 +207,7 @@ async fn an_interrupted_index_is_found_and_finished() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_waits_for_a_lock_says_for_whom_and_gives_up() {
+async fn a_step_that_waits_for_a_lock_names_the_holders_and_gives_up() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let (db, reader) = (database.connect().await, database.connect().await);
     reader.execute_unprepared("BEGIN; SELECT count(*) FROM comments").await.unwrap();

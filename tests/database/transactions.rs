@@ -1,4 +1,4 @@
-//! Connections after transactions that were given up, refused or rolled back by the database itself.
+//! Connections after transactions that were abandoned, refused or rolled back by the database.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
-    a_transaction_that_is_given_up_leaves_nothing,
-    a_begin_that_is_given_up_leaves_no_transaction,
-    a_transaction_that_cannot_be_rolled_back_leaves_its_connection_to_nobody,
+    an_abandoned_transaction_leaves_nothing,
+    an_abandoned_begin_leaves_no_transaction,
+    a_connection_is_closed_if_its_transaction_cannot_be_rolled_back,
 );
 
 const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(10) };
 
-/// The pool of changes of a migrated database, with one connection.
+/// The write pool of a migrated database, with one connection.
 async fn open(backend: Backend, timeout: Option<Duration>) -> (TestDatabase, Writer) {
     let database = TestDatabase::migrated(backend).await;
     let url: DatabaseUrl = database.url.parse().unwrap();
@@ -29,7 +29,7 @@ async fn add_tag(db: &impl ConnectionTrait, title: &str) -> Result<(), sea_orm::
     db.execute_unprepared(&format!("INSERT INTO tags (title) VALUES ('{title}')")).await.map(drop)
 }
 
-/// What another connection sees.
+/// The rows that another connection sees.
 async fn tags(database: &TestDatabase) -> Vec<String> {
     let db = database.connect().await;
     let rows = db.query_all_raw(statement(&db, "SELECT title FROM tags ORDER BY title")).await.unwrap();
@@ -41,7 +41,7 @@ fn statement(db: &impl ConnectionTrait, sql: &str) -> Statement {
     Statement::from_string(db.get_database_backend(), sql)
 }
 
-/// Wants what is written next, within a transaction and without, to be there for others.
+/// Asserts that others see the next writes, with and without a transaction.
 async fn assert_writes(database: &TestDatabase, db: &DatabaseConnection) {
     add_tag(db, "alone").await.unwrap();
     let txn = begin(db).await.unwrap();
@@ -50,36 +50,36 @@ async fn assert_writes(database: &TestDatabase, db: &DatabaseConnection) {
     assert_eq!(tags(database).await, ["alone", "together"]);
 }
 
-async fn a_transaction_that_is_given_up_leaves_nothing(backend: Backend) {
+async fn an_abandoned_transaction_leaves_nothing(backend: Backend) {
     let (database, writer) = open(backend, None).await;
     let txn = begin(&writer.db).await.unwrap();
     add_tag(&txn, "given up").await.unwrap();
-    // PostgreSQL takes no more statements in this transaction.
+    // PostgreSQL accepts no more statements in this transaction.
     add_tag(&txn, "given up").await.unwrap_err();
     drop(txn);
     assert_writes(&database, &writer.db).await;
 }
 
-async fn a_begin_that_is_given_up_leaves_no_transaction(backend: Backend) {
+async fn an_abandoned_begin_leaves_no_transaction(backend: Backend) {
     let (database, writer) = open(backend, None).await;
     for us in (0..400).step_by(5) {
-        // Some end before the answer, some behind it.
+        // Some end before the response, some after it.
         let _ = tokio::time::timeout(Duration::from_micros(us), begin(&writer.db)).await;
-        // It is committed by itself, unless a transaction is open.
+        // It commits by itself, unless a transaction is open.
         add_tag(&writer.db, &format!("{us:03}")).await.unwrap();
         assert_eq!(tags(&database).await.last().unwrap(), &format!("{us:03}"));
     }
 }
 
-async fn a_transaction_that_cannot_be_rolled_back_leaves_its_connection_to_nobody(backend: Backend) {
+async fn a_connection_is_closed_if_its_transaction_cannot_be_rolled_back(backend: Backend) {
     let (database, writer) = open(backend, None).await;
     let txn = begin(&writer.db).await.unwrap();
     add_tag(&txn, "lost").await.unwrap();
     match backend {
         Backend::Sqlite => {
-            // Behind the driver's back, as SQLite itself does it.
+            // Without the driver's knowledge, as SQLite does it.
             txn.execute_unprepared("ROLLBACK").await.unwrap();
-            // Alone, it would be committed.
+            // Outside a transaction, it would be committed.
             add_tag(&txn, "alone").await.unwrap_err();
         }
         Backend::Postgres => {
@@ -94,7 +94,7 @@ async fn a_transaction_that_cannot_be_rolled_back_leaves_its_connection_to_nobod
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_interrupted_statement_sqlite_commits_nothing_more_of_the_transaction() {
+async fn after_an_interrupted_statement_sqlite_commits_nothing_of_the_transaction() {
     let (database, writer) = open(Backend::Sqlite, Some(Duration::from_millis(200))).await;
     let txn = begin(&writer.db).await.unwrap();
     let receipt = writer.commits.receipt();
@@ -110,9 +110,9 @@ async fn after_an_interrupted_statement_sqlite_commits_nothing_more_of_the_trans
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_tells_what_sqlite_has_committed() {
+async fn a_receipt_shows_what_sqlite_has_committed() {
     let (_database, writer) = open(Backend::Sqlite, None).await;
-    // One that has written nothing is committed as well.
+    // A transaction without writes counts as committed too.
     for sql in ["SELECT 1", "INSERT INTO tags (title) VALUES ('Раз')"] {
         let txn = begin(&writer.db).await.unwrap();
         let receipt = writer.commits.receipt();
@@ -121,7 +121,7 @@ async fn a_receipt_tells_what_sqlite_has_committed() {
         txn.commit().await.unwrap();
         receipt.confirm().unwrap();
     }
-    // What the driver takes for a transaction is a savepoint here.
+    // The driver's transaction is a savepoint here.
     writer.db.execute_unprepared("BEGIN").await.unwrap();
     let receipt = writer.commits.receipt();
     writer.db.execute_unprepared("ROLLBACK").await.unwrap();
@@ -129,7 +129,7 @@ async fn a_receipt_tells_what_sqlite_has_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_waits_for_the_disk_if_it_is_told_to() {
+async fn sqlite_waits_for_the_disk_if_configured() {
     let database = TestDatabase::empty(Backend::Sqlite).await;
     let url: DatabaseUrl = database.url.parse().unwrap();
     for (url, level) in [(url.clone(), 1), (url.synchronous(), 2)] {

@@ -13,7 +13,7 @@ use crate::support::database::{Backend, TestDatabase, read_texts};
 on_both!(reads_that_were_given_up_keep_their_turns, snapshots_that_were_given_up_keep_their_turns);
 
 /// What a statement may take.
-const STATEMENT: Duration = Duration::from_secs(3);
+const STATEMENT: Duration = Duration::from_secs(5);
 
 /// What comes sooner has not waited for it.
 const SOON: Duration = Duration::from_secs(1);
@@ -114,10 +114,10 @@ async fn snapshots_that_were_given_up_keep_their_turns(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn questions_to_a_stand_in_that_were_given_up_keep_their_turns() {
+async fn sessions_whose_look_up_on_a_replica_was_given_up_keep_their_turns() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = open(&database, Some(&database.url)).await;
     let ask = async |txn: DatabaseTransaction| txn.query_one_raw(slow(Backend::Postgres)).await;
-    give_up(&database, Backend::Postgres, db.ask_stand_in(ask)).await;
+    give_up(&database, Backend::Postgres, db.resolve_on_replica(ask)).await;
     assert_turn_kept(&db).await;
 }

@@ -1,4 +1,4 @@
-// Takes a part of the demo catalogue from a server: node export.mjs http://127.0.0.1:8000/graphql
+// Exports a part of the demo catalogue from a server: node export.mjs http://127.0.0.1:8000/graphql
 import { writeFileSync } from "node:fs";
 
 const USER = "__typename id username fullName joinedAt bio";

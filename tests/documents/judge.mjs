@@ -1,15 +1,15 @@
-// Prints what graphql-js says about each case of this folder, one JSON object a line. See README.md.
+// Prints the result of graphql-js for each case of this folder, one JSON object per line. See README.md.
 import { readFileSync } from "node:fs";
 import { GraphQLError, buildSchema, execute, getVariableValues, parse, specifiedRules, validate } from "graphql";
 import { cases, read } from "./corpus.mjs";
 import { catalogue, theatre } from "./worlds.mjs";
 
-// graphql-js 17 needs it, and Node.js 18, which Debian 12 has, is without.
+// graphql-js 17 needs this, but Node.js 18 of Debian 12 lacks it.
 Array.prototype.toSorted ??= function (compare) {
   return [...this].sort(compare);
 };
 
-// This rule guards graphql-js against costly documents; the specification has no such rule.
+// This rule protects graphql-js from expensive documents. It is not in the specification.
 const rules = specifiedRules.filter((rule) => rule.name !== "MaxIntrospectionDepthRule");
 
 const say = (verdict) => console.log(JSON.stringify(verdict));

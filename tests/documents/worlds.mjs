@@ -1,8 +1,8 @@
-// The two graphs that documents are executed over, with resolvers that know no type of theirs.
+// The two graphs on which documents are executed, with generic resolvers.
 import { buildSchema, getNamedType, isCompositeType, isListType, isNonNullType } from "graphql";
 import { read } from "./corpus.mjs";
 
-// `{"error": "text"}` stands for an error that a resolver throws.
+// `{"error": "text"}` means that the resolver throws this error.
 const graph = (path) =>
   JSON.parse(read(path), (_, value) => (typeof value?.error === "string" ? new Error(value.error) : value));
 

@@ -1,4 +1,4 @@
-//! Commits that wait for a standby which does not answer.
+//! Commits that wait for an unresponsive standby.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::pair::{Client, Pair, READ, VIEWER, text, until};
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
+async fn commits_that_wait_for_a_standby_block_nothing_else() {
     let pair = Pair::start().await;
-    // Reads by another standby, as in a cluster of three.
+    // Reads use another standby, as in a cluster of three.
     let other = pair.primary.standby();
     let (url, read_url) = (pair.url(), other.url("postgres"));
     let server = crate::process::Server::start(
@@ -24,7 +24,7 @@ async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
     let user = Client::sign_up(&server, "anna").await;
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
     for sql in [
-        // Due to be prolonged, which is a commit as well.
+        // The session is due for an extension, which needs a commit too.
         "UPDATE sessions SET seen_at = seen_at - interval '10 days'",
         "ALTER SYSTEM SET synchronous_standby_names = 'ANY 2 (*)'",
         "ALTER SYSTEM SET synchronous_commit = 'on'",
@@ -35,7 +35,7 @@ async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
     let waited_for = "SELECT count(*)::text FROM pg_stat_replication WHERE sync_state = 'quorum'";
     until("commits wait for both", async || text(&primary, waited_for).await == "2").await;
     pair.standby.signal("STOP");
-    // More than there are connections.
+    // More than the number of connections.
     let changes = join_all((0..12).map(|_| user.comment()));
     let others = async {
         let waiting = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
@@ -44,7 +44,7 @@ async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
         user.ready().await
     };
     let (changed, ready) = tokio::join!(changes, others);
-    assert_eq!(ready.1, "full", "the leader is there");
+    assert_eq!(ready.1, "full", "the leader must be known");
     assert!(changed.iter().any(|answer| answer.code() == "TIMEOUT" && answer.outcome() == "UNKNOWN"), "{changed:?}");
     for answer in changed {
         assert!(["UNKNOWN", "NOTHING"].contains(&answer.outcome()), "{answer:?}");
@@ -57,9 +57,9 @@ async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
     Client::of(&server).read(READ).await;
 }
 
-/// A request that is over leaves its connection behind; the change's turn stays with it.
+/// A request that timed out leaves its connection in use, and its write slot too.
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_that_were_given_up_leave_connections_to_reads() {
+async fn abandoned_changes_leave_connections_for_reads() {
     let pair = Pair::start().await;
     let url = pair.url();
     let few = ["--database-url", &url, "--database-connections", "4", "--request-timeout-ms", "1000"];

@@ -1,4 +1,4 @@
-//! A session sees its own changes, whichever replica its instance reads from.
+//! A session sees its own changes on every replica.
 
 use std::time::{Duration, Instant};
 
@@ -6,22 +6,22 @@ use crate::front::Front;
 use crate::pair::{Client, HASHING, Pair, READ, VIEWER, until};
 use crate::process::Server as Kinoteka;
 
-/// Changes of each test.
+/// The number of changes in each test.
 const CHANGES: usize = 20;
 
-/// An instance that reads from there.
+/// An instance that reads from this address.
 fn serve(pair: &Pair, read_url: &str, args: &[&str]) -> Kinoteka {
     let url = pair.url();
     let common = ["--database-url", &url, "--database-read-url", read_url, "--mutations-per-user", "100000"];
     Kinoteka::start(&[&common[..], HASHING, args].concat())
 }
 
-/// The same user at another instance.
+/// The same user on another instance.
 fn at(user: &Client, server: &Kinoteka) -> Client {
     Client { token: user.token.clone(), ..Client::of(server) }
 }
 
-/// Adds a comment; gives the query that finds it, and what the answer says that queries have to see.
+/// Adds a comment. Returns the query that finds it, and the position that queries must see.
 async fn comment(user: &Client) -> (String, Option<String>) {
     let answer = user.comment().await;
     let id = answer.body["data"]["it"]["comment"]["id"].as_str().unwrap_or_else(|| panic!("{answer:?}"));
@@ -34,16 +34,16 @@ async fn finds(user: &Client, query: &str, after: Option<&str>) -> bool {
     !answer.body["data"]["node"].is_null()
 }
 
-/// Counts the changes that one of the instances did not find at once, with and without the header.
+/// Counts the changes that an instance did not find immediately, with and without the header.
 async fn stale(users: &[Client]) -> usize {
     let mut stale = 0;
     for change in 0..CHANGES {
         let (query, after) = comment(&users[change % users.len()]).await;
-        assert!(after.is_some(), "the answer to a change says what queries have to see");
+        assert!(after.is_some(), "the response to a change must contain the position for queries");
         let mut seen = Vec::new();
         for _ in 0..2 {
             for user in users {
-                // Those who say nothing first: what the header asks for is remembered.
+                // Requests without the header come first, because the instance remembers the header's position.
                 seen.push(finds(user, &query, None).await);
                 seen.push(finds(user, &query, after.as_deref()).await);
             }
@@ -54,7 +54,7 @@ async fn stale(users: &[Client]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_sees_its_changes_on_every_instance_while_a_replica_stands_still() {
+async fn a_session_sees_its_changes_on_every_instance_while_a_replica_does_not_replay() {
     let pair = Pair::start().await;
     let other = pair.primary.standby();
     let both = Front::among(vec![pair.standby.address(), other.address()]).await;
@@ -63,26 +63,26 @@ async fn a_session_sees_its_changes_on_every_instance_while_a_replica_stands_sti
     let anna = Client::sign_up(&servers[0], "anna").await;
     let users: Vec<_> = servers.iter().map(|server| at(&anna, server)).collect();
     assert!(users[1].ask(VIEWER).await.body["data"]["viewer"].is_object(), "just signed up");
-    assert_eq!(stale(&users).await, 0, "all replicas follow");
+    assert_eq!(stale(&users).await, 0, "all replicas replay");
     let of_leader = async |user: &Client| user.count("kinoteka_leader_fallbacks_total").await;
-    assert!(of_leader(&users[1]).await < CHANGES as f64, "replicas are read from");
+    assert!(of_leader(&users[1]).await < CHANGES as f64, "replicas must serve reads");
     pair.settle().await;
     Pair::pause(&pair.standby).await;
-    assert_eq!(stale(&users).await, 0, "one stands still");
-    assert!(of_leader(&users[0]).await > CHANGES as f64, "its instance reads from the leader");
+    assert_eq!(stale(&users).await, 0, "one replica does not replay");
+    assert!(of_leader(&users[0]).await > CHANGES as f64, "its instance must read from the leader");
     assert!(users[2].count("kinoteka_replica_wait_seconds_count").await > 0.0);
-    // What nobody has asked for may be old, but is there at once.
+    // Requests without a position may get old rows, but without waiting.
     let waits = users[0].count("kinoteka_replica_wait_seconds_count").await;
     for _ in 0..10 {
         Client::of(&servers[0]).read(READ).await;
     }
-    assert_eq!(users[0].count("kinoteka_replica_wait_seconds_count").await, waits, "nobody else waits");
+    assert_eq!(users[0].count("kinoteka_replica_wait_seconds_count").await, waits, "other requests must not wait");
     Pair::pause(&other).await;
-    assert_eq!(stale(&users).await, 0, "both stand still");
+    assert_eq!(stale(&users).await, 0, "both replicas do not replay");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_lags_too_much_is_read_from_by_nobody() {
+async fn a_replica_that_lags_too_much_serves_no_reads() {
     let pair = Pair::start().await;
     let server = serve(&pair, &pair.standby_url(), &["--replica-lag-max-ms", "1000"]);
     let user = Client::sign_up(&server, "anna").await;
@@ -90,7 +90,7 @@ async fn a_replica_that_lags_too_much_is_read_from_by_nobody() {
     Pair::pause(&pair.standby).await;
     let (query, _) = comment(&user).await;
     let anonymous = Client::of(&server);
-    assert!(!finds(&anonymous, &query, None).await, "the replica does not have it");
+    assert!(!finds(&anonymous, &query, None).await, "the replica must not have the comment");
     until("the leader is read from", async || {
         comment(&user).await;
         finds(&anonymous, &query, None).await
@@ -99,7 +99,7 @@ async fn a_replica_that_lags_too_much_is_read_from_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_leader_an_answer_says_that_it_may_be_stale() {
+async fn without_a_leader_a_response_says_that_it_may_be_stale() {
     let pair = Pair::start().await;
     let server = serve(&pair, &pair.standby_url(), &[]);
     let user = Client::sign_up(&server, "anna").await;
@@ -107,7 +107,7 @@ async fn without_a_leader_an_answer_says_that_it_may_be_stale() {
     pair.settle().await;
     Pair::pause(&pair.standby).await;
     let (query, after) = comment(&user).await;
-    // Long enough for the leader to be seen after it.
+    // Long enough for the instance to check the leader.
     until("the change is there", async || finds(&user, &query, after.as_deref()).await).await;
     pair.primary.stop_at_once();
     user.wait_for("read-only").await;
@@ -126,7 +126,32 @@ async fn without_a_leader_an_answer_says_that_it_may_be_stale() {
     assert_eq!(user.count("kinoteka_stale_answers_total").await, 3.0);
 }
 
-/// The fewest statements of requests with an operation of this name.
+/// New connections may lead to another replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_leader_older_data_on_a_new_connection_is_marked_stale() {
+    let pair = Pair::start().await;
+    let late = pair.primary.standby();
+    let reads = Front::to(pair.standby.address()).await;
+    let server = serve(&pair, &format!("postgres://kinoteka@{}/postgres", reads.address), &[]);
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    Pair::pause(&late).await;
+    let (query, after) = comment(&user).await;
+    pair.settle().await;
+    pair.primary.stop_at_once();
+    user.wait_for("read-only").await;
+    let anonymous = Client::of(&server);
+    assert!(finds(&anonymous, &query, after.as_deref()).await);
+    reads.lead_to(late.address());
+    reads.cut();
+    for _ in 0..3 {
+        let answer = anonymous.ask_after(&query, after.as_deref()).await;
+        assert!(answer.is_good(), "{answer:?}");
+        assert!(answer.is_stale && answer.body["data"]["node"].is_null(), "{answer:?}");
+    }
+}
+
+/// The minimum number of statements of requests with this operation name.
 fn statements(log: &str, operation: &str) -> u64 {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let counts = lines.filter(|line| line["operation"] == operation).filter_map(|line| line["statements"].as_u64());
@@ -153,7 +178,7 @@ async fn the_header_saves_the_look_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_has_written_holds_nothing_up() {
+async fn a_position_in_the_future_blocks_nothing() {
     let pair = Pair::start().await;
     let server = serve(&pair, &pair.standby_url(), &["--replica-wait-ms", "1000"]);
     let user = Client::sign_up(&server, "anna").await;
@@ -174,13 +199,13 @@ async fn what_nobody_has_written_holds_nothing_up() {
     assert_eq!(user.count("kinoteka_leader_fallbacks_total").await, 0.0);
 }
 
-/// Its client would go on with the position of an earlier change.
+/// Otherwise, the client would use the position of an earlier change.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_seen_whose_leader_did_not_say_its_position() {
+async fn a_change_without_a_known_position_is_seen() {
     const ASKS: &str = "SELECT \n    CASE WHEN pg_is_in_recovery() THEN NULL";
     let pair = Pair::start().await;
     let server = serve(&pair, &pair.standby_url(), &[]);
-    // Each connection sends the statement's text once: none gets an answer to it.
+    // Each connection sends the statement's text once, and gets no response to it.
     pair.front.mute_at(ASKS);
     let anna = Client::sign_up(&server, "anna").await;
     assert!(pair.front.has_muted());

@@ -1,4 +1,4 @@
-//! An address that leads to the leader, wherever it is, or to one replica after the other, as HAProxy's do.
+//! An address that leads to the current leader, or to the replicas in turn, like HAProxy's.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,21 +17,21 @@ pub struct Front {
     _tasks: JoinSet<()>,
 }
 
-/// What is done to connections.
+/// The handling of connections.
 #[derive(Clone, Default)]
 struct Breaks {
-    /// Answers to what has these bytes are swallowed.
+    /// Responses to requests with these bytes are dropped.
     mute_at: Arc<Mutex<Option<Vec<u8>>>>,
     cut: watch::Sender<()>,
 }
 
 impl Front {
-    /// Passes connections on to there. Those that were made before are not ended when the target changes.
+    /// Forwards connections to this target. Existing connections stay open when the target changes.
     pub async fn to(target: SocketAddr) -> Self {
         Self::among(vec![target]).await
     }
 
-    /// Passes each connection on to the next one of these.
+    /// Forwards each connection to the next of these.
     pub async fn among(targets: Vec<SocketAddr>) -> Self {
         let address = own_address();
         let listener = TcpListener::bind(address).await.unwrap();
@@ -57,22 +57,22 @@ impl Front {
         Self { address, targets, breaks, _tasks: tasks }
     }
 
-    /// Leads to another server from now on.
+    /// Sets another target.
     pub fn lead_to(&self, target: SocketAddr) {
         *self.targets.lock().unwrap() = vec![target];
     }
 
-    /// From now on, who sends these bytes gets no further answer on that connection.
+    /// From now on, connections that send these bytes get no further responses.
     pub fn mute_at(&self, bytes: &str) {
         *self.breaks.mute_at.lock().unwrap() = Some(bytes.as_bytes().to_vec());
     }
 
-    /// Whether somebody has sent them.
+    /// Whether a connection has sent them.
     pub fn has_muted(&self) -> bool {
         self.breaks.mute_at.lock().unwrap().is_none()
     }
 
-    /// Ends all connections.
+    /// Closes all connections.
     pub fn cut(&self) {
         self.breaks.cut.send_replace(());
     }

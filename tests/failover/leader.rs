@@ -1,4 +1,4 @@
-//! The leader dies, freezes, and another one follows.
+//! The leader is killed or frozen, and another one follows.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,11 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, text, until};
 use crate::support::database::connect_to;
 
-/// Nothing waits for a leader.
+/// Disables waiting for a leader.
 const AT_ONCE: &[&str] = &["--leader-wait-ms", "0"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_go_on_without_a_leader_and_changes_with_the_next_one() {
+async fn reads_continue_without_a_leader_and_changes_with_the_next_one() {
     let pair = Pair::start().await;
     let server = pair.serve(AT_ONCE);
     let user = Client::sign_up(&server, "anna").await;
@@ -35,17 +35,17 @@ async fn reads_go_on_without_a_leader_and_changes_with_the_next_one() {
     until("comments can be written", async || user.comment().await.is_good()).await;
     assert_eq!((user.count("kinoteka_leader_known").await, user.count("kinoteka_failovers_total").await), (1.0, 1.0));
     assert_eq!(user.count("kinoteka_leader_timeline").await, 2.0);
-    assert_eq!(user.count("kinoteka_requests_refused_total").await, 0.0, "that is for lack of room");
+    assert_eq!(user.count("kinoteka_requests_refused_total").await, 0.0, "this counts only refusals for lack of slots");
     server.signal("TERM");
     let (status, log) = server.wait(PATIENCE);
     assert!(status.success(), "{log}");
-    assert_eq!(log.matches("the leader (--database-url").count(), 2, "it goes and comes: {log}");
+    assert_eq!(log.matches("the leader (--database-url").count(), 2, "the leader must be lost and found once: {log}");
     assert!(log.matches("\"level\":\"ERROR\"").count() < 5, "{log}");
     assert!(!log.contains("INTERNAL") && !log.contains("internal error"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_leader_holds_nothing_up() {
+async fn a_frozen_leader_blocks_nothing() {
     let pair = Pair::start().await;
     let server = pair.serve(&["--request-timeout-ms", "4000"]);
     let user = Client::sign_up(&server, "anna").await;
@@ -74,7 +74,7 @@ async fn a_frozen_leader_holds_nothing_up() {
     let changed = user.comment().await;
     assert!(["UNAVAILABLE", "TIMEOUT"].contains(&changed.code()), "{changed:?}");
     assert!(changed.took < Duration::from_secs(6), "{changed:?}, {:?}", started.elapsed());
-    // Another one follows, at an address that leads to it: the connections to the frozen one are given up.
+    // Another leader follows at the same address. The connections to the frozen one are abandoned.
     pair.fail_over();
     user.wait_for("full").await;
     until("comments can be written", async || user.comment().await.is_good()).await;
@@ -82,22 +82,22 @@ async fn a_frozen_leader_holds_nothing_up() {
     pair.primary.signal("CONT");
 }
 
-/// A server that has become a standby answers pings.
+/// A former leader still responds to pings.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_read_only_is_unavailable_and_its_connections_are_given_up() {
+async fn a_read_only_server_is_unavailable_and_its_connections_are_abandoned() {
     let pair = Pair::start().await;
     let server = pair.serve(AT_ONCE);
     let user = Client::sign_up(&server, "anna").await;
     assert!(user.comment().await.is_good());
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
-    // Sessions that are there already, too.
+    // Existing sessions too.
     primary.execute_unprepared("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
     primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
     until("it is read-only", async || !user.comment().await.is_good()).await;
     let refused = user.comment().await;
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
     let told = "read-only: the database cannot be written: it is read-only\n";
-    until("it says so", async || user.ready().await.2 == told).await;
+    until("`/readyz` reports it", async || user.ready().await.2 == told).await;
     user.read(READ).await;
     primary.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
     primary.execute_unprepared("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
@@ -106,30 +106,30 @@ async fn a_server_that_is_read_only_is_unavailable_and_its_connections_are_given
     assert!(user.comment().await.is_good());
 }
 
-/// Whoever has connections goes on; only new ones are refused.
+/// Existing connections continue to work. Only new ones are refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_without_room_for_another_connection_is_not_away() {
+async fn a_leader_that_refuses_new_connections_is_not_down() {
     let pair = Pair::start().await;
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
-    // Limits of roles do not hold for superusers.
+    // Limits of roles do not apply to superusers.
     primary.execute_unprepared("CREATE ROLE app LOGIN IN ROLE kinoteka").await.unwrap();
     let url = pair.url().replace("kinoteka@", "app@");
     let server = crate::process::Server::start(&[&["--database-url", &url], crate::pair::HASHING].concat());
     let user = Client::sign_up(&server, "anna").await;
     let opened = "kinoteka_pool_connections_open{pool=\"write\"}";
-    until("there are connections", async || {
+    until("connections are open", async || {
         join_all((0..12).map(|_| user.read(VIEWER))).await;
         user.count(opened).await > 4.0
     })
     .await;
     primary.execute_unprepared("ALTER ROLE app CONNECTION LIMIT 0").await.unwrap();
-    // Both connections of whoever looks: at how the server is, and at its schema and rights.
+    // The two connections of the health checks: of the server's state, and of its schema and rights.
     for looked_at in ["%pg_last_xact_replay_timestamp%", "%regclass%"] {
         let cut = format!(
             "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
              WHERE usename = 'app' AND query LIKE '{looked_at}'"
         );
-        until("a connection is cut", async || text(&primary, &cut).await != "0").await;
+        until("a connection is closed", async || text(&primary, &cut).await != "0").await;
     }
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(6) {
@@ -137,6 +137,25 @@ async fn a_leader_without_room_for_another_connection_is_not_away() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let (changed, ready) = (user.comment().await, user.ready().await);
         assert!(changed.is_good() && ready.1 == "full", "{changed:?}, {ready:?} after {:?}", started.elapsed());
+    }
+}
+
+/// They are read from the leader alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_with_a_cursor_is_refused_at_once_without_a_leader() {
+    const JOINED: &str = "{ commentCursor movies(first: 1) { nodes { title } } persons(first: 1) { nodes { id } } }";
+    let pair = Pair::start().await;
+    let server = pair.serve(AT_ONCE);
+    let user = Client::sign_up(&server, "anna").await;
+    assert!(user.ask(JOINED).await.is_good());
+    for signal in ["STOP", "KILL"] {
+        pair.primary.signal(signal);
+        // At first nobody knows that it says nothing more.
+        for at_most in [Duration::from_secs(4), Duration::from_secs(2)] {
+            let refused = user.ask(JOINED).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
+            assert!(refused.retry_after.is_some() && refused.took < at_most, "{refused:?}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The server in front of a primary and a standby, of which one is killed, frozen, paused or promoted. Real processes.
+//! The server with a primary and a standby that are killed, frozen, paused or promoted. Real processes.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at an unexpected error")]
 
 #[expect(unused_macros, reason = "the tests' support has one for tests on both databases")]
 #[path = "../support/mod.rs"]

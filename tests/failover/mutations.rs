@@ -1,4 +1,4 @@
-//! Mutations while the leader is away, changes, or breaks off: they wait, and are sent again where that is safe.
+//! Mutations while the leader is down or changes: they wait, and are retried where that is safe.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 use crate::pair::{Answer, Client, Pair, text, until};
 use crate::support::database::connect_to;
 
-/// Comments that several clients write one after another until they are told to stop.
+/// Several clients that write comments until they are told to stop.
 struct Writers<'a> {
     user: &'a Client,
     has_keys: bool,
@@ -22,7 +22,7 @@ impl<'a> Writers<'a> {
         Self { user, has_keys, stopped: AtomicBool::new(false), written: AtomicUsize::new(0) }
     }
 
-    /// Writes; gives each text with its answer.
+    /// Writes comments. Returns each text with its response.
     async fn write(&self) -> Vec<(String, Answer)> {
         let write = async |writer: usize| {
             let mut answers = Vec::new();
@@ -37,7 +37,7 @@ impl<'a> Writers<'a> {
         join_all((0..4).map(write)).await.into_iter().flatten().collect()
     }
 
-    /// Does something between comments, and stops when some more were written.
+    /// Runs an action between comments, and stops after more comments.
     async fn meet(&self, event: impl AsyncFnOnce()) {
         self.wait_for_more().await;
         event().await;
@@ -55,7 +55,7 @@ async fn count(db: &DatabaseConnection, comment: &str) -> String {
     text(db, &format!("SELECT count(*)::text FROM comments WHERE comment = '{comment}'")).await
 }
 
-/// Each comment that was acknowledged is there, and none twice.
+/// Asserts that each acknowledged comment exists, and none twice.
 async fn check_comments(db: &DatabaseConnection, answers: &[(String, Answer)]) {
     for (comment, answer) in answers {
         let found = count(db, comment).await;
@@ -104,17 +104,17 @@ async fn a_switchover_fails_no_mutation() {
     });
     let (answers, ()) = tokio::join!(writers.write(), switched);
     for (_, answer) in answers.iter().filter(|(_, answer)| !answer.is_good()) {
-        // A connection may break without a word, at the very moment.
+        // A connection may break just at that moment.
         assert_eq!((answer.code(), answer.outcome()), ("UNAVAILABLE", "UNKNOWN"), "{answer:?}");
     }
     let failed = answers.iter().filter(|(_, answer)| !answer.is_good()).count();
     assert!(failed <= 1, "{failed} of {}", answers.len());
     check_comments(&connect_to(&pair.standby_url()).await.unwrap(), &answers).await;
-    // Those that hash passwords and run in a transaction, too: back again.
+    // Mutations that hash passwords and use a transaction too: switch back.
     drop(Client::sign_up(&server, "boris").await);
 }
 
-/// As a server is between its election and its promotion.
+/// Like a server between its election and its promotion.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_read_only_for_a_second_fails_no_mutation() {
     let pair = Pair::start().await;
@@ -136,14 +136,14 @@ async fn a_leader_that_is_read_only_for_a_second_fails_no_mutation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_on_a_broken_connection_is_sent_again_only_where_that_is_safe() {
+async fn statements_on_a_broken_connection_are_retried_only_where_that_is_safe() {
     let pair = Pair::start().await;
-    // As many as there are: what is sent again counts once.
+    // The exact number: a retried mutation counts once.
     let limits = ["--mutations-per-user", "5", "--idempotency-keys-per-user", "1", "--signups-per-address", "2"];
     let server = pair.serve(&limits);
     let user = Client::sign_up(&server, "anna").await;
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
-    // The connection breaks when the change is there.
+    // The connection breaks after the change was committed.
     let broken = async |change: &mut (dyn Future<Output = Answer> + Unpin + Send), is_there: &str| {
         let cut = async {
             until("it is done", async || text(&primary, is_there).await == "1").await;
@@ -166,7 +166,7 @@ async fn what_was_sent_on_a_broken_connection_is_sent_again_only_where_that_is_s
     let answer = broken(&mut Box::pin(user.add("с ключом", Some("key"))), &there("с ключом")).await;
     assert!(answer.is_good(), "{answer:?}");
 
-    // A transaction, at its commit: without a key nobody knows; with one the first answer is its answer.
+    // A transaction, at its commit: without a key the outcome is unknown; with one, the first outcome is returned.
     let profile = "mutation { it: updateProfile(input: { fullName: \"Анна\" }) { errors { message } } }";
     pair.front.mute_at("COMMIT");
     let is_renamed = "SELECT count(*)::text FROM users WHERE fio = 'Анна'";
@@ -179,9 +179,9 @@ async fn what_was_sent_on_a_broken_connection_is_sent_again_only_where_that_is_s
         pair.front.cut();
     };
     let (boris, ()) = tokio::join!(Client::sign_up_with(&server, "boris", Some("sign-up")), cut);
-    assert!(boris.comment().await.is_good(), "the token is that of the session that was begun");
+    assert!(boris.comment().await.is_good(), "the token must belong to the new session");
 
-    // Before it, nothing is done.
+    // Before the commit, nothing is done.
     let profile = "mutation { it: updateProfile(input: { fullName: \"Анна Ивановна\" }) { errors { message } } }";
     pair.front.mute_at("Анна Ивановна");
     let cut = async {
@@ -191,14 +191,14 @@ async fn what_was_sent_on_a_broken_connection_is_sent_again_only_where_that_is_s
     let (answer, ()) = tokio::join!(user.ask(profile), cut);
     assert!(answer.is_good(), "{answer:?}");
 
-    // None comes late.
+    // No change arrives late.
     assert!(user.comment().await.is_good());
     assert_eq!([count(&primary, "без ключа").await, count(&primary, "с ключом").await], ["1", "1"]);
     assert_eq!(user.count("kinoteka_mutations_unknown_total").await, 2.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_wait_for_a_leader_are_bounded_and_go_on_with_it() {
+async fn waiting_mutations_are_bounded_and_continue_with_the_next_leader() {
     let pair = Pair::start().await;
     let server = pair.serve(&["--leader-waiting", "3", "--leader-waiting-per-client", "2"]);
     let user = Client::sign_up(&server, "anna").await;
@@ -234,7 +234,7 @@ async fn those_who_wait_for_a_leader_are_bounded_and_go_on_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_a_leader_in_vain_is_told_within_the_requests_time() {
+async fn a_mutation_without_a_leader_fails_within_the_requests_timeout() {
     let pair = Pair::start().await;
     let server = pair.serve(&["--request-timeout-ms", "2500"]);
     let user = Client::sign_up(&server, "anna").await;

@@ -1,4 +1,4 @@
-//! A primary, a standby, and a server of ours in front of them with somebody who is signed in.
+//! A primary, a standby, and one of our servers with a signed-in user.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::support::client;
 use crate::support::database::connect_to;
 use crate::support::postgres::Server;
 
-/// How long anything may take.
+/// Catches hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a read may take, whatever happens.
+/// The time limit of reads in all situations.
 pub const READ_MAX: Duration = Duration::from_secs(2);
 
 pub const READ: &str = "{ movies(first: 1) { nodes { title } } }";
@@ -28,7 +28,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Starts both, with the demo's catalogue.
+    /// Starts both, with the demo catalogue.
     pub async fn start() -> Self {
         let primary = Server::start(true);
         let db = connect_to(&primary.url("postgres")).await.unwrap();
@@ -40,7 +40,7 @@ impl Pair {
         Self { primary, standby, front }
     }
 
-    /// The URL that leads to the leader.
+    /// The URL of the leader.
     pub fn url(&self) -> String {
         format!("postgres://kinoteka@{}/postgres", self.front.address)
     }
@@ -49,7 +49,7 @@ impl Pair {
         self.standby.url("postgres")
     }
 
-    /// A server of ours with further arguments.
+    /// One of our servers with further arguments.
     pub fn serve(&self, args: &[&str]) -> Kinoteka {
         let (url, standby) = (self.url(), self.standby_url());
         let common = ["--database-url", &url, "--database-read-url", &standby, "--log-filter", QUIET];
@@ -62,7 +62,7 @@ impl Pair {
         self.front.lead_to(self.standby.address());
     }
 
-    /// Has a standby replay nothing more.
+    /// Stops the replay of a standby.
     pub async fn pause(standby: &Server) {
         let standby = connect_to(&standby.url("postgres")).await.unwrap();
         standby.execute_unprepared("SELECT pg_wal_replay_pause()").await.unwrap();
@@ -70,7 +70,7 @@ impl Pair {
         until("the standby stands still", async || text(&standby, state).await == "paused").await;
     }
 
-    /// Waits until the standby has all that the primary has.
+    /// Waits until the standby has caught up with the primary.
     pub async fn settle(&self) {
         let primary = connect_to(&self.primary.url("postgres")).await.unwrap();
         let standby = connect_to(&self.standby_url()).await.unwrap();
@@ -80,18 +80,18 @@ impl Pair {
     }
 }
 
-/// Not each request.
+/// Log filter without a line for each request.
 const QUIET: &str = "info,sqlx=warn,sqlx_core::pool=off,kinoteka_http=warn";
 
 pub const HASHING: &[&str] = &["--password-memory-kib", "64", "--password-passes", "1", "--lock-timeout-ms", "1000"];
 
-/// The first value that a statement gives.
+/// The first value of a statement's result.
 pub async fn text(db: &impl ConnectionTrait, sql: &str) -> String {
     let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()
 }
 
-/// Waits until it is so.
+/// Waits until a condition holds.
 pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let started = Instant::now();
     while !is_so().await {
@@ -100,21 +100,21 @@ pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     }
 }
 
-/// Somebody who asks a server of ours.
+/// A client of one of our servers.
 pub struct Client {
     pub http: reqwest::Client,
     pub url: String,
     pub token: Option<String>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub retry_after: Option<u64>,
     pub body: Value,
     pub took: Duration,
-    /// What the next query has to see.
+    /// The position that the next query must see.
     pub after: Option<String>,
     pub is_stale: bool,
 }
@@ -125,7 +125,7 @@ impl Answer {
         self.status == 200 && self.body["errors"].is_null() && self.body["data"].is_object()
     }
 
-    /// What has become of a mutation that failed.
+    /// The outcome of a failed mutation.
     pub fn outcome(&self) -> &str {
         self.body["errors"][0]["extensions"]["outcome"].as_str().unwrap_or("none")
     }
@@ -140,7 +140,7 @@ impl Client {
         Self { http: client::new(), url: server.url.clone(), token: None }
     }
 
-    /// Somebody with a new account.
+    /// A user with a new account.
     pub async fn sign_up(server: &Kinoteka, name: &str) -> Self {
         Self::sign_up_with(server, name, None).await
     }
@@ -168,17 +168,17 @@ impl Client {
         self.send(json!({ "query": query })).await
     }
 
-    /// Asks for what has seen this.
+    /// Requires the query to see this position.
     pub async fn ask_after(&self, query: &str, after: Option<&str>) -> Answer {
         self.send_headed(json!({ "query": query }), "x-kinoteka-after", after).await
     }
 
-    /// Adds a comment; it is there if the answer is good.
+    /// Adds a comment, which exists if the response is good.
     pub async fn comment(&self) -> Answer {
         self.add("Раз", None).await
     }
 
-    /// Adds a comment with this text; it is there if the answer is good.
+    /// Adds a comment with this text, which exists if the response is good.
     pub async fn add(&self, text: &str, key: Option<&str>) -> Answer {
         let query = "mutation($id: ID!, $text: String!) { it: addComment(input: { subjectId: $id, text: $text }) \
                      { errors { message } comment { id } } }";
@@ -216,13 +216,13 @@ impl Client {
         Answer { status, retry_after, body, took: started.elapsed(), after, is_stale }
     }
 
-    /// A read that has to be answered at any time.
+    /// A read that must always succeed.
     pub async fn read(&self, query: &str) {
         let answer = self.ask(query).await;
         assert!(answer.is_good() && answer.took < READ_MAX, "{answer:?}");
     }
 
-    /// Reads, signed in and not, again and again for a while.
+    /// Sends signed-in and anonymous reads for a while.
     pub async fn read_for(&self, time: Duration) {
         let (anonymous, started) =
             (Self { token: None, http: self.http.clone(), url: self.url.clone() }, Instant::now());
@@ -233,7 +233,7 @@ impl Client {
         }
     }
 
-    /// What `/readyz` says, which it does within a second.
+    /// The response of `/readyz`, which must arrive within a second.
     pub async fn ready(&self) -> (u16, String, String) {
         let started = Instant::now();
         let response = self.http.get(self.url.replace("/graphql", "/readyz")).send().await.unwrap();

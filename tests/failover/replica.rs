@@ -1,4 +1,4 @@
-//! The replica dies, freezes or stands still.
+//! The replica is killed, frozen or does not replay.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::support::address::own_address;
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
+async fn without_a_replica_the_leader_serves_reads_and_without_both_nothing_hangs() {
     let pair = Pair::start().await;
     let server = pair.serve(&[]);
     let user = Client::sign_up(&server, "anna").await;
@@ -26,7 +26,7 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     pair.standby.stop_at_once();
     user.read_for(Duration::from_secs(1)).await;
     assert!(user.count("kinoteka_read_retries_total").await >= 1.0);
-    // Not too many connections: those to the leader are not the replica's as well.
+    // The leader must not get additional connections for the replica's reads.
     pair.primary.stop_at_once();
     let (started, anonymous) = (Instant::now(), Client::of(&server));
     while started.elapsed() < Duration::from_secs(3) {
@@ -41,13 +41,13 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     pair.standby.start_again();
     until("the replica is read again", async || anonymous.ask(READ).await.is_good()).await;
     until("sessions are known again", async || user.ask(VIEWER).await.is_good()).await;
-    // The schema is read a moment later.
+    // The schema is checked a moment later.
     user.wait_for("read-only").await;
     pair.primary.start_again();
     user.wait_for("full").await;
 }
 
-/// A server that asks its replica through a front, without a leader.
+/// A server with a replica behind a front, without a leader.
 async fn without_a_leader(pair: &Pair) -> (Front, Kinoteka, Client) {
     let replica = Front::to(pair.standby.address()).await;
     let (url, read_url) = (pair.url(), format!("postgres://kinoteka@{}/postgres", replica.address));
@@ -62,9 +62,9 @@ async fn without_a_leader(pair: &Pair) -> (Front, Kinoteka, Client) {
     (replica, server, user)
 }
 
-/// As when another replica becomes the leader, and HAProxy cuts its connections.
+/// As when another replica becomes the leader and HAProxy closes its connections.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_breaks_while_it_tells_whose_a_session_is_costs_nobody_an_error() {
+async fn a_connection_that_breaks_during_a_session_look_up_causes_no_error() {
     let pair = Pair::start().await;
     let (replica, _server, user) = without_a_leader(&pair).await;
     replica.mute_at("BEGIN");
@@ -76,7 +76,7 @@ async fn a_connection_that_breaks_while_it_tells_whose_a_session_is_costs_nobody
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_returns_while_a_replica_is_asked_tells_whose_a_session_is() {
+async fn a_leader_that_returns_during_a_session_look_up_is_used() {
     let pair = Pair::start().await;
     let (replica, _server, user) = without_a_leader(&pair).await;
     replica.mute_at("BEGIN");
@@ -92,9 +92,9 @@ async fn a_leader_that_returns_while_a_replica_is_asked_tells_whose_a_session_is
     tokio::join!(user.read(VIEWER), come_back);
 }
 
-/// The other connections are of use.
+/// The other connections still work.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_broken_connection_takes_no_other_with_it() {
+async fn a_broken_connection_does_not_affect_others() {
     let pair = Pair::start().await;
     let server = pair.serve(&[]);
     let anonymous = Client::of(&server);
@@ -113,10 +113,10 @@ async fn one_broken_connection_takes_no_other_with_it() {
     let broken = before.iter().next().unwrap();
     let reads = async {
         let started = Instant::now();
-        // Again and again, so that none is tested for its rest.
+        // Repeatedly, so that no connection is tested because it was idle.
         while anonymous.count("kinoteka_read_retries_total").await < 1.0 {
             join_all((0..20).map(|_| anonymous.read(READ))).await;
-            assert!(started.elapsed() < PATIENCE, "nobody has met it");
+            assert!(started.elapsed() < PATIENCE, "no request has used it");
         }
     };
     let end = format!("SELECT pg_terminate_backend({broken})");
@@ -129,9 +129,9 @@ async fn one_broken_connection_takes_no_other_with_it() {
     assert_eq!(kept, before.len() - 1, "{before:?}, without {broken}");
 }
 
-/// It would not know that a session was ended.
+/// The replica would not know that a session has ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_lags_tells_nobodys_session() {
+async fn a_lagging_replica_is_not_used_for_sessions() {
     let pair = Pair::start().await;
     let server = pair.serve(&[]);
     let user = Client::sign_up(&server, "anna").await;
@@ -147,14 +147,14 @@ async fn a_replica_that_lags_tells_nobodys_session() {
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
     Client::of(&server).read(READ).await;
     standby.execute_unprepared("SELECT pg_wal_replay_resume()").await.unwrap();
-    // Of what it does not know, the leader may know more.
+    // The leader may know sessions that the replica lacks.
     until("the session is gone", async || text(&standby, "SELECT count(*)::text FROM sessions").await == "0").await;
     assert_eq!(user.ask(VIEWER).await.status, 503);
     pair.primary.start_again();
     until("the session is known as ended", async || user.ask(VIEWER).await.status == 401).await;
 }
 
-/// Whom only a replica knows, who may have been signed out, reads until then and no more.
+/// A session known only from a replica may have ended, so it may only read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_only_a_replica_knows_changes_nothing() {
     let pair = Pair::start().await;

@@ -1,4 +1,4 @@
-//! Starting while there is no leader, and URLs that lead to none.
+//! Starting without a leader, and URLs that do not lead to one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::pair::{Client, HASHING, Pair, READ, VIEWER, until};
 use crate::process::{Server, run};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_starts_without_a_leader_and_becomes_full_by_itself() {
+async fn an_instance_starts_without_a_leader_and_becomes_full_later() {
     let pair = Pair::start().await;
     let token = Client::sign_up(&pair.serve(&[]), "anna").await.token;
     pair.settle().await;
@@ -35,7 +35,7 @@ async fn an_instance_starts_without_a_replica_and_reads_from_the_leader() {
     user.read(VIEWER).await;
     pair.standby.start_again();
     user.read_for(Duration::from_secs(1)).await;
-    // A name that is wrong is not a server that is away.
+    // A wrong database name is not an unreachable server.
     let url = "postgres://kinoteka@leader.invalid/postgres";
     let refused = run(&[
         &["serve", "--listen", "127.0.0.1:0", "--database-url", url, "--database-read-url", &pair.url()][..],
@@ -46,7 +46,7 @@ async fn an_instance_starts_without_a_replica_and_reads_from_the_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_that_leads_to_no_leader_is_refused_with_the_remedy() {
+async fn a_url_without_a_leader_is_refused_with_the_remedy() {
     let pair = Pair::start().await;
     let serve = |url: &str| run(&[&["serve", "--listen", "127.0.0.1:0", "--database-url", url][..], HASHING].concat());
     let standby = serve(&pair.standby_url());

@@ -1,4 +1,4 @@
-//! Where a listener cannot go on, it is told so, and others come in its place.
+//! Subscriptions that cannot continue: clients get an error or must reconnect.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::support::database::Backend;
 on_both![
     cursors_of_removed_events_expire,
     cursors_of_another_epoch_expire,
-    a_lost_event_ends_those_who_have_seen_it,
-    a_server_that_stops_sends_its_listeners_elsewhere,
+    a_lost_event_ends_listeners_that_have_seen_it,
+    a_stopping_server_makes_its_listeners_reconnect,
 ];
 
 async fn cursors_of_removed_events_expire(backend: Backend) {
@@ -27,7 +27,7 @@ async fn cursors_of_removed_events_expire(backend: Backend) {
         say(&db, 1, text).await;
         cursors.push(listener.event().await["cursor"].clone());
     }
-    // The first two become old; the third is older than the second, and stands behind it.
+    // The first two become old. The third is older than the second, but after it in the feed.
     let old = match backend {
         Backend::Postgres => {
             "UPDATE comment_ticks SET at = at - interval '2 hours' WHERE tick IN (1, 2, 4);
@@ -41,14 +41,14 @@ async fn cursors_of_removed_events_expire(backend: Backend) {
     db.execute_unprepared(old).await.unwrap();
     assert_eq!(remove_old_events(&instance.db, Duration::from_secs(3_600)).await.unwrap(), 2);
     assert_eq!(remove_old_events(&instance.db, Duration::from_secs(3_600)).await.unwrap(), 0);
-    // Another instance, which has none of it in memory.
+    // Another instance, without these events in memory.
     let fresh = Instance::start(&database.url).await;
     let position = fresh.ask("{ commentCursor }").await["commentCursor"].clone();
     let mut expired = fresh.listen(ADDED, json!({ "after": cursors[0] }));
     assert_eq!(expired.refusal().await, ["CURSOR_EXPIRED"]);
     let mut floor = FeedCursor::parse(cursors[1].as_str().unwrap()).unwrap();
     if let Stamp::At(at_us) = floor.mark.stamp {
-        // The time in the cursor is that before.
+        // The cursor has the time from before.
         floor.mark.stamp = Stamp::At(at_us - 7_200_000_000);
     }
     let floor = floor.text();
@@ -56,7 +56,7 @@ async fn cursors_of_removed_events_expire(backend: Backend) {
     assert_eq!(after_floor.texts(2).await, ["в", "г"]);
     let mut kept = fresh.listen(ADDED, json!({ "after": cursors[2] }));
     assert_eq!(kept.texts(1).await, ["г"]);
-    // What is older than the instance is not begun with.
+    // A cursor older than the instance's events is refused.
     let mut new = fresh.listen(ADDED, json!({ "after": position }));
     say(&db, 1, "д").await;
     assert_eq!(new.texts(1).await, ["д"]);
@@ -76,9 +76,9 @@ async fn cursors_of_another_epoch_expire(backend: Backend) {
     assert_eq!(anew.texts(1).await, ["два"]);
 }
 
-/// As after a failover to a replica that lacked the last transactions, or a restore of an older
-/// backup: other events come to stand where the lost ones stood.
-async fn a_lost_event_ends_those_who_have_seen_it(backend: Backend) {
+/// As after a failover to a replica without the last transactions, or a restore of an older backup:
+/// other events get the positions of the lost ones.
+async fn a_lost_event_ends_listeners_that_have_seen_it(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));
@@ -96,7 +96,7 @@ async fn a_lost_event_ends_those_who_have_seen_it(backend: Backend) {
     db.execute_unprepared(lose).await.unwrap();
     assert_eq!(listener.refusal().await, ["CURSOR_EXPIRED"]);
     assert_eq!(instance.listen(ADDED, json!({ "after": cursors[1] })).refusal().await, ["CURSOR_EXPIRED"]);
-    // Who had not seen it goes on.
+    // Listeners that had not seen it continue.
     let mut earlier = instance.listen(ADDED, json!({ "after": cursors[0] }));
     assert_eq!(earlier.texts(1).await, ["два"]);
     let lose = match backend {
@@ -107,7 +107,7 @@ async fn a_lost_event_ends_those_who_have_seen_it(backend: Backend) {
     assert_eq!(earlier.refusal().await, ["CURSOR_EXPIRED"]);
 }
 
-async fn a_server_that_stops_sends_its_listeners_elsewhere(backend: Backend) {
+async fn a_stopping_server_makes_its_listeners_reconnect(backend: Backend) {
     let (database, _db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));

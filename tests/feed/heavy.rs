@@ -1,4 +1,4 @@
-//! Documents that ask for much, or for too much: they fail for their own listeners, and hold up no other client.
+//! Expensive documents: they fail for their own listeners, and do not delay other clients.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::instance::{Instance, PATIENCE, database, say};
 use crate::listening::ADDED;
 use crate::support::database::Backend;
 
-on_both![heavy_documents_of_one_client_hold_up_no_other];
+on_both![expensive_documents_of_one_client_do_not_delay_others];
 
-/// With each comment it reads a thread, lists and what they lead to.
+/// Reads a thread and nested lists for each comment.
 fn heavy_document(number: usize) -> String {
     format!(
         "subscription {{ commentAdded {{ cursor comment {{ t{number}: text subject {{ ... on Movie {{
@@ -23,8 +23,8 @@ fn heavy_document(number: usize) -> String {
     )
 }
 
-/// What the other client has comes long before all of the heavy ones have theirs.
-async fn heavy_documents_of_one_client_hold_up_no_other(backend: Backend) {
+/// The other client's events must arrive long before those of all expensive documents.
+async fn expensive_documents_of_one_client_do_not_delay_others(backend: Backend) {
     const DOCUMENTS: usize = 2_000;
     let (database, db) = database(backend).await;
     for number in 0..50 {
@@ -53,15 +53,15 @@ async fn heavy_documents_of_one_client_hold_up_no_other(backend: Backend) {
     while tasks.try_join_next().is_some() {
         done += 1;
     }
-    assert!(done < DOCUMENTS / 4, "{done} of {DOCUMENTS} had theirs before");
+    assert!(done < DOCUMENTS / 4, "{done} of {DOCUMENTS} got their events before");
     while let Some(heard) = tasks.join_next().await {
         heard.unwrap();
     }
 }
 
-/// The database stops its statements, and answers others: it is not away.
+/// The database stops its statements but executes others, so it is not down.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_always_takes_too_long_is_given_up() {
+async fn a_document_that_always_times_out_is_ended() {
     let (database, db) = database(Backend::Postgres).await;
     for statement in [
         "ALTER TABLE movies RENAME TO all_movies",
@@ -87,7 +87,7 @@ async fn a_document_that_always_takes_too_long_is_given_up() {
         Err(End::Refused(errors)) => assert_eq!(errors[0].code(), "TIMEOUT"),
         other => panic!("{other:?}"),
     }
-    // Others go on.
+    // Others continue.
     say(&db, 1, "пять").await;
     assert_eq!(quick.texts(1).await, ["пять"]);
 }

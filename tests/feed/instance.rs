@@ -1,4 +1,4 @@
-//! The part of a server that listeners meet, without its transport.
+//! The feed of a server, without its transport.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use graphql::{EngineRefusal, OperationKind, Prepared, Request};
-use kinoteka::answer::Budget;
+use graphql::{EngineRefusal, OperationKind, PreparedOperation, Request};
+use kinoteka::budget::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
 use kinoteka::db::Db;
@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use crate::support::database::{Backend, TestDatabase};
 
-/// How long anything may take.
+/// Catches hangs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Instance {
@@ -43,7 +43,7 @@ impl Instance {
         Self::start_with(url, Timeouts { statement: PATIENCE, lock: PATIENCE }).await
     }
 
-    /// An instance whose statements are stopped after these times.
+    /// An instance with these statement timeouts.
     pub async fn start_with(url: &str, timeouts: Timeouts) -> Self {
         let statements = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&statements);
@@ -61,12 +61,12 @@ impl Instance {
         Self { db, feed, executor, shared, statements }
     }
 
-    /// Listens with a document.
+    /// Subscribes with a document.
     pub fn listen(&self, query: &str, variables: Value) -> Listener {
         self.listen_as(query, variables, None, None)
     }
 
-    /// Listens behind what was seen, as `EventSource` says it, and as a user.
+    /// Subscribes after a last event id, as `EventSource` sends it, and as a user.
     pub fn listen_as(&self, query: &str, variables: Value, seen: Option<&str>, user: Option<i32>) -> Listener {
         self.listen_from(CLIENT, (query, variables), seen, user)
     }
@@ -104,7 +104,7 @@ impl Instance {
         serde_json::from_slice::<Value>(&answer.json).unwrap()["data"].take()
     }
 
-    /// How many statements have read comments.
+    /// The number of statements that have read comments.
     pub fn reads(&self) -> usize {
         self.statements.load(Ordering::Relaxed)
     }
@@ -115,10 +115,10 @@ impl Instance {
     }
 }
 
-/// Where the listeners are.
+/// The positions of the listeners.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// As a server has it.
+/// As in a server.
 fn executor(db: &Db, feed: &Feed) -> Executor {
     let accounts = Cli::try_parse_from(["kinoteka"]).unwrap().serve.accounts;
     let backends = library::backends(db, feed, &accounts.open().unwrap(), &accounts.writes());
@@ -127,7 +127,7 @@ fn executor(db: &Db, feed: &Feed) -> Executor {
     Executor { engine, contexts: Arc::new(contexts) }
 }
 
-fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepared, EngineRefusal> {
+fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<PreparedOperation, EngineRefusal> {
     let variables = variables.as_object().unwrap();
     executor.engine.prepare(&Request { query, operation_name: None, variables })
 }
@@ -137,7 +137,7 @@ fn budget(client: IpAddr) -> Arc<Budget> {
     Budget::new(16 << 20, Quota::new(names, 512 << 20, 128 << 20), client)
 }
 
-/// What a listener asks for, whenever it comes.
+/// The operation of a listener.
 struct Asked {
     shared: Arc<SharedExecutor>,
     executor: Executor,
@@ -161,21 +161,21 @@ impl Asked {
     }
 }
 
-/// A subscription, from now on: what comes is kept until it is asked for.
+/// A subscription. Its events are buffered until they are read.
 pub struct Listener {
     payloads: Payloads,
     asked: Asked,
     /// The cursor of the last event.
     seen: Option<String>,
-    /// How often it was ended because it was too slow, and came back.
+    /// How often it was ended because it was too slow, and resumed.
     pub lags: usize,
 }
 
 impl Listener {
-    /// The next result, or why there is none.
+    /// The next result, or the reason of the end.
     pub async fn step(&mut self) -> Result<Value, End> {
-        let next = timeout(PATIENCE, self.payloads.next()).await.expect("something comes in time");
-        let payload = next.expect("the stream goes on")?;
+        let next = timeout(PATIENCE, self.payloads.next()).await.expect("a result must arrive in time");
+        let payload = next.expect("the stream must continue")?;
         let mut result: Value = serde_json::from_slice(&payload.json).unwrap();
         if let Some(id) = &payload.event_id {
             result["event_id"] = json!(**id);
@@ -189,14 +189,14 @@ impl Listener {
         self.seen.as_deref()
     }
 
-    /// Comes back after it was too slow, as clients do: behind its last cursor, or the one that it began with.
+    /// Resumes after it was too slow, as clients do: after its last cursor, or the first one.
     pub fn resume(&mut self) {
-        assert!(self.seen.is_some() || self.asked.variables["after"].is_string(), "it has no cursor to go on from");
+        assert!(self.seen.is_some() || self.asked.variables["after"].is_string(), "it has no cursor to resume from");
         self.payloads = self.asked.subscribe(self.seen.clone());
         self.lags += 1;
     }
 
-    /// The next event, however slow the machine is.
+    /// The next event, also on a slow machine.
     pub async fn event(&mut self) -> Value {
         let result = loop {
             match self.step().await {
@@ -222,8 +222,8 @@ impl Listener {
         texts
     }
 
-    /// Whether no event comes for a while in which it would have. One that is told that it was too slow comes back, and
-    /// may have missed nothing.
+    /// Whether no event arrives in a time in which it would. A listener that was too slow resumes, and may have missed
+    /// nothing.
     pub async fn is_silent(&mut self) -> bool {
         loop {
             match timeout(Duration::from_millis(300), self.payloads.next()).await {
@@ -234,7 +234,7 @@ impl Listener {
         }
     }
 
-    /// The codes of the errors that it ends with.
+    /// The codes of the errors with which it ends.
     pub async fn refusal(&mut self) -> Vec<String> {
         match self.step().await {
             Err(End::Refused(errors)) => errors.iter().map(|error| error.code().to_owned()).collect(),
@@ -242,7 +242,7 @@ impl Listener {
         }
     }
 
-    /// Is polled until it is ready to be given something.
+    /// Polls it until it waits for events.
     pub async fn settle(mut self) -> Self {
         assert!(self.is_silent().await);
         self

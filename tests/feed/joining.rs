@@ -1,7 +1,7 @@
-//! A list and the feed's cursor in one request: what the list shows, the feed does not tell behind the cursor, and it tells
-//! all the rest.
+//! A list and the feed's cursor in one request: after the cursor, the feed delivers exactly the comments that the list does
+//! not show.
 //!
-//! `KINOTEKA_LONG=1` has 1,000 joins instead of 200.
+//! `KINOTEKA_LONG=1` runs 1,000 joins instead of 200.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::instance::{Instance, database, say};
 use crate::listening::{ADDED, movie};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both![lists_and_the_feed_join_exactly, what_is_not_committed_yet_comes_behind_the_cursor];
+on_both![lists_and_the_feed_join_exactly, uncommitted_comments_come_after_the_cursor];
 
 const MOVIES: i32 = 40;
 
 const JOIN: &str = "query ($movie: ID!) { commentCursor movie(id: $movie) { comments(first: 100) { nodes { id } } } }";
 
-/// What was shown, and what came behind the cursor.
+/// The comments of the list, and those after the cursor.
 struct Join {
     movie: i32,
     list: Vec<i32>,
@@ -50,7 +50,7 @@ async fn lists_and_the_feed_join_exactly(backend: Backend) {
         let (dice, writing) = (StdRng::seed_from_u64(number), Arc::clone(&writing));
         match backend {
             Backend::Postgres => writers.spawn(write(database.connect().await, writing, dice)),
-            // One writer at a time: none stays open.
+            // One writer at a time, so that no transaction stays open.
             Backend::Sqlite => writers.spawn(write_alone(database.connect().await, writing, dice)),
         };
     }
@@ -76,7 +76,7 @@ async fn lists_and_the_feed_join_exactly(backend: Backend) {
             join.told.push(key(&listener.event().await["commentId"]));
         }
         let (list, told): (HashSet<_>, HashSet<_>) = (join.list.iter().collect(), join.told.iter().collect());
-        assert_eq!(list.intersection(&told).count(), 0, "told again");
+        assert_eq!(list.intersection(&told).count(), 0, "delivered again");
         assert_eq!(list.len() + told.len(), all.len());
         assert!(list.union(&told).all(|comment| all.contains(comment)));
         behind += told.len();
@@ -88,8 +88,8 @@ fn key(id: &Value) -> i32 {
     split(id.as_str().unwrap()).unwrap().1
 }
 
-/// Joins while others write. Half of the listeners break off after the first event, which may be one that came between
-/// the list and the tick behind it.
+/// Joins while others write. Half of the listeners disconnect after the first event, which may be between the list and
+/// the next tick.
 async fn join(
     instance: Arc<Instance>,
     writing: Arc<AtomicBool>,
@@ -103,12 +103,12 @@ async fn join(
         let data = instance.ask_as(JOIN, json!({ "movie": id }), None).await;
         let list: Vec<_> =
             data["movie"]["comments"]["nodes"].as_array().unwrap().iter().map(|c| key(&c["id"])).collect();
-        assert!(list.len() < 100, "more than the list shows");
+        assert!(list.len() < 100, "more comments than the list can show");
         let mut after = data["commentCursor"].clone();
         let mut told = Vec::new();
         if number % 2 == 0 {
             let mut first = instance.listen(ADDED, json!({ "subject": id, "after": after }));
-            // One that may have to wait for long is not waited for.
+            // Transactions that may have to wait for long are not waited for.
             if let Ok(event) = tokio::time::timeout(Duration::from_millis(30), first.event()).await {
                 told.push(key(&event["commentId"]));
                 after = event["cursor"].clone();
@@ -160,7 +160,7 @@ async fn committed(db: &DatabaseConnection) -> HashMap<i32, HashSet<i32>> {
     truth
 }
 
-async fn what_is_not_committed_yet_comes_behind_the_cursor(backend: Backend) {
+async fn uncommitted_comments_come_after_the_cursor(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let ask = || instance.ask_as(JOIN, json!({ "movie": Id::<Movie>::new(1).encode() }), None);
@@ -175,7 +175,7 @@ async fn what_is_not_committed_yet_comes_behind_the_cursor(backend: Backend) {
     let joined = ask().await;
     assert_eq!(shown(&joined), if backend == Backend::Postgres { 2 } else { 1 });
     let mut listener = instance.listen(ADDED, json!({ "after": joined["commentCursor"] }));
-    assert!(listener.is_silent().await, "what the list shows is not told");
+    assert!(listener.is_silent().await, "comments of the list must not be delivered");
     if backend == Backend::Postgres {
         slow.execute_unprepared("COMMIT").await.unwrap();
         assert_eq!(listener.texts(1).await, ["раньше начат"]);

@@ -1,4 +1,4 @@
-//! What a listener gets: every committed comment, once, in order, from where it left off.
+//! A listener gets every committed comment once, in order, from its last position.
 
 use kinoteka::kit::Id;
 use kinoteka::movie::Movie;
@@ -10,15 +10,15 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both![
-    comments_come_once_and_in_order,
-    a_listener_goes_on_where_it_left_off,
-    changes_are_told,
-    one_subscription_tells_of_everything_in_order,
-    some_changes_can_be_chosen,
-    what_is_rolled_back_is_not_told,
-    cursors_are_good_on_every_instance,
-    what_is_no_longer_in_memory_is_read_from_the_table,
-    a_cursor_can_be_had_before_the_first_event,
+    comments_arrive_once_and_in_order,
+    a_listener_resumes_at_its_last_position,
+    changes_are_delivered,
+    one_subscription_delivers_everything_in_order,
+    kinds_of_changes_can_be_selected,
+    rolled_back_changes_are_not_delivered,
+    cursors_are_valid_on_every_instance,
+    events_no_longer_in_memory_are_read_from_the_table,
+    a_cursor_exists_before_the_first_event,
 ];
 
 pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
@@ -28,7 +28,7 @@ pub fn movie(key: i32) -> String {
     Id::<Movie>::new(key).encode()
 }
 
-async fn comments_come_once_and_in_order(backend: Backend) {
+async fn comments_arrive_once_and_in_order(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let before = instance.feed.hub.position();
@@ -48,7 +48,7 @@ async fn comments_come_once_and_in_order(backend: Backend) {
     assert!(all.is_silent().await && one.is_silent().await);
 }
 
-async fn a_listener_goes_on_where_it_left_off(backend: Backend) {
+async fn a_listener_resumes_at_its_last_position(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let mut first = instance.listen(ADDED, json!({ "subject": movie(1) }));
@@ -66,10 +66,10 @@ async fn a_listener_goes_on_where_it_left_off(backend: Backend) {
         let mut event_source = instance.listen_as(ADDED, json!({ "subject": movie(1) }), Some(&cursors[seen]), None);
         assert_eq!(event_source.texts(missed.len()).await, missed);
         let mut wider = instance.listen(ADDED, json!({ "after": cursors[seen] }));
-        assert_eq!(wider.event().await["subjectId"], movie(2), "the cursor is one of the whole feed");
+        assert_eq!(wider.event().await["subjectId"], movie(2), "the cursor is valid for the whole feed");
         assert!(again.is_silent().await && event_source.is_silent().await);
     }
-    // An EventSource that comes back repeats the cursor that it began with.
+    // A reconnecting EventSource repeats its first cursor.
     let variables = json!({ "subject": movie(1), "after": cursors[0] });
     let mut both = instance.listen_as(ADDED, variables, Some(&cursors[2]), None);
     assert_eq!(both.texts(1).await, ["г"]);
@@ -78,7 +78,7 @@ async fn a_listener_goes_on_where_it_left_off(backend: Backend) {
     assert_eq!(first.texts(1).await, ["д"]);
 }
 
-async fn changes_are_told(backend: Backend) {
+async fn changes_are_delivered(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let changed = "subscription { commentChanged { cursor kind commentId comment { text isDeleted } } }";
@@ -98,7 +98,7 @@ async fn changes_are_told(backend: Backend) {
         let event = listener.event().await;
         told.push(format!("{} {}", event["kind"].as_str().unwrap(), event["comment"]));
     }
-    // Each is shown as it is when it is told; the first may be gone by then.
+    // Each comment has its current state. The first may already be deleted.
     assert!(told[0].starts_with("EDITED "), "{told:?}");
     assert_eq!(
         told[1..],
@@ -133,7 +133,7 @@ async fn kinds(listener: &mut Listener, count: usize) -> Vec<(String, String)> {
     told
 }
 
-async fn one_subscription_tells_of_everything_in_order(backend: Backend) {
+async fn one_subscription_delivers_everything_in_order(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
@@ -145,13 +145,13 @@ async fn one_subscription_tells_of_everything_in_order(backend: Backend) {
     assert_eq!(told, expected.map(|(kind, id)| (kind.to_owned(), id.clone())));
     let mut back = instance.listen(EVENTS, json!({ "after": cursor }));
     assert_eq!(kinds(&mut back, 5).await, told);
-    // A cursor of one field is good for the others.
+    // A cursor of one field is valid for the others.
     let mut added = instance.listen(ADDED, json!({ "after": back.cursor() }));
     say(&db, 1, "три").await;
     assert_eq!(added.texts(1).await, ["три"]);
 }
 
-async fn some_changes_can_be_chosen(backend: Backend) {
+async fn kinds_of_changes_can_be_selected(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
@@ -163,7 +163,7 @@ async fn some_changes_can_be_chosen(backend: Backend) {
     let of = |told: Vec<(String, String)>| told.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
     assert_eq!(of(kinds(&mut live, 3).await), ["ADDED", "ADDED", "DELETED"]);
     assert!(live.is_silent().await);
-    // Behind a cursor that this instance has not read, the table is asked.
+    // After a cursor that this instance has not read, events come from the table.
     let many = "INSERT INTO comments (comment, movie_id)
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000) SELECT 'c', 2 FROM n";
     db.execute_unprepared(many).await.unwrap();
@@ -176,7 +176,7 @@ async fn some_changes_can_be_chosen(backend: Backend) {
     }
 }
 
-async fn what_is_rolled_back_is_not_told(backend: Backend) {
+async fn rolled_back_changes_are_not_delivered(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));
@@ -186,7 +186,7 @@ async fn what_is_rolled_back_is_not_told(backend: Backend) {
     assert_eq!(listener.texts(1).await, ["да"]);
 }
 
-async fn cursors_are_good_on_every_instance(backend: Backend) {
+async fn cursors_are_valid_on_every_instance(backend: Backend) {
     let (database, db) = database(backend).await;
     let (one, other) = (Instance::start(&database.url).await, Instance::start(&database.url).await);
     let (mut a, mut b) = (one.listen(ADDED, json!({})), other.listen(ADDED, json!({})));
@@ -201,7 +201,7 @@ async fn cursors_are_good_on_every_instance(backend: Backend) {
     assert!(matches!(a.step().await, Err(kinoteka::subscribe::End::Stopping)));
     let mut moved = other.listen(ADDED, json!({ "after": cursors[0] }));
     assert_eq!(moved.texts(2).await, ["б", "в"]);
-    // An instance that starts knows what was before.
+    // A new instance knows earlier events.
     let third = Instance::start(&database.url).await;
     let mut moved = third.listen(ADDED, json!({ "after": cursors[1] }));
     assert_eq!(moved.texts(1).await, ["в"]);
@@ -209,14 +209,14 @@ async fn cursors_are_good_on_every_instance(backend: Backend) {
     assert_eq!((moved.texts(1).await, b.texts(1).await), (vec!["г".to_owned()], vec!["г".to_owned()]));
 }
 
-async fn what_is_no_longer_in_memory_is_read_from_the_table(backend: Backend) {
+async fn events_no_longer_in_memory_are_read_from_the_table(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));
     say(&db, 1, "начало").await;
     let cursor = listener.event().await["cursor"].clone();
     drop(listener);
-    // More than is kept, with one in fifty for the listener: more of these than are read at once.
+    // More than the memory holds, with one in fifty for the listener, which is more than one batch.
     let many = "INSERT INTO comments (comment, movie_id)
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
         SELECT 'c' || i, CASE WHEN i % 50 = 0 THEN 1 ELSE 2 END FROM n";
@@ -230,7 +230,7 @@ async fn what_is_no_longer_in_memory_is_read_from_the_table(backend: Backend) {
     assert_eq!(back.texts(1).await, ["конец"]);
 }
 
-async fn a_cursor_can_be_had_before_the_first_event(backend: Backend) {
+async fn a_cursor_exists_before_the_first_event(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
@@ -239,9 +239,9 @@ async fn a_cursor_can_be_had_before_the_first_event(backend: Backend) {
     assert_eq!(listener.texts(1).await, ["раз"]);
 }
 
-/// A copy of a database has transactions of its own, so that its events are told from those copied.
+/// A copy of a database has its own transactions, so its events must differ from the copied ones.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copied_database_begins_an_epoch() {
+async fn a_copied_database_starts_an_epoch() {
     let copy = TestDatabase::seeded(Backend::Postgres).await;
     let db = copy.connect().await;
     let events = async || -> Value {
@@ -255,7 +255,7 @@ async fn a_copied_database_begins_an_epoch() {
     assert_ne!(before, begun);
     assert!(begun.as_str().unwrap().ends_with(" 0"), "{begun}");
     Instance::start(&copy.url).await.stop().await;
-    assert_eq!(events().await, begun, "once is enough");
+    assert_eq!(events().await, begun, "the epoch must change only once");
     let mut listener = first.listen(ADDED, json!({}));
     say(&db, 1, "раз").await;
     assert_eq!(listener.texts(1).await, ["раз"]);

@@ -1,6 +1,6 @@
-//! The feed of comments on real databases: what listeners get, and that none of it is lost.
+//! The feed of comments on real databases: listeners get all events, and none is lost.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at an unexpected error")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

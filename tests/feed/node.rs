@@ -1,4 +1,4 @@
-//! A server process, and listening to it over a WebSocket.
+//! A server process, and its listeners over WebSockets.
 
 use std::net::{SocketAddr, TcpStream as Probe};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::support::address::own_address;
 use crate::support::client::PATIENCE;
 
-/// A server that keeps its address when it is started again. Killed when dropped.
+/// A server that keeps its address when it restarts. Killed when dropped.
 pub struct Node {
     url: String,
     address: SocketAddr,
@@ -42,7 +42,7 @@ impl Node {
         assert!(kill.success());
     }
 
-    /// Ends it by a signal, waits for its end, and starts it again.
+    /// Stops it with a signal, waits for its end, and starts it again.
     pub fn restart(&mut self, signal: &str) {
         self.signal(signal);
         let deadline = Instant::now() + PATIENCE;
@@ -77,7 +77,7 @@ fn spawn(url: &str, address: SocketAddr, args: &[&str]) -> Child {
     let deadline = Instant::now() + Duration::from_secs(60);
     while Probe::connect(address).is_err() {
         if let Some(status) = child.try_wait().unwrap() {
-            // The database may be away at this moment.
+            // The database may be down at this moment.
             assert!(!status.success() && Instant::now() < deadline, "{status}");
             return spawn(url, address, args);
         }
@@ -91,7 +91,7 @@ fn spawn(url: &str, address: SocketAddr, args: &[&str]) -> Child {
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    /// Connects and subscribes; `None` if the server is away.
+    /// Connects and subscribes. `None` if the server is down.
     pub async fn subscribe(address: SocketAddr, query: &str, variables: Value) -> Option<Self> {
         let uri = format!("ws://{address}/graphql");
         let request = ClientRequestBuilder::new(uri.parse().unwrap()).with_sub_protocol("graphql-transport-ws");
@@ -105,7 +105,7 @@ impl Socket {
         Some(socket)
     }
 
-    /// The next result; `None` when the socket is closed, which has to be for a good reason.
+    /// The next result, or `None` when the socket was closed with an expected code.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             match self.0.next().await?.ok()? {
@@ -119,7 +119,7 @@ impl Socket {
                 }
                 Message::Close(frame) => {
                     let code = frame.map_or(1005, |frame| frame.code.into());
-                    // Closed by a server that stops, or a break in the connection.
+                    // Closed by a stopping server, or by a broken connection.
                     assert!(matches!(code, 1001 | 1005 | 1006 | 1012 | 1013), "closed with {code}");
                     return None;
                 }

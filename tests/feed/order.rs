@@ -1,9 +1,8 @@
-//! The order of ticks as the tables have it, by a statement that owes nothing to the server's.
+//! The order of ticks in the tables, read by a statement that is independent of the server's.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-/// Of each comment that was added: in which tick it is shown first. Every event has to be shown by exactly one tick that the
-/// one before does not show it by.
+/// The first tick in which each added comment is visible. Each event must become visible in exactly one tick.
 const ORDER: &str = "
     SELECT event.comment_id, event.movie_id, comments.comment
     FROM comment_events AS event
@@ -19,12 +18,12 @@ async fn rows(db: &DatabaseConnection) -> Vec<(i32, i32, String)> {
     rows.iter().map(|row| row.try_get_many_by_index().unwrap()).collect()
 }
 
-/// The texts of all comments with a place.
+/// The texts of all comments with a position.
 pub async fn ticked(db: &DatabaseConnection) -> Vec<String> {
     rows(db).await.into_iter().map(|(.., text)| text).collect()
 }
 
-/// The comments with a place, with their movies.
+/// The comments with a position, with their movies.
 pub async fn ticked_comments(db: &DatabaseConnection) -> Vec<(i32, i32)> {
     rows(db).await.into_iter().map(|(comment, movie, _)| (comment, movie)).collect()
 }

@@ -1,4 +1,4 @@
-//! The statement that reads the feed goes by its indexes, whatever the tables' size, and reads no more than it gives.
+//! The statement that reads the feed uses its indexes for any size of the tables, and reads only the returned rows.
 
 use kinoteka::feed::Source;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -7,7 +7,7 @@ use crate::instance::database;
 use crate::support::database::Backend;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_feed_is_read_by_its_index() {
+async fn the_feed_is_read_through_its_index() {
     let (_database, db) = database(Backend::Postgres).await;
     for table in ["comment_events", "comment_ticks"] {
         db.execute_unprepared(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();

@@ -1,11 +1,10 @@
-//! The promise, put to the proof: writers by plain SQL, whose transactions commit out of order and are
-//! rolled back, and by the API; listeners that drop their WebSockets and resume on either of two
-//! instances; meanwhile instances are stopped, frozen and killed, the database is stopped at once, a foreign transaction is
-//! nearly always open, and the order goes over from rows to ticks. At the end
-//! everything that the API has acknowledged is there, and every listener has every committed comment of its
-//! subject, once, in one order.
+//! The promise of the feed under load. Writers use the API, and plain SQL with transactions that commit out of
+//! order or roll back. Listeners drop their WebSockets and resume on either of two instances. Meanwhile
+//! instances are stopped, frozen and killed, the database is stopped immediately, a foreign transaction is
+//! nearly always open, and the order changes from rows to ticks. At the end, everything that the API has
+//! acknowledged exists, and every listener has every committed comment of its subject, once, in one order.
 //!
-//! `KINOTEKA_PROOF_SECONDS=600 cargo test --test feed promise -- --nocapture` runs for as long as asked.
+//! `KINOTEKA_PROOF_SECONDS=600 cargo test --test feed promise -- --nocapture` sets the duration.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -34,13 +33,13 @@ use crate::support::postgres::Server;
 const WRITERS: u64 = 8;
 const API_WRITERS: u64 = 4;
 const LISTENERS: u64 = 16;
-/// Listener 0 hears of all, the others of one movie each.
+/// Listener 0 subscribes to everything, the others to one movie each.
 const MOVIES: u64 = 3;
 
-/// Of the user whom the API's writers are.
+/// The token of the API's writers.
 const TOKEN: &str = "proof-token";
 
-/// What everybody shares.
+/// The shared state.
 struct Stage {
     url: String,
     addresses: [SocketAddr; 2],
@@ -53,7 +52,7 @@ struct Stage {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_committed_comment_comes_once_in_one_order() {
+async fn every_committed_comment_arrives_once_in_one_order() {
     let seconds = std::env::var("KINOTEKA_PROOF_SECONDS").map_or(20, |text| text.parse().expect("a number"));
     let seed: u64 = std::env::var("KINOTEKA_PROOF_SEED").map_or_else(|_| rand::random(), |text| text.parse().unwrap());
     println!("KINOTEKA_PROOF_SEED={seed}");
@@ -79,7 +78,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
          VALUES (1, sha256('{TOKEN}'::bytea), now() + interval '1 day')"
     );
     db.execute_unprepared(&session).await.unwrap();
-    // As the release before leaves it.
+    // A database of the previous release.
     db.execute_unprepared("UPDATE comment_feed SET ordering = 'XACT'").await.unwrap();
     let mut nodes = [Node::start(&url), Node::start(&url)];
     let stage = Arc::new(Stage {
@@ -109,7 +108,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
     writers.spawn(stay_open(Arc::clone(&stage), stays_open));
     let time = Duration::from_secs(seconds);
     writers.spawn(go_over(Arc::clone(&stage), time / 3));
-    // Stopping and starting processes waits for them.
+    // Stopping and starting processes blocks while it waits for them.
     let troubled = tokio::task::spawn_blocking(move || {
         trouble(&mut nodes, &server, time);
         (nodes, server)
@@ -123,17 +122,17 @@ async fn every_committed_comment_comes_once_in_one_order() {
     let all: Vec<_> = truth.iter().map(|(comment, _)| *comment).collect();
     assert!(all.len() > 100, "the writers wrote {}", all.len());
     let distinct: HashSet<_> = all.iter().collect();
-    assert_eq!(distinct.len(), all.len(), "each comment has one event");
+    assert_eq!(distinct.len(), all.len(), "each comment must have one event");
     let by_api = std::mem::take(&mut *stage.by_api.lock().unwrap());
     let lost: Vec<_> = by_api.iter().filter(|comment| !distinct.contains(comment)).collect();
-    assert!(lost.is_empty(), "acknowledged by the API, and not there: {lost:?}");
+    assert!(lost.is_empty(), "acknowledged by the API, but missing: {lost:?}");
     let (rolled_back, resumed) = (stage.rolled_back.load(Ordering::Relaxed), stage.resumed.load(Ordering::Relaxed));
-    assert!(!by_api.is_empty() && rolled_back > 0 && resumed > LISTENERS, "there was little to prove");
+    assert!(!by_api.is_empty() && rolled_back > 0 && resumed > LISTENERS, "the load was too small");
     let expected = |number: u64| -> Vec<i32> {
         let subject = subject(number);
         truth.iter().filter(|(_, movie)| subject.is_none_or(|subject| subject == *movie)).map(|(id, _)| *id).collect()
     };
-    // Everybody has until the deadline for the rest.
+    // All listeners have until the deadline to receive the rest.
     let heard = collect(listeners, |number| expected(number).len()).await;
     assert_eq!(heard.len() as u64, LISTENERS);
     for (number, heard) in &heard {
@@ -156,7 +155,7 @@ fn subject(listener: u64) -> Option<i32> {
 
 /// The committed comments, with their movies, in the order of the feed: exactly those in `comments`.
 async fn committed(db: &DatabaseConnection) -> Vec<(i32, i32)> {
-    // The last ones may still wait for a tick.
+    // The last comments may still wait for a tick.
     db.execute_unprepared("SELECT comment_feed_tick()").await.unwrap();
     let events = ticked_comments(db).await;
     let sql = "SELECT id, movie_id FROM comments ORDER BY id";
@@ -165,11 +164,11 @@ async fn committed(db: &DatabaseConnection) -> Vec<(i32, i32)> {
     let mut sorted = events.clone();
     sorted.sort_unstable();
     comments.sort_unstable();
-    assert_eq!(sorted, comments, "every comment is told, and nothing else");
+    assert_eq!(sorted, comments, "every comment must be delivered, and nothing else");
     events
 }
 
-/// Says what is wrong with what a listener has heard.
+/// The faults in a listener's events.
 pub fn check(number: u64, heard: &[i32], expected: &[i32]) {
     if heard == expected {
         return;
@@ -186,7 +185,7 @@ pub fn check(number: u64, heard: &[i32], expected: &[i32]) {
     );
 }
 
-/// Stops and starts what can be.
+/// Stops and starts instances and the database.
 fn trouble(nodes: &mut [Node; 2], server: &Server, time: Duration) {
     let begun = Instant::now();
     let mut round = 0;
@@ -211,7 +210,7 @@ fn trouble(nodes: &mut [Node; 2], server: &Server, time: Duration) {
 }
 
 impl Stage {
-    /// Asks an instance; `None` if it is away.
+    /// Sends a query to an instance. `None` if it is down.
     async fn ask(&self, which: usize, token: Option<&str>, body: Value) -> Option<Value> {
         let mut request = self.client.post(format!("http://{}/graphql", self.addresses[which])).json(&body);
         if let Some(token) = token {
@@ -221,7 +220,7 @@ impl Stage {
     }
 }
 
-/// Has a foreign transaction open, again and again, that has written something.
+/// Repeatedly keeps a foreign transaction with a write open.
 async fn stay_open(stage: Arc<Stage>, time: Duration) {
     while stage.writing.load(Ordering::Relaxed) {
         let outcome: Result<(), DbErr> = async {
@@ -241,7 +240,7 @@ async fn stay_open(stage: Arc<Stage>, time: Duration) {
     }
 }
 
-/// Puts ticks into force while everything runs.
+/// Switches to ticks while everything runs.
 async fn go_over(stage: Arc<Stage>, after: Duration) {
     sleep(after).await;
     loop {
@@ -254,14 +253,14 @@ async fn go_over(stage: Arc<Stage>, after: Duration) {
     }
 }
 
-/// Adds comments by either instance, one after the other.
+/// Adds comments through either instance, one after another.
 async fn write_by_api(stage: Arc<Stage>, mut dice: StdRng) {
     let query =
         "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { id } errors { message } } }";
     while stage.writing.load(Ordering::Relaxed) {
         let movie = Id::<Movie>::new(dice.random_range(1..=i32::try_from(MOVIES).unwrap())).encode();
         let body = json!({ "query": query, "variables": { "input": { "subjectId": movie, "text": "y" } } });
-        // An instance or the database may be away: the table tells at the end what was committed.
+        // An instance or the database may be down. The table shows at the end what was committed.
         let answer = stage.ask(dice.random_range(0..2), Some(TOKEN), body).await.unwrap_or_default();
         match answer["data"]["addComment"]["comment"]["id"].as_str().and_then(split) {
             Some((_, comment)) => stage.by_api.lock().unwrap().push(comment),
@@ -279,11 +278,11 @@ async fn write(stage: Arc<Stage>, mut dice: StdRng) {
             if db.is_none() {
                 db = Some(connect_within(&stage.url, Duration::from_secs(2)).await?);
             }
-            let db = db.as_ref().expect("it was just made");
+            let db = db.as_ref().expect("it was just set");
             transact(db, &stage, &mut dice).await
         };
         if outcome.await.is_err() {
-            // The database is away; what became of the transaction, the table tells at the end.
+            // The database is down. The table shows at the end whether the transaction was committed.
             db = None;
             sleep(Duration::from_millis(100)).await;
         }
@@ -304,14 +303,14 @@ async fn transact(db: &DatabaseConnection, stage: &Stage, dice: &mut StdRng) -> 
     Ok(())
 }
 
-/// A listener, and what it has heard, as it comes. It ends when nobody wants that any more.
+/// A listener that forwards its events. It ends when the receiver is dropped.
 struct Listener {
     number: u64,
     heard: watch::Receiver<Vec<i32>>,
     task: JoinHandle<()>,
 }
 
-/// Listens behind the cursor that it saw last, to either instance, and breaks off at random.
+/// Subscribes after its last cursor on either instance, and disconnects at random.
 fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: StdRng) -> Listener {
     let (heard, watch) = watch::channel(Vec::new());
     let subject = subject(number).map(|key| Id::<Movie>::new(key).encode());
@@ -337,15 +336,15 @@ fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: StdRng) 
     Listener { number, heard: watch, task }
 }
 
-/// Waits until each listener has heard enough, or too much.
+/// Waits until each listener has received enough, or too much.
 async fn collect(mut listeners: Vec<Listener>, enough: impl Fn(u64) -> usize) -> HashMap<u64, Vec<i32>> {
     let deadline = Instant::now() + Duration::from_secs(120);
     for Listener { number, heard, .. } in &mut listeners {
         let wanted = enough(*number);
-        // What is missing shows when it is compared.
+        // The comparison shows missing events.
         drop(timeout_at(deadline, heard.wait_for(|heard| heard.len() >= wanted)).await);
     }
-    // What is still to come would be too much.
+    // Further events would be too many.
     sleep(Duration::from_secs(2)).await;
     let mut all = HashMap::new();
     for Listener { number, heard, task } in listeners {

@@ -1,5 +1,5 @@
-//! The order of rows on PostgreSQL, in which events are told until `migrate finish`: nothing comes before what may still come
-//! before it.
+//! The order of rows on PostgreSQL, which is used until `migrate finish`: an event waits for transactions that may still
+//! commit before it.
 
 use kinoteka::feed::Position;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -10,7 +10,7 @@ use crate::listening::{ADDED, movie};
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
-/// A database as the release before leaves it.
+/// A database of the previous release.
 pub async fn database_of_rows() -> (TestDatabase, DatabaseConnection) {
     let (database, db) = database(Backend::Postgres).await;
     db.execute_unprepared("UPDATE comment_feed SET ordering = 'XACT'").await.unwrap();
@@ -18,7 +18,7 @@ pub async fn database_of_rows() -> (TestDatabase, DatabaseConnection) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_commits_late_is_not_skipped() {
+async fn late_commits_are_not_skipped() {
     let (database, db) = database_of_rows().await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));
@@ -27,7 +27,7 @@ async fn what_commits_late_is_not_skipped() {
     say(&slow, 1, "первый начал").await;
     say(&db, 1, "второй начал").await;
     assert!(listener.is_silent().await);
-    // Reads and rollbacks hold nothing back.
+    // Reads and rollbacks delay nothing.
     slow.execute_unprepared("COMMIT").await.unwrap();
     assert_eq!(listener.texts(2).await, ["первый начал", "второй начал"]);
     slow.execute_unprepared("BEGIN; SELECT count(*) FROM comments").await.unwrap();
@@ -40,15 +40,15 @@ async fn what_commits_late_is_not_skipped() {
     assert_eq!(listener.texts(1).await, ["четвёртый"]);
 }
 
-/// A transaction takes a number, writes nothing, and is forgotten in a crash: the number is given out again.
+/// A transaction gets a number, writes nothing, and is lost in a crash. The number is then assigned again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_given_out_again_is_not_skipped() {
+async fn a_number_that_is_assigned_again_is_not_skipped() {
     let (database, db) = database_of_rows().await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
-    // Otherwise the table takes events from the triggers of comments alone.
+    // Otherwise the table accepts events only from the triggers of comments.
     db.execute_unprepared("ALTER TABLE comment_events DISABLE TRIGGER USER").await.unwrap();
-    // So many that who comes back reads the table.
+    // Enough events that a returning listener must read the table.
     let many = "INSERT INTO comments (comment, movie_id) SELECT 'c' || i, 1 + (i < 20000)::int
         FROM generate_series(1, 20000) AS i";
     db.execute_unprepared(many).await.unwrap();
@@ -70,9 +70,9 @@ async fn a_number_that_is_given_out_again_is_not_skipped() {
     assert_eq!(listener.texts(1).await, ["c20000"]);
 }
 
-/// Two instances that stand at different places when ticks begin tell the same order, and cursors from before stay good.
+/// Two instances at different positions when ticks begin deliver the same order, and earlier cursors stay valid.
 #[tokio::test(flavor = "multi_thread")]
-async fn listeners_and_cursors_go_over_to_ticks() {
+async fn listeners_and_cursors_switch_to_ticks() {
     let (database, db) = database_of_rows().await;
     let (one, other) = (Instance::start(&database.url).await, Instance::start(&database.url).await);
     let (mut a, mut b) = (one.listen(ADDED, json!({})), other.listen(ADDED, json!({})));
@@ -83,19 +83,19 @@ async fn listeners_and_cursors_go_over_to_ticks() {
         assert_eq!(told, b.event().await);
         cursors.push(told["cursor"].clone());
     }
-    // What stands behind an open transaction is told as soon as there are ticks.
+    // Events behind an open transaction are delivered as soon as ticks exist.
     let slow = database.connect().await;
     slow.execute_unprepared("BEGIN").await.unwrap();
     say(&slow, 1, "поздний").await;
     say(&db, 1, "в").await;
     assert!(a.is_silent().await && b.is_silent().await);
     assert!(migration::finish(&db).await.unwrap());
-    assert!(!migration::finish(&db).await.unwrap(), "once is enough");
+    assert!(!migration::finish(&db).await.unwrap(), "the switch must happen only once");
     assert_eq!((a.texts(1).await, b.texts(1).await), (vec!["в".to_owned()], vec!["в".to_owned()]));
     slow.execute_unprepared("COMMIT").await.unwrap();
     let (late, again) = (a.event().await, b.event().await);
     assert_eq!((&late["comment"]["text"], &late), (&json!("поздний"), &again));
-    // Of either form, on an instance that was there and on one that was not.
+    // Cursors of both forms, on an existing and on a new instance.
     let third = Instance::start(&database.url).await;
     for instance in [&one, &third] {
         for (cursor, rest) in [(&cursors[0], 3), (&cursors[1], 2), (&late["cursor"], 0)] {
@@ -106,9 +106,9 @@ async fn listeners_and_cursors_go_over_to_ticks() {
     }
 }
 
-/// A cursor that an instance of the release before gives although ticks are in force has no place in their order.
+/// An instance of the previous release may return a cursor of rows after the switch to ticks. It has no position in the order of ticks.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_behind_the_first_tick_is_no_place() {
+async fn a_row_after_the_first_tick_is_not_a_position() {
     let (database, db) = database(Backend::Postgres).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));

@@ -1,4 +1,4 @@
-//! Listeners that are alike share the work, and one that is slow troubles nobody else.
+//! Equal listeners share work, and a slow one does not affect others.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use crate::promise::check;
 use crate::support::database::Backend;
 
 on_both![
-    alike_listeners_share_one_execution,
+    equal_listeners_share_one_execution,
     different_documents_share_the_rows_of_an_event,
-    many_who_come_back_cost_what_one_does,
+    many_returning_listeners_cost_as_much_as_one,
     a_burst_is_executed_in_batches,
-    a_slow_listener_is_ended_and_troubles_nobody,
-    a_burst_loses_nobody,
-    a_burst_waits_for_who_takes_it,
+    a_slow_listener_is_ended_and_does_not_affect_others,
+    a_burst_loses_nothing,
+    a_burst_waits_for_its_readers,
     invalid_documents_are_refused,
 ];
 
@@ -31,8 +31,8 @@ async fn settle(listeners: Vec<Listener>) -> Vec<Listener> {
     settled
 }
 
-/// Has comments told until listeners of so many kinds are done with what they had missed, so that one comment
-/// costs a statement for each kind at most.
+/// Adds comments until listeners of the given number of kinds have caught up, so that a comment costs at most one
+/// statement per kind.
 async fn join(instance: &Instance, db: &DatabaseConnection, listeners: &mut [Listener], kinds: usize) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -44,15 +44,15 @@ async fn join(instance: &Instance, db: &DatabaseConnection, listeners: &mut [Lis
         if instance.reads() - before <= kinds {
             return;
         }
-        assert!(Instant::now() < deadline, "they never share");
+        assert!(Instant::now() < deadline, "the listeners do not share");
     }
 }
 
-async fn alike_listeners_share_one_execution(backend: Backend) {
+async fn equal_listeners_share_one_execution(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
-    // Where they begin and who they are makes no difference here.
+    // Their first position and their user do not matter here.
     let listeners = (0..40).map(|i| {
         let variables = if i % 2 == 0 { json!({}) } else { json!({ "after": cursor }) };
         instance.listen_as(ADDED, variables, None, Some(i))
@@ -74,12 +74,12 @@ async fn alike_listeners_share_one_execution(backend: Backend) {
     for listener in &mut alike {
         assert_eq!(listener.texts(1).await, ["два"]);
     }
-    // Two documents; their batches may have been one.
+    // Two documents. Their batches may have been merged.
     let reads = instance.reads() - before;
     assert!((1..=2).contains(&reads), "{reads}");
 }
 
-/// The document of listener `number`, which no other has.
+/// The document of listener `number`, which is unique.
 fn own_document(number: usize) -> String {
     let more = ["", "createdAt", "isDeleted", "author { username }"][number % 4];
     format!(
@@ -104,13 +104,13 @@ async fn different_documents_share_the_rows_of_an_event(backend: Backend) {
             assert_eq!(listener.texts(texts.len()).await, texts);
         }
         let reads = instance.reads() - before;
-        // Each columns that somebody wants is read a few times; a slow machine makes batches of its own.
+        // Each requested set of columns is read a few times. A slow machine splits batches.
         assert!(reads <= DOCUMENTS / 20, "{reads} statements for {} events", texts.len());
     }
 }
 
-/// Results are shared for two seconds, so that a slow machine costs more, but not by the number of listeners.
-async fn many_who_come_back_cost_what_one_does(backend: Backend) {
+/// Results are shared for two seconds. The cost is higher on a slow machine, but does not depend on the number of listeners.
+async fn many_returning_listeners_cost_as_much_as_one(backend: Backend) {
     const COMMENTS: usize = 100;
     const LISTENERS: usize = 300;
     let (database, db) = database(backend).await;
@@ -131,11 +131,11 @@ async fn many_who_come_back_cost_what_one_does(backend: Backend) {
         listening.await.unwrap();
     }
     let (reads, rounds) = (instance.reads() - before, 6 + begun.elapsed().as_secs() / 2);
-    // One for each batch, and the group's own. Alone, each listener would need a round of its own.
+    // One for each batch, and those of the group. Without sharing, each listener would need its own round.
     assert!(reads as u64 <= 10 * rounds, "{reads} statements in {:?}", begun.elapsed());
 }
 
-/// Who listens and who comes back read many comments by one statement.
+/// Live and returning listeners read many comments with one statement.
 async fn a_burst_is_executed_in_batches(backend: Backend) {
     const COMMENTS: usize = 640;
     let (database, db) = database(backend).await;
@@ -152,21 +152,21 @@ async fn a_burst_is_executed_in_batches(backend: Backend) {
     let mut back = instance.listen(ADDED, json!({ "after": cursor }));
     assert_eq!(back.texts(COMMENTS).await, expected);
     let missed = instance.reads() - before - live;
-    // Batches are of 32; the first may be smaller, and a slow machine makes the listener come back. Whoever comes back
-    // finds what was executed within the last two seconds.
+    // Batches have 32 comments. The first may be smaller, and on a slow machine the listener must resume. It then finds
+    // the results of the last two seconds.
     assert!((20..80).contains(&live) && missed < 80, "{live} and {missed} statements");
 }
 
-async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {
+async fn a_slow_listener_is_ended_and_does_not_affect_others(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
     let listeners = (0..3).map(|_| instance.listen(ADDED, json!({ "after": cursor }))).collect();
     let [mut slow, mut one, mut other] = settle(listeners).await.try_into().unwrap_or_else(|_| unreachable!());
-    // While it is still given what it had missed it has as much time as it likes.
+    // While it catches up, it has no time limit.
     let deadline = Instant::now() + PATIENCE;
     while slow.lags == 0 {
-        assert!(Instant::now() < deadline, "it is never too slow");
+        assert!(Instant::now() < deadline, "it is not ended");
         let expected = pass_by(&db, &mut one, &mut other).await;
         let mut taken = Vec::new();
         let end = loop {
@@ -180,18 +180,18 @@ async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {
         };
         if let Some(end) = end {
             assert!(matches!(end, End::Lagged), "{end:?}");
-            assert!(taken.len() < 300, "the buffer is bounded: {}", taken.len());
+            assert!(taken.len() < 300, "the buffer must be bounded: {}", taken.len());
             slow.resume();
         }
         let rest = slow.texts(expected.len() - taken.len()).await;
         taken.extend(rest.into_iter().map(Value::from));
-        assert_eq!(taken, expected, "it has all, once");
+        assert_eq!(taken, expected, "it must get everything once");
     }
     assert!(slow.is_silent().await);
     assert_eq!((one.lags, other.lags), (0, 0));
 }
 
-/// A thousand comments for two listeners, as many at once as wait for any; gives their texts.
+/// Adds a thousand comments for two listeners, in batches that fit the buffer. Returns their texts.
 async fn pass_by(db: &DatabaseConnection, one: &mut Listener, other: &mut Listener) -> Vec<String> {
     let mut all = Vec::new();
     for part in 0..10 {
@@ -206,7 +206,7 @@ async fn pass_by(db: &DatabaseConnection, one: &mut Listener, other: &mut Listen
     all
 }
 
-/// Nothing but the event itself: executing takes next to no time.
+/// Only the event itself, which takes almost no time to execute.
 const SLIM: &str = "subscription ($after: String) { commentAdded(after: $after) { cursor commentId } }";
 
 const BURST: usize = 3_000;
@@ -219,7 +219,7 @@ async fn burst(db: &DatabaseConnection) {
     db.execute_unprepared(&many).await.unwrap();
 }
 
-/// An event's cursor, and the comment that it is about.
+/// An event's cursor and comment.
 async fn hear(listener: &mut Listener) -> (String, i32) {
     let event = listener.event().await;
     let (_, comment) = split(event["commentId"].as_str().unwrap()).unwrap();
@@ -234,8 +234,8 @@ async fn committed(db: &DatabaseConnection, backend: Backend) -> Vec<i32> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-/// A busy machine may be too slow for some: they come back, as clients do, and have all the same.
-async fn a_burst_loses_nobody(backend: Backend) {
+/// On a busy machine some listeners may be too slow. They resume, as clients do, and still get everything.
+async fn a_burst_loses_nothing(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
@@ -249,7 +249,7 @@ async fn a_burst_loses_nobody(backend: Backend) {
                 let mut heard = Vec::new();
                 while heard.len() < BURST {
                     heard.push(hear(&mut listener).await);
-                    // Half of them are no faster than they must be, and one comes back again and again.
+                    // Half of them are as slow as allowed, and one reconnects repeatedly.
                     if number % 2 == 0 {
                         tokio::task::yield_now().await;
                     }
@@ -257,7 +257,7 @@ async fn a_burst_loses_nobody(backend: Backend) {
                         listener.resume();
                     }
                 }
-                assert!(listener.is_silent().await, "listener {number} has more than there is");
+                assert!(listener.is_silent().await, "listener {number} has too many events");
                 heard
             })
         })
@@ -269,7 +269,7 @@ async fn a_burst_loses_nobody(backend: Backend) {
     for (number, task) in tasks.into_iter().enumerate() {
         let (theirs, comments): (Vec<_>, Vec<_>) = task.await.unwrap().into_iter().unzip();
         check(number as u64, &comments, &expected);
-        assert_eq!(cursors.get_or_insert_with(|| theirs.clone()), &theirs, "a cursor is the same for all");
+        assert_eq!(cursors.get_or_insert_with(|| theirs.clone()), &theirs, "cursors must be the same for all");
     }
     let mut distinct = cursors.unwrap();
     distinct.sort();
@@ -277,9 +277,9 @@ async fn a_burst_loses_nobody(backend: Backend) {
     assert_eq!(distinct.len(), BURST);
 }
 
-/// What the tests of the promise rest on.
+/// Checks the helper that the tests of the promise use.
 #[test]
-fn what_is_lost_repeated_or_out_of_order_is_noticed() {
+fn lost_repeated_or_unordered_events_are_detected() {
     let committed: Vec<i32> = (1..=5).collect();
     check(0, &committed, &committed);
     for heard in [&[1, 2, 4, 5][..], &[1, 2, 3, 4], &[1, 2, 2, 3, 4, 5], &[1, 3, 2, 4, 5], &[1, 2, 3, 4, 5, 6], &[]] {
@@ -288,8 +288,8 @@ fn what_is_lost_repeated_or_out_of_order_is_noticed() {
     }
 }
 
-/// Most of a group set its pace: who takes what comes within a second is not overrun.
-async fn a_burst_waits_for_who_takes_it(backend: Backend) {
+/// Most of a group sets its pace. A listener that reads within a second is not ended.
+async fn a_burst_waits_for_its_readers(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
@@ -301,14 +301,14 @@ async fn a_burst_waits_for_who_takes_it(backend: Backend) {
     let (mut last, mut slowest) = (Instant::now(), Duration::ZERO);
     for number in 0..BURST {
         hear(&mut listener).await;
-        // Ten times, as slow as one may be: what the group could send meanwhile is much more than it may.
+        // Ten times as slow as allowed: the group could send much more than the buffer holds meanwhile.
         if number % 50 == 0 && number < 500 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         slowest = slowest.max(last.elapsed());
         last = Instant::now();
     }
-    // A machine that held it up for longer has made it a slow one.
+    // A longer delay by the machine has made it a slow listener.
     assert!(listener.lags == 0 || slowest > Duration::from_millis(500), "{} times, {slowest:?}", listener.lags);
 }
 

@@ -1,4 +1,4 @@
-//! An instance is killed, and all its listeners come back to another at once.
+//! An instance is killed, and all its listeners reconnect to another one simultaneously.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ on_both![a_storm_costs_no_more_for_more_listeners];
 const SUBSCRIPTION: &str = "subscription ($after: String) {
     commentEvents(after: $after) { cursor kind comment { text author { username } } } }";
 
-/// All clients of the test have one address.
+/// All clients of the test have the same address.
 const LIMITS: [&str; 10] = [
     "--limit-sockets-per-client",
     "16000",
@@ -31,10 +31,10 @@ const LIMITS: [&str; 10] = [
     "536870912",
 ];
 
-/// Comments that each has missed.
+/// The number of comments that each listener has missed.
 const MISSED: usize = 100;
 
-/// How many listen: more under `KINOTEKA_LONG`, which needs 10,500 open files.
+/// The number of listeners. `KINOTEKA_LONG` has more and needs 10,500 open files.
 fn listeners() -> usize {
     if std::env::var_os("KINOTEKA_LONG").is_some() { 10_000 } else { 200 }
 }
@@ -48,8 +48,8 @@ async fn metric(node: &Node, name: &str) -> f64 {
 const EXECUTIONS: &str = "kinoteka_feed_executions_total";
 const STATEMENTS: &str = "kinoteka_statement_duration_seconds_count";
 
-/// Takes so many events; gives the socket and the cursor of the last. One for whom there is no room yet comes again, as
-/// clients do.
+/// Reads the given number of events. Returns the socket and the last cursor. A listener without a slot retries, as clients
+/// do.
 async fn take(node: SocketAddr, begin: String, count: usize) -> (Socket, String) {
     let (mut cursor, mut taken) = (begin, 0);
     loop {
@@ -97,12 +97,12 @@ async fn a_storm_costs_no_more_for_more_listeners(backend: Backend) {
     let (sockets, mut cursors): (Vec<_>, Vec<_>) = back.join_all().await.into_iter().unzip();
     let took = begun.elapsed();
     cursors.dedup();
-    assert_eq!((sockets.len(), cursors.len()), (listeners(), 1), "all are at the same place");
+    assert_eq!((sockets.len(), cursors.len()), (listeners(), 1), "all must have the same position");
     let executions = metric(&other, EXECUTIONS).await - counts[0];
     let statements = metric(&other, STATEMENTS).await - counts[1];
     println!("{} listeners: {took:?}, {executions} executions, {statements} statements", sockets.len());
-    // Results are shared for two seconds. Executions repeat at the start: the group executes the events, too, and a
-    // listener that reads them later needs newer results. Alone, each listener would need a round of its own.
+    // Results are shared for two seconds. Executions repeat at the start: the group executes the events too, and a
+    // listener that reads them later needs newer results. Without sharing, each listener would need its own round.
     let rounds = 6.0 + took.as_secs_f64() / 2.0;
     assert!(executions <= MISSED as f64 * rounds, "{executions} executions in {took:?}");
     // A batch has up to 32 events and two statements.

@@ -1,4 +1,4 @@
-//! Answers that are large, and clients that do not take them.
+//! Large responses, and clients that do not read them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -20,12 +20,12 @@ use crate::support::client::{self, in_time};
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
-/// A library with so many publications of so many letters, which repeat `words`.
+/// A library with publications of the given number and length, which repeat `words`.
 async fn library(publications: usize, words: &str, letters: usize) -> TestDatabase {
     library_with(publications, words, letters, "").await
 }
 
-/// The same with other words at the end of each text.
+/// The same, with other words at the end of each text.
 pub async fn library_with(publications: usize, words: &str, letters: usize, end: &str) -> TestDatabase {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let db = database.connect().await;
@@ -47,7 +47,7 @@ fn aliases(count: usize, field: &str) -> String {
     (0..count).map(|i| format!("a{i}: {field} ")).collect()
 }
 
-/// Asks for the texts of `rows` publications, each `times` times.
+/// A query for the texts of `rows` publications, each `times` times.
 fn texts(rows: usize, times: usize) -> String {
     format!("{{ publications(first: {rows}) {{ nodes {{ {} }} }} }}", aliases(times, "text"))
 }
@@ -62,7 +62,7 @@ fn address(server: &Server) -> SocketAddr {
     server.url.trim_start_matches("http://").trim_end_matches("/graphql").parse().unwrap()
 }
 
-/// A connection from one of the loopback addresses, 127.0.0.`client`, which reads ahead little.
+/// A connection from 127.0.0.`client` with a small receive buffer.
 async fn connect(server: &Server, client: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 << 10).unwrap();
@@ -77,14 +77,14 @@ async fn post(stream: &mut TcpStream, query: &str, headers: &str) {
     stream.write_all(request.as_bytes()).await.unwrap();
 }
 
-/// Before: an answer of 394 MB, and the tree that it was written from.
+/// Formerly a response of 394 MB, and the tree from which it was written.
 #[tokio::test(flavor = "multi_thread")]
 async fn aliases_of_wide_texts_are_stopped() {
     let database = library(100, "Кино и мы. ", 50_000).await;
     let dear = Server::start(&["--database-url", &database.url]);
     let (_, answer) = ask(&dear, &texts(100, 45)).await;
     assert_eq!(answer["errors"][0]["extensions"]["limit"], "limit-complexity", "{answer}");
-    // Where complexity is not what stops it.
+    // With a limit of complexity that does not stop it.
     let server = Server::start(&["--database-url", &database.url, "--limit-complexity", "100000000"]);
     let honest = Honest::queries(server.url.clone(), "{ movies(first: 1) { nodes { title } } }");
     let (_, answer) = ask(&server, &texts(5, 10)).await;
@@ -100,19 +100,19 @@ async fn aliases_of_wide_texts_are_stopped() {
     assert_eq!(answer.get("data"), None);
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(5), "{felt:?}");
     let grown = after.peak_mib - before.memory_mib;
-    // Some 20 to 160 MiB, as many texts as are made at the same time; the whole answer would have 394 MB.
-    assert!(grown < 300, "an answer is stopped while it is made: {grown} MiB");
+    // About 20 to 160 MiB, depending on the number of concurrent responses. The whole response would have 394 MB.
+    assert!(grown < 300, "a response must be stopped while it is written: {grown} MiB");
 }
 
-/// Before: each answer was kept whole for as long as its client took a byte now and then.
+/// Formerly each response stayed in memory while its client read a byte now and then.
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_readers_hold_little() {
+async fn slow_readers_use_little_memory() {
     let database = library(100, "Кино и мы. ", 50_000).await;
     let args = ["--limit-unsent-bytes", "67108864", "--limit-unsent-bytes-per-client", "33554432"];
     let args = [&["--database-url", &database.url, "--limit-complexity", "100000000"], &args[..]].concat();
     let server = Server::start(&args);
     let before = Usage::of(server.id());
-    // Another client than those that attack.
+    // Not one of the attackers.
     let honest = Honest::queries(server.url.clone(), "{ movies(first: 5) { nodes { title plot } } }");
     let mut held = Vec::new();
     for number in 0..sized(20, 100) {
@@ -121,7 +121,7 @@ async fn slow_readers_hold_little() {
         held.push(stream);
     }
     let mut most = 0;
-    // So long the memory is watched.
+    // How long the memory is watched.
     for _ in 0..30 {
         sleep(Duration::from_millis(200)).await;
         most = most.max(Usage::of(server.id()).memory_mib);
@@ -137,11 +137,11 @@ async fn slow_readers_hold_little() {
         "slow readers: {most} MiB, before {} MiB, refused {refused}, honest {:?}",
         before.memory_mib, felt.longest
     );
-    assert!(refused > 0, "they are told to come back");
+    assert!(refused > 0, "some must be told to try again");
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(30), "{felt:?}");
-    // 64 MiB, twice while they are made, and the trees of those that are made at the same time.
+    // 64 MiB, twice while responses are written, and the trees of concurrent ones.
     assert!(most - before.memory_mib < 400, "{most} MiB");
-    // What they held is given back.
+    // Their memory is freed.
     drop(held);
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -153,9 +153,9 @@ async fn slow_readers_hold_little() {
     }
 }
 
-/// Before: whoever took a byte each half minute kept its answer for ever.
+/// Formerly a client that read a byte every half minute kept its response in memory.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
+async fn only_clients_that_read_too_slowly_are_disconnected() {
     let database = library(100, "Кино и мы. ", 50_000).await;
     let args = ["--write-timeout-ms", "2000", "--min-send-rate-bytes", "65536", "--limit-complexity", "100000000"];
     let server = Server::start(&[&["--database-url", &database.url], &args[..]].concat());
@@ -171,7 +171,7 @@ async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
             if size == 0 {
                 return read;
             }
-            // A megabyte and a half a second at most.
+            // At most 1.5 MB per second.
             sleep(Duration::from_millis(1000 * size as u64 / (1536 << 10))).await;
         }
     });
@@ -181,7 +181,7 @@ async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
     let ended = timeout(Duration::from_secs(30), async {
         let mut byte = [0; 1];
         while slow.read_exact(&mut byte).await.is_ok() {
-            // What is on its way is read after the end, too.
+            // Buffered bytes are read after the close too.
             if started.elapsed() > Duration::from_secs(8) {
                 let mut rest = Vec::new();
                 let outcome = slow.read_to_end(&mut rest).await;
@@ -192,11 +192,11 @@ async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
         (Err(std::io::ErrorKind::ConnectionReset.into()), 0)
     })
     .await
-    .expect("the connection is ended");
+    .expect("the connection must be closed");
     eprintln!("one byte at a time: {ended:?}");
-    assert!(ended.1 < 6 << 20, "it does not get the whole answer: {ended:?}");
+    assert!(ended.1 < 6 << 20, "it must not get the whole response: {ended:?}");
     let read = timeout(Duration::from_secs(60), modest).await.unwrap().unwrap();
-    assert!(read > 8_000_000, "the whole answer: {read}");
+    assert!(read > 8_000_000, "it must get the whole response: {read}");
 }
 
 async fn open_socket(server: &Server, client: u8) -> tokio_tungstenite::WebSocketStream<TcpStream> {
@@ -208,9 +208,9 @@ async fn open_socket(server: &Server, client: u8) -> tokio_tungstenite::WebSocke
     socket
 }
 
-/// Before: what 50 operations had made waited for a client that did not read.
+/// Formerly the results of 50 operations waited for a client that did not read.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unread_socket_holds_little() {
+async fn an_unread_socket_uses_little_memory() {
     let database = library(100, "Кино и мы. ", 50_000).await;
     let args = ["--limit-unsent-bytes-per-client", "33554432", "--limit-complexity", "100000000"];
     let server = Server::start(&[&["--database-url", &database.url], &args[..]].concat());
@@ -220,14 +220,14 @@ async fn an_unread_socket_holds_little() {
     for number in 0..sized(40, 50) {
         let payload = json!({ "query": texts(100, 1) });
         let message = json!({ "id": number.to_string(), "type": "subscribe", "payload": payload });
-        // Nothing is read from it once it does not read.
+        // The server reads nothing from a client that does not read.
         let sent = timeout(Duration::from_secs(5), socket.send(Message::text(message.to_string()))).await;
         if !matches!(sent, Ok(Ok(()))) {
             break;
         }
     }
     let mut most = 0;
-    // So long the memory is watched.
+    // How long the memory is watched.
     for _ in 0..30 {
         sleep(Duration::from_millis(200)).await;
         most = most.max(Usage::of(server.id()).memory_mib);
@@ -235,7 +235,7 @@ async fn an_unread_socket_holds_little() {
     let felt = honest.stop().await;
     eprintln!("unread socket: {most} MiB, before {} MiB, honest {:?}", before.memory_mib, felt.longest);
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(30), "{felt:?}");
-    // Some 125 MiB; all that was asked for would have 315 MiB, and its trees.
+    // About 125 MiB. All results would have 315 MiB, plus their trees.
     assert!(most - before.memory_mib < 300, "{most} MiB");
 }
 
@@ -249,16 +249,16 @@ async fn listen(server: &Server, client: u8, query: &str) -> TcpStream {
     stream
 }
 
-/// Before: 128 results of any size were kept for each document that somebody listened with.
+/// Formerly 128 results of any size were kept for each subscribed document.
 #[tokio::test(flavor = "multi_thread")]
-async fn unread_event_streams_hold_little() {
+async fn unread_event_streams_use_little_memory() {
     let database = library(3, "Кино и мы. ", 50_000).await;
     let server = Server::start(&["--database-url", &database.url]);
     let before = Usage::of(server.id());
     let dear = format!("{{ comment {{ subject {{ ... on Publication {{ {} }} }} }} }}", aliases(30, "text"));
     let mut unread = Vec::new();
     for number in 0..sized(4, 20) {
-        // Each with a document of its own.
+        // Each with its own document.
         unread.push(listen(&server, 2, &format!("subscription {{ a{number}: commentAdded {dear} }}")).await);
     }
     let mut honest = listen(&server, 3, "subscription { commentAdded { comment { text } } }").await;
@@ -267,7 +267,7 @@ async fn unread_event_streams_hold_little() {
         let (mut text, mut piece) = (Vec::new(), vec![0; 64 << 10]);
         while String::from_utf8_lossy(&text).matches("проба").count() < told {
             let size = honest.read(&mut piece).await.unwrap();
-            assert!(size > 0, "it goes on");
+            assert!(size > 0, "it must continue");
             text.extend_from_slice(&piece[..size]);
         }
     });
@@ -283,7 +283,7 @@ async fn unread_event_streams_hold_little() {
         sleep(Duration::from_millis(50)).await;
         most = most.max(Usage::of(server.id()).memory_mib);
     }
-    timeout(Duration::from_secs(30), heard).await.expect("who reads hears all").unwrap();
+    timeout(Duration::from_secs(30), heard).await.expect("readers must get everything").unwrap();
     most = most.max(Usage::of(server.id()).peak_mib);
     eprintln!("unread streams: {most} MiB, before {} MiB", before.memory_mib);
     assert!(most - before.memory_mib < 400, "{most} MiB");
@@ -300,17 +300,17 @@ async fn tell(db: &DatabaseConnection, text: &str) {
     .unwrap();
 }
 
-/// How often a limit was met, as the metrics say it.
+/// How often a limit was hit, from the metrics.
 async fn met(server: &Server, limit: &str) -> u64 {
     let text = client::get(server.url.replace("/graphql", "/metrics")).await.unwrap().text().await.unwrap();
     let name = format!("kinoteka_limits_hit_total{{limit=\"{limit}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
 }
 
-/// Before: all results were one client of the limit. Once it was used up, an event went out with an error in place
-/// of the comment.
+/// Formerly all results counted as one client. When the limit was reached, events had an error instead of the
+/// comment.
 #[tokio::test(flavor = "multi_thread")]
-async fn unread_event_streams_cost_others_no_comment() {
+async fn unread_event_streams_do_not_cost_others_comments() {
     let database = library(3, "Кино и мы. ", 50_000).await;
     let limit = "limit-unsent-bytes-per-client";
     let server = Server::start(&["--database-url", &database.url, &format!("--{limit}"), "8388608"]);
@@ -322,37 +322,37 @@ async fn unread_event_streams_cost_others_no_comment() {
         let dear = format!("{{ comment {{ subject {{ ... on Publication {{ {} }} }} }} }}", aliases(30, "text"));
         unread.push(listen(&server, 2, &format!("subscription {{ a{number}: commentAdded {dear} }}")).await);
     }
-    // It listens as the honest client does, too.
+    // The attacker also subscribes like the honest client.
     unread.push(listen(&server, 2, wide).await);
     let (cursor, told) = (ask(&server, "{ commentCursor }").await.1["data"]["commentCursor"].clone(), sized(20, 100));
     let db = database.connect().await;
     for number in 0..told {
         let text = format!("проба {number}");
         tell(&db, &text).await;
-        let heard = timeout(Duration::from_secs(60), honest.hear()).await.expect("it goes on").unwrap();
+        let heard = timeout(Duration::from_secs(60), honest.hear()).await.expect("it must continue").unwrap();
         let payload = &heard["payload"];
         assert_eq!(payload["errors"], json!(null), "{number}");
         let comment = &payload["data"]["commentAdded"]["comment"];
         assert_eq!(comment["text"], json!(text));
         assert!(comment["subject"]["it"].as_str().unwrap().len() > 80_000);
     }
-    assert!(met(&server, limit).await > 0, "the attack fills its share");
-    // What the attacker itself has missed waits until it has room for it.
+    assert!(met(&server, limit).await > 0, "the attack must reach its limit");
+    // The attacker's missed events wait until it is below its limit.
     let mut again = stranger::Socket::open(&server.url).await;
     again.subscribe(1, &wide.replace("commentAdded", &format!("commentAdded(after: {cursor})"))).await;
-    // Nothing comes meanwhile: there is no room for it.
+    // Nothing arrives meanwhile, because it is at its limit.
     sleep(Duration::from_secs(1)).await;
     drop(unread);
     for number in 0..told {
-        let heard = timeout(Duration::from_secs(60), again.hear()).await.expect("it goes on").unwrap();
+        let heard = timeout(Duration::from_secs(60), again.hear()).await.expect("it must continue").unwrap();
         let comment = &heard["payload"]["data"]["commentAdded"]["comment"];
         assert_eq!((&heard["payload"]["errors"], &comment["text"]), (&json!(null), &json!(format!("проба {number}"))));
     }
 }
 
-/// Before: it ended the subscriptions of all that listened with the document.
+/// Formerly it ended all subscriptions with the document.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_is_too_large_says_so_and_the_next_one_comes() {
+async fn a_too_large_result_is_an_error_and_the_next_one_arrives() {
     let database = library(3, "Кино и мы. ", 100).await;
     let server = Server::start(&["--database-url", &database.url, "--limit-answer-bytes", "2000"]);
     let mut socket = stranger::Socket::open_honest(&server.url).await;
@@ -360,33 +360,33 @@ async fn a_result_that_is_too_large_says_so_and_the_next_one_comes() {
     socket.say(json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await.unwrap()["type"], "pong");
     let db = database.connect().await;
-    // Twice as many bytes once it is written, which shows then; too many as they are.
+    // The first doubles its size when it is written, and the second is too large from the start.
     for text in ["\"".repeat(1_500), "x".repeat(2_500)] {
         tell(&db, &text).await;
-        let heard = timeout(Duration::from_secs(60), socket.hear()).await.expect("it goes on").unwrap();
+        let heard = timeout(Duration::from_secs(60), socket.hear()).await.expect("it must continue").unwrap();
         let comment = &heard["payload"]["data"]["commentAdded"]["comment"];
         assert_eq!((&heard["type"], comment), (&json!("next"), &json!(null)), "{heard}");
         assert_eq!(heard["payload"]["errors"][0]["extensions"]["code"], "TOO_COMPLEX", "{heard}");
     }
     tell(&db, "раз").await;
-    let heard = timeout(Duration::from_secs(60), socket.hear()).await.expect("it goes on").unwrap();
+    let heard = timeout(Duration::from_secs(60), socket.hear()).await.expect("it must continue").unwrap();
     assert_eq!(heard["payload"]["data"]["commentAdded"]["comment"]["text"], "раз", "{heard}");
     assert_eq!(met(&server, "limit-answer-bytes").await, 2);
-    // A query is counted once, too.
+    // A query is counted only once too.
     let (_, answer) =
         ask(&server, "{ publications(first: 3) { nodes { a: text b: text c: text d: text e: text f: text } } }").await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_COMPLEX", "{answer}");
     assert_eq!(met(&server, "limit-answer-bytes").await, 3);
 }
 
-/// Before: it closed the socket, with all that ran on it.
+/// Formerly it closed the socket with all its operations.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_stays_open_when_there_is_no_room_for_an_answer() {
+async fn a_socket_stays_open_if_a_response_exceeds_the_limit() {
     let database = library(5, "Кино и мы. ", 50_000).await;
     let server = Server::start(&["--database-url", &database.url, "--limit-unsent-bytes", "100000"]);
     let mut socket = stranger::Socket::open_honest(&server.url).await;
     socket.subscribe(1, &texts(5, 1)).await;
-    let heard = socket.hear().await.expect("it stays open");
+    let heard = socket.hear().await.expect("it must stay open");
     assert_eq!((&heard["type"], &heard["id"]), (&json!("error"), &json!("1")), "{heard}");
     assert_eq!(heard["payload"][0]["extensions"]["code"], "UNAVAILABLE", "{heard}");
     socket.subscribe(2, "{ __typename }").await;

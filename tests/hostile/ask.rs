@@ -1,4 +1,4 @@
-//! Asks a server, as a member too.
+//! Sends requests to a server, anonymously or as a member.
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::support::client;
 /// The password of every member.
 const PASSWORD: &str = "трамвай № 47";
 
-/// Arguments that make hashing passwords cheap.
+/// Arguments that make password hashing cheap.
 pub const CHEAP_PASSWORDS: [&str; 4] = ["--password-memory-kib", "8", "--password-passes", "1"];
 
-/// Somebody who asks with a token, or without one if it is empty.
+/// A client with a token, or an anonymous one if the token is empty.
 #[derive(Clone)]
 pub struct Asker {
     client: Client,
@@ -20,12 +20,12 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Nobody.
+    /// An anonymous client.
     pub fn nobody(url: &str) -> Self {
         Self { client: client::new(), url: url.to_owned(), token: String::new() }
     }
 
-    /// A new member of this name.
+    /// A new member with this name.
     pub async fn sign_up(url: &str, name: &str) -> Self {
         let nobody = Self::nobody(url);
         let query = "mutation($it: SignUpInput!) { signUp(input: $it) { token errors { message } } }";
@@ -38,12 +38,12 @@ impl Asker {
         Self { token, ..nobody }
     }
 
-    /// The same member at the address of attackers.
+    /// The same member at the attackers' address.
     pub fn strange(&self) -> Self {
         Self { client: crate::stranger::client(), ..self.clone() }
     }
 
-    /// The answer, whatever its status.
+    /// The response with any status.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
         self.ask_with_key(query, variables, None).await
     }
@@ -53,7 +53,7 @@ impl Asker {
         self.try_at(&self.url, query, variables, key).await.unwrap()
     }
 
-    /// The same of the server at this URL, whose connection may break.
+    /// The same for the server at this URL. The connection may break.
     pub async fn try_at(&self, url: &str, query: &str, variables: Value, key: Option<&str>) -> reqwest::Result<Value> {
         let mut request = self.client.post(url).json(&json!({ "query": query, "variables": variables }));
         if !self.token.is_empty() {

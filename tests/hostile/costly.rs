@@ -1,10 +1,10 @@
-//! Documents that are made to cost much.
+//! Deliberately expensive documents.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-/// An operation that is made to cost much.
+/// A deliberately expensive operation.
 pub struct Hostile {
     pub name: &'static str,
     query: String,
@@ -20,7 +20,7 @@ fn with(name: &'static str, query: impl Into<String>, variables: Value) -> Hosti
     Hostile { variables, ..plain(name, query) }
 }
 
-/// Fragments that each spread the next one so often; the last one holds `end`, or is missing.
+/// Fragments that each spread the next one several times. The last one contains `end`, or is missing.
 fn bomb(on: &str, depth: usize, times: usize, end: Option<&str>) -> String {
     let mut text = String::new();
     for level in 0..depth {
@@ -34,7 +34,7 @@ fn numbered(count: usize, make: impl Fn(usize) -> String) -> String {
     (0..count).map(make).collect::<Vec<_>>().join(" ")
 }
 
-/// By fragments.
+/// Using fragments.
 pub fn fragments() -> Vec<Hostile> {
     let spread = |root: &str, bomb: String| format!("{root} {{ ...f0 }} {bomb}");
     let id = "__typename";
@@ -106,7 +106,7 @@ pub fn fragments() -> Vec<Hostile> {
     ]
 }
 
-/// By fields, their names, arguments and directives, and by introspection.
+/// Using fields, names, arguments, directives and introspection.
 pub fn fields() -> Vec<Hostile> {
     let arguments = numbered(300, |i| format!("a{i}: 1"));
     let under = |inner: String| format!("{{ movies(first: 1) {{ nodes {{ {inner} }} }} }}");
@@ -278,13 +278,13 @@ fn inputs() -> Vec<Hostile> {
     ]
 }
 
-/// By everything that is known.
+/// All known kinds.
 pub fn all() -> Vec<Hostile> {
     [fragments(), fields(), texts(), inputs()].into_iter().flatten().collect()
 }
 
 impl Hostile {
-    /// As it is sent.
+    /// The request body.
     pub fn body(&self) -> Value {
         json!({ "query": self.query, "variables": self.variables, "operationName": self.operation })
     }

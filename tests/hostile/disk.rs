@@ -1,5 +1,5 @@
-//! SQLite whose file cannot be written for a while: what was acknowledged is there afterwards, what was not
-//! is `UNAVAILABLE`, and `/readyz` tells how things stand.
+//! A SQLite file that cannot be written for a while: acknowledged changes survive, others get `UNAVAILABLE`, and
+//! `/readyz` reports the state.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,17 +10,17 @@ use crate::honest::Honest;
 use crate::site::{Remains, SIGN_UP, Site, copy_demo};
 use crate::volume::{Volume, is_root};
 
-/// What is kept free of the volume, to be given back.
+/// A file that fills part of the volume, and is deleted to free space.
 const BALLAST: usize = 4 << 20;
 
-/// New accounts once the disk has room again.
+/// The number of new accounts when the disk has space again.
 const ACCOUNTS: usize = 30;
 
-/// Failures that are waited for: each leaves a connection behind.
+/// The number of failures to wait for. Each one leaves a connection behind.
 const FAILURES: usize = 4;
 
-/// Adds comments of 4,000 letters until some have failed; gives those that were acknowledged, and how the
-/// others failed.
+/// Adds comments of 4,000 letters until some have failed. Returns the acknowledged ones and the errors of the
+/// others.
 async fn fill(site: &Site, token: &str) -> (Vec<i64>, Vec<String>) {
     let text = "ж".repeat(4_000);
     let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
@@ -34,7 +34,7 @@ async fn fill(site: &Site, token: &str) -> (Vec<i64>, Vec<String>) {
     (acknowledged, failed)
 }
 
-/// Makes accounts, half of them with an idempotency key, and says who has one.
+/// Creates accounts, half of them with an idempotency key. Returns the acknowledged ones.
 async fn sign_up(site: &Site, token: &str) -> Vec<String> {
     site.be_refused(token).await;
     let mut names = Vec::new();
@@ -49,13 +49,13 @@ async fn sign_up(site: &Site, token: &str) -> Vec<String> {
     names
 }
 
-/// Kills the server, and wants in the file what it has acknowledged, then by the server itself.
+/// Kills the server, and asserts that the file, then the restarted server, has all acknowledged changes.
 async fn check(mut site: Site, file: &Path, comments: &[i64], names: &[String]) {
     site.crash();
     let remains = Remains::of(file).await;
     let lost = remains.missing(comments).await.len();
     let kept = remains.count("SELECT count(*) FROM users WHERE username LIKE 'after%'").await;
-    assert_eq!((lost, usize::try_from(kept).unwrap()), (0, names.len()), "lost comments, accounts that are there");
+    assert_eq!((lost, usize::try_from(kept).unwrap()), (0, names.len()), "lost comments, existing accounts");
     assert!(remains.is_intact().await);
     site.restart();
     for name in names.iter().take(2) {
@@ -73,7 +73,7 @@ fn assert_unavailable(failed: &[String]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_outlives_a_full_disk() {
+async fn acknowledged_changes_survive_a_full_disk() {
     let volume = Volume::mount("20m");
     let file = volume.outside("kinoteka.db");
     copy_demo(&file).await;
@@ -96,13 +96,13 @@ async fn what_was_acknowledged_outlives_a_full_disk() {
     check(site, &file, &comments, &names).await;
 }
 
-/// Beyond the largest size that a file may have, a write is an I/O error.
+/// Beyond the maximum size of a file, a write is an I/O error.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_outlives_io_errors() {
+async fn acknowledged_changes_survive_io_errors() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kinoteka.db");
     copy_demo(&file).await;
-    // The log of SQLite grows to 4 MiB before it is written over; `ulimit` counts 512 bytes.
+    // SQLite's log grows to 4 MiB before it is overwritten. `ulimit` counts blocks of 512 bytes.
     let script = "trap '' XFSZ; ulimit -S -f 4096; exec \"$@\"";
     let starter = ["sh", "-c", script, "sh"].map(str::to_owned);
     let mut site = Site::start(&format!("sqlite://{}", file.display()), &starter, &[]);
@@ -121,7 +121,7 @@ async fn what_was_acknowledged_outlives_io_errors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_outlives_files_that_cannot_be_changed() {
+async fn acknowledged_changes_survive_immutable_files() {
     assert!(is_root(), "this test makes files immutable (chattr +i): it needs root with CAP_LINUX_IMMUTABLE");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kinoteka.db");
@@ -142,7 +142,7 @@ async fn what_was_acknowledged_outlives_files_that_cannot_be_changed() {
     check(site, &file, &comments, &names).await;
 }
 
-/// Files that nobody can change, until this is dropped.
+/// Files that are immutable until this is dropped.
 struct Immutable(Vec<String>);
 
 impl Immutable {

@@ -1,4 +1,4 @@
-//! Documents that are made to cost much: none may take long, however it comes, and others are answered meanwhile.
+//! Deliberately expensive documents: none may take long over any transport, and others get responses meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -16,23 +16,23 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::Usage;
 
-/// Processor time that one of these may take: a build for tests takes 0.15 to 0.25 s for the dearest.
+/// The processor time that one of these may take. A test build takes 0.15 to 0.25 s for the most expensive.
 const PROCESSOR_MAX: Duration = Duration::from_secs(2);
 
-/// No answer to a hostile client takes longer: one that does counts as none.
+/// The time limit for a response to a hostile client.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Memory of the whole process at most.
+/// The maximum memory of the whole process.
 const PEAK_MAX_MIB: u64 = 400;
 
-/// How long others may wait meanwhile.
+/// The maximum time that others wait meanwhile.
 const WAIT_MAX: Duration = Duration::from_secs(12);
 
 fn health(url: &str) -> String {
     url.replace("/graphql", "/livez")
 }
 
-/// What an attack has cost.
+/// The cost of an attack.
 struct Cost {
     name: &'static str,
     processor: Duration,
@@ -40,14 +40,14 @@ struct Cost {
     answer: Result<usize, String>,
 }
 
-/// Processor time before and after, and how long `work` took.
+/// The processor time and the duration of `work`.
 async fn cost(server: &Server, name: &'static str, work: impl Future<Output = Result<usize, String>>) -> Cost {
     let (before, started) = (Usage::of(server.id()).processor, Instant::now());
     let answer = timeout(PATIENCE, work).await.unwrap_or_else(|_| Err("no answer".to_owned()));
     Cost { name, processor: Usage::of(server.id()).processor - before, waited: started.elapsed(), answer }
 }
 
-/// All of them, and what somebody else felt.
+/// All costs, and the effect on an honest client.
 fn judge(costs: &[Cost], what: &str) {
     let dearest = costs.iter().max_by_key(|cost| cost.processor).unwrap();
     eprintln!("{what}: {:?} of processor for {:?}, the dearest of {}", dearest.processor, dearest.name, costs.len());
@@ -63,7 +63,7 @@ fn judge(costs: &[Cost], what: &str) {
     assert!(wrong.is_empty(), "{what}:\n{}", wrong.join("\n"));
 }
 
-/// Bytes of an answer to any of these: what is refused is said shortly.
+/// The maximum size of a response to any of these, because refusals are short.
 const ANSWER_MAX: usize = 4 << 20;
 
 async fn post(url: &str, accept: &str, body: &Value) -> Result<usize, String> {
@@ -96,18 +96,18 @@ async fn attack_by_http(accept: &str, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_over_http_stop_nobody() {
+async fn documents_over_http_do_not_block_others() {
     attack_by_http("application/json", "HTTP").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_for_event_streams_stop_nobody() {
+async fn documents_for_event_streams_do_not_block_others() {
     attack_by_http("text/event-stream", "event streams").await;
 }
 
-/// Several at once, as many as there are threads and more.
+/// Several simultaneously, more than the number of threads.
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_at_once_stop_nobody() {
+async fn simultaneous_documents_do_not_block_others() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url]);
     let honest = Honest::fetches(health(&server.url));
@@ -128,9 +128,9 @@ async fn documents_at_once_stop_nobody() {
     assert!(status.success(), "{log}");
 }
 
-/// All that fit into one body, which have one time.
+/// As many as fit into one body, with one timeout.
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_in_a_batch_stop_nobody() {
+async fn documents_in_a_batch_do_not_block_others() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url, "--limit-batch", "1000"]);
     let honest = Honest::fetches(health(&server.url));
@@ -144,7 +144,7 @@ async fn documents_in_a_batch_stop_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_over_a_socket_stop_nobody() {
+async fn documents_over_a_socket_do_not_block_others() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url, "--limit-message-bytes", "3000000"]);
     let honest = Honest::fetches(health(&server.url));

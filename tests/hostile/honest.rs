@@ -1,4 +1,4 @@
-//! Honest clients, who ask beside an attack and tell how long they had to wait.
+//! Honest clients, which send requests during an attack and measure how long they wait.
 
 #![allow(dead_code, reason = "each attack uses a part")]
 
@@ -11,35 +11,35 @@ use tokio::task::JoinHandle;
 
 use crate::support::client;
 
-/// Between two requests of an honest client.
+/// The pause between two requests of an honest client.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// No request of theirs takes longer: one that does counts as failed.
+/// The time limit of a request. A longer one counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client that asks the same again and again until it is stopped.
+/// A client that repeats a request until it is stopped.
 pub struct Honest {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Felt>,
 }
 
-/// What an honest client has felt of an attack.
+/// The effect of an attack on an honest client.
 #[derive(Clone, Debug, Default)]
 pub struct Felt {
     pub asked: u32,
-    /// The longest it waited for an answer.
+    /// The longest time until a response.
     pub longest: Duration,
-    /// Answers that were not the expected ones, and connections that broke.
+    /// Unexpected responses and broken connections.
     pub failed: Vec<String>,
 }
 
 impl Honest {
-    /// One that fetches a page, such as `/livez`, each time by a connection of its own.
+    /// A client that fetches a page, such as `/livez`, with a new connection each time.
     pub fn fetches(url: String) -> Self {
         Self::start(url, None)
     }
 
-    /// One that runs a query, which must have data and no errors.
+    /// A client that runs a query, which must succeed.
     pub fn queries(url: String, query: &'static str) -> Self {
         Self::start(url, Some(query))
     }
@@ -48,7 +48,7 @@ impl Honest {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
-            // Kept connections would not feel whether new ones are accepted.
+            // Kept connections would not show whether new ones are accepted.
             let client = client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
             let mut felt = Felt::default();
             while !stopped.load(Ordering::Relaxed) {
@@ -64,7 +64,7 @@ impl Honest {
         Self { stop, task }
     }
 
-    /// Ends it once its request is answered.
+    /// Stops it after the current request.
     pub async fn stop(self) -> Felt {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap()

@@ -1,4 +1,4 @@
-//! Kept connections: they outlive those of proxies, give nobody more time for a head, and make room.
+//! Keep-alive: connections outlive those of proxies, slow heads get no more time, and idle connections make room.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::sized;
 
-/// How long anything may take.
+/// Catches hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -29,7 +29,7 @@ impl Target {
     async fn start(args: &[&str]) -> Self {
         let database = TestDatabase::migrated(Backend::Sqlite).await;
         let mut server = Server::start(&[&["--database-url", &database.url], args].concat());
-        // A full pipe would hold it up.
+        // A full pipe would block the server.
         server.stop_reading();
         let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
         Self { server, address, _database: database }
@@ -39,7 +39,7 @@ impl Target {
         Kept(TcpStream::connect(&self.address).await.unwrap())
     }
 
-    /// How many requests for `/livez` were answered.
+    /// The number of requests for `/livez` with a response.
     async fn answered(&self) -> u64 {
         let url = self.server.url.replace("/graphql", "/metrics");
         let text = client::get(url).await.unwrap().text().await.unwrap();
@@ -48,13 +48,13 @@ impl Target {
     }
 }
 
-/// A connection that a client keeps.
+/// A kept connection of a client.
 struct Kept(TcpStream);
 
 impl Kept {
-    /// The head and body of an answer; what has come of one when the connection is closed.
+    /// The head and body of a response, or the part that arrived before the connection was closed.
     async fn ask(&mut self) -> String {
-        // An error shows in what is read.
+        // An error shows in the read bytes.
         drop(self.0.write_all(REQUEST.as_bytes()).await);
         let mut answer = Vec::new();
         let read = async {
@@ -65,11 +65,11 @@ impl Kept {
                 }
             }
         };
-        assert!(timeout(PATIENCE, read).await.is_ok(), "the server answers or closes the connection");
+        assert!(timeout(PATIENCE, read).await.is_ok(), "the server must respond or close the connection");
         String::from_utf8(answer).unwrap()
     }
 
-    /// Sends a part of a request byte by byte until the server closes the connection; how long that took.
+    /// Sends a part of a request byte by byte until the server closes the connection. Returns the time.
     async fn trickle(&mut self, part: &str) -> Duration {
         let begun = Instant::now();
         let sent = async {
@@ -79,27 +79,27 @@ impl Kept {
                 }
                 let mut nothing = [0; 1];
                 if let Ok(read) = timeout(Duration::from_millis(100), self.0.read(&mut nothing)).await {
-                    assert!(matches!(read, Ok(0) | Err(_)), "there is no answer to a part of a head");
+                    assert!(matches!(read, Ok(0) | Err(_)), "a part of a head must get no response");
                     return;
                 }
             }
-            panic!("the server waits for a head for ever");
+            panic!("the server does not stop waiting for a head");
         };
         timeout(PATIENCE, sent).await.unwrap();
         begun.elapsed()
     }
 
-    /// Waits until the server closes the connection; how long that took.
+    /// Waits until the server closes the connection. Returns the time.
     async fn closed(&mut self) -> Duration {
         let begun = Instant::now();
         let read = timeout(PATIENCE, self.0.read(&mut [0; 1])).await;
-        assert!(matches!(read, Ok(Ok(0) | Err(_))), "the server closes the connection: {read:?}");
+        assert!(matches!(read, Ok(Ok(0) | Err(_))), "the server must close the connection: {read:?}");
         begun.elapsed()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_rests_longer_than_a_head_may_take() {
+async fn a_connection_may_be_idle_longer_than_a_head_may_take() {
     let target = Target::start(&["--header-timeout-ms", "300", "--idle-timeout-ms", "2000"]).await;
     let mut kept = target.connect().await;
     for _ in 0..2 {
@@ -107,14 +107,14 @@ async fn a_connection_rests_longer_than_a_head_may_take() {
         let head = answer.to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 200"), "{answer}");
         assert!(head.contains("\r\nkeep-alive: timeout=2\r\n") && head.contains("\r\nconnection: keep-alive\r\n"));
-        // Longer than a head may take, shorter than it may rest.
+        // Longer than the timeout of heads, shorter than that of idle connections.
         sleep(Duration::from_millis(1_500)).await;
     }
     kept.ask().await;
-    // It is told two seconds, which begin for it when it has the answer.
+    // The header says two seconds, which begin for the client with the response.
     let rest = kept.closed().await;
     assert!(rest >= Duration::from_secs(2), "{rest:?}");
-    // Who has no use for it is not told.
+    // Clients without keep-alive do not get the header.
     for head in
         ["GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "GET /livez HTTP/1.0\r\nhost: x\r\n\r\n"]
     {
@@ -127,12 +127,12 @@ async fn a_connection_rests_longer_than_a_head_may_take() {
     }
 }
 
-/// An answer that came before the whole body was read says that its connection ends; all others stay.
+/// A response before the whole body was read closes its connection. All other connections stay open.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_to_an_unread_body_promises_nothing() {
+async fn a_response_to_an_unread_body_closes_the_connection() {
     let json = "content-type: application/json\r\n";
     let asked = |headers: &str, body: &str| format!("POST /graphql HTTP/1.1\r\nhost: x\r\n{headers}\r\n{body}");
-    // Small bodies take no room.
+    // Small bodies do not count.
     let (long, chunk) = ("content-length: 20000\r\n", format!("4e20\r\n{}\r\n", "x".repeat(20_000)));
     let unread = [
         (413, "--limit-body-bytes", asked(&format!("{json}{long}"), "{")),
@@ -147,8 +147,8 @@ async fn an_answer_to_an_unread_body_promises_nothing() {
         let mut once = target.connect().await;
         once.0.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // What was sent and not read may end the connection with an error.
-        drop(timeout(PATIENCE, once.0.read_to_end(&mut answer)).await.expect("the connection ends"));
+        // Unread bytes may reset the connection.
+        drop(timeout(PATIENCE, once.0.read_to_end(&mut answer)).await.expect("the connection must close"));
         let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
         assert!(answer.starts_with(&format!("http/1.1 {status}")), "{status}: {answer}");
         assert!(answer.contains("\r\nconnection: close\r\n") && !answer.contains("keep-alive"), "{answer}");
@@ -164,7 +164,7 @@ async fn an_answer_to_an_unread_body_promises_nothing() {
         let mut answer = Vec::new();
         while !answer.ends_with(b"}") {
             let read = timeout(PATIENCE, kept.0.read_buf(&mut answer)).await.unwrap().unwrap();
-            assert!(read > 0, "it stays");
+            assert!(read > 0, "it must stay open");
         }
         let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
         assert!(answer.starts_with(&format!("http/1.1 {status}")), "{answer}");
@@ -173,9 +173,9 @@ async fn an_answer_to_an_unread_body_promises_nothing() {
     assert!(kept.ask().await.ends_with("ok\n"));
 }
 
-/// The protection against slow heads is what it was: their time begins with their first byte.
+/// The timeout of a head begins with its first byte, also on a kept connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn rest_gives_no_more_time_for_a_head() {
+async fn idle_time_does_not_extend_the_timeout_of_a_head() {
     let target = Target::start(&["--header-timeout-ms", "1000", "--idle-timeout-ms", "600000"]).await;
     let part = format!("GET /livez HTTP/1.1\r\nx-slow: {}", "x".repeat(500));
     let silent = target.connect().await.closed().await;
@@ -183,21 +183,21 @@ async fn rest_gives_no_more_time_for_a_head() {
     let first = slow.trickle(&part).await;
     let mut kept = target.connect().await;
     assert!(kept.ask().await.ends_with("ok\n"));
-    // Longer than a head may take.
+    // Longer than the timeout of heads.
     sleep(Duration::from_millis(1_500)).await;
     let later = kept.trickle(&part).await;
     for (what, time) in [("silent", silent), ("first", first), ("later", later)] {
-        // A connection is accepted a little after it is made.
+        // The server accepts a connection shortly after the client has opened it.
         assert!(time > Duration::from_millis(800) && time < Duration::from_secs(6), "{what}: {time:?}");
     }
 }
 
-/// Nearly all places are taken: the longest idle connections are closed, and new clients come in.
+/// Nearly all connections are in use: those idle for the longest time are closed for new clients.
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_make_room() {
     let args = ["--limit-connections", "8", "--idle-timeout-ms", "600000", "--body-timeout-ms", "600000"];
     let target = Target::start(&args).await;
-    // One is under way; it is older than all that rest.
+    // One has a running request, and is older than all idle ones.
     let mut busy = target.connect().await;
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{";
     busy.0.write_all(head.as_bytes()).await.unwrap();
@@ -211,11 +211,11 @@ async fn idle_connections_make_room() {
     let mut new = Vec::new();
     for _ in 0..3 {
         let mut connection = target.connect().await;
-        assert!(connection.ask().await.ends_with("ok\n"), "there is room");
+        assert!(connection.ask().await.ends_with("ok\n"), "a new client must be accepted");
         new.push(connection);
     }
     println!("three came in within {:?}", begun.elapsed());
-    // On a busy machine the longest silent ones need not be the first.
+    // On a busy machine, the order is not exact.
     let mut closing: JoinSet<_> =
         kept.into_iter().map(|mut connection| async move { connection.closed().await }).collect();
     for _ in 0..3 {
@@ -227,16 +227,16 @@ async fn idle_connections_make_room() {
     assert_eq!(answer, b"HTTP/1.1 200");
 }
 
-/// A request that comes at the moment of closing is answered whole, or never read.
+/// A request at the moment of closing gets a complete response, or is never read.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_closed_was_not_read() {
+async fn closed_connections_have_no_read_requests() {
     let target = Target::start(&["--idle-timeout-ms", "500"]).await;
     let mut lanes = JoinSet::new();
     for number in 0..sized(200, 1_000) {
         let mut kept = target.connect().await;
         lanes.spawn(async move {
             assert!(kept.ask().await.ends_with("ok\n"));
-            // It is closed a second later than said.
+            // The server closes it a second later than announced.
             sleep(Duration::from_micros(1_490_000 + number as u64 % 200 * 100)).await;
             let answer = kept.ask().await;
             assert!(answer.is_empty() || answer.ends_with("ok\n"), "{answer}");
@@ -244,14 +244,14 @@ async fn what_is_closed_was_not_read() {
         });
     }
     let answers: u64 = lanes.join_all().await.into_iter().sum();
-    assert_eq!(target.answered().await, answers, "what was read was answered");
+    assert_eq!(target.answered().await, answers, "every read request must get a response");
     println!("{answers} answers on {} connections", sized(200, 1_000));
 }
 
-/// nginx keeps connections to the server and lets go of them first: no request meets one that is being closed.
-/// `KINOTEKA_LONG` has the times that both have by default.
+/// nginx keeps connections to the server and closes them first, so that no request uses a closing one. `KINOTEKA_LONG`
+/// uses the default timeouts of both.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_with_kept_connections_meets_no_closed_one() {
+async fn a_proxy_with_kept_connections_uses_no_closed_one() {
     let is_long = sized(0, 1) == 1;
     let (idle, keepalive, pause_ms) = if is_long { ("120000", "60s", 60_000) } else { ("3000", "2s", 2_000) };
     let target = Target::start(&["--idle-timeout-ms", idle, "--header-timeout-ms", "1000"]).await;
@@ -274,14 +274,14 @@ async fn a_proxy_with_kept_connections_meets_no_closed_one() {
         lanes.spawn(async move {
             let mut failures = Vec::new();
             for round in 0..6 {
-                // nginx does not send a POST again.
+                // nginx does not retry a POST.
                 let request = client.post(&url).header("content-type", "application/json").timeout(PATIENCE);
                 match request.body("{\"query\":\"{ __typename }\"}").send().await {
                     Ok(answer) if answer.status() == 200 => {}
                     Ok(answer) => failures.push(answer.status().to_string()),
                     Err(error) => failures.push(format!("{error:?}")),
                 }
-                // From 0.1 s before nginx lets go to 0.1 s after, each lane and round at another moment.
+                // From 0.1 s before nginx closes to 0.1 s after, at another moment in each lane and round.
                 sleep(Duration::from_millis(pause_ms - 100 + (lane * 7 + round * 31) % 200)).await;
             }
             failures

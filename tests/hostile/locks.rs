@@ -1,4 +1,4 @@
-//! A foreign transaction holds what many changes need.
+//! A foreign transaction locks rows that many changes need.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::support::database::{Backend, TestDatabase, connect_to};
 use crate::support::postgres::Server as PostgresServer;
 use crate::usage::sized;
 
-on_both!(waiting_writers_leave_room_for_readers, writers_of_one_address_leave_turns_to_others);
+on_both!(waiting_writers_leave_connections_for_readers, writers_of_one_address_leave_write_slots_to_others);
 
 const RATE: &str = "mutation($it: RateInput!) { rate(input: $it) { errors { message } } }";
 const COMMENT: &str = "mutation($it: AddCommentInput!) { addComment(input: $it) { errors { message } } }";
@@ -35,9 +35,9 @@ fn error(answer: &Value) -> (&str, &str) {
     (error["extensions"]["code"].as_str().unwrap_or_default(), error["message"].as_str().unwrap_or_default())
 }
 
-async fn waiting_writers_leave_room_for_readers(backend: Backend) {
+async fn waiting_writers_leave_connections_for_readers(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
-    // A change waits for its turn, for the key and for the row.
+    // A change waits for a write slot, for the key and for the row.
     let patience = ["--request-timeout-ms", "6000", "--acquire-timeout-ms", "1500", "--lock-timeout-ms", "1000"];
     let server = start(&database, &patience);
     let anna = Asker::sign_up(&server.url, "anna").await;
@@ -51,7 +51,7 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
         Honest::queries(server.url.clone(), "{ movies(first: 20) { nodes { title staff { nodes { id } } } } }");
     let input = json!({ "it": { "subjectId": movie, "rating": 4 } });
     let writers = (0..sized(20, 200)).map(async |number| {
-        // Half of them are one request that is sent again and again.
+        // Half of them repeat one request.
         let key = (number % 2 == 0).then_some("the-same");
         anna.ask_with_key(RATE, input.clone(), key).await
     });
@@ -77,7 +77,7 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
             _ => panic!("{answer}"),
         }
     }
-    // Nothing of it is left: neither a connection nor the key.
+    // Neither connections nor keys are left in use.
     let answer = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
             let answer = anna.ask_with_key(RATE, input.clone(), Some("the-same")).await;
@@ -89,8 +89,8 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
     assert_eq!(answer.await.unwrap()["data"]["rate"]["errors"], json!([]));
 }
 
-/// Before: first come, first served, whoever asked.
-async fn writers_of_one_address_leave_turns_to_others(backend: Backend) {
+/// Formerly the order did not depend on the client.
+async fn writers_of_one_address_leave_write_slots_to_others(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let patience = ["--request-timeout-ms", "30000", "--acquire-timeout-ms", "30000", "--lock-timeout-ms", "10000"];
     let server = start(&database, &patience);
@@ -109,29 +109,29 @@ async fn writers_of_one_address_leave_turns_to_others(backend: Backend) {
         done.fetch_add(1, Ordering::Relaxed);
     });
     let honest = async {
-        // Behind all of the attack: whoever asks first is answered first, which would prove nothing.
+        // After all attackers, because a first request would be served first in any case.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let answer = boris.ask(COMMENT, json!({ "it": { "subjectId": movie, "text": "Раз" } })).await;
         assert_eq!(answer["data"]["addComment"]["errors"], json!([]), "{answer}");
         done.load(Ordering::Relaxed)
     };
     let release = async {
-        // So long everybody waits.
+        // How long all wait.
         tokio::time::sleep(Duration::from_secs(2)).await;
         run(&foreign, "ROLLBACK").await;
     };
     let (_, before, ()) = tokio::join!(join_all(attack), honest, release);
     println!("{before} before");
     match backend {
-        // There is a turn that one address cannot have.
+        // One address cannot use all write slots.
         Backend::Postgres => assert_eq!(before, 0),
-        Backend::Sqlite => assert!(before < 20, "{before} of another address were first"),
+        Backend::Sqlite => assert!(before < 20, "{before} requests of another address were first"),
     }
 }
 
-/// A change waits for the lock of another process once, and for less than half of its time.
+/// A change waits only once for the lock of another process, and for less than half of its timeout.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_file_is_told_before_the_time_is_over() {
+async fn a_locked_file_is_reported_before_the_timeout() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let server = start(&database, &["--request-timeout-ms", "8000", "--lock-timeout-ms", "1000"]);
     let anna = Asker::sign_up(&server.url, "anna").await;
@@ -150,7 +150,7 @@ async fn a_locked_file_is_told_before_the_time_is_over() {
     assert_eq!(anna.ask(RATE, input).await["data"]["rate"]["errors"], json!([]));
 }
 
-/// A session is prolonged by whichever request finds it unlocked.
+/// The next request that finds the session unlocked extends it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_session_is_read_without_waiting() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
@@ -171,9 +171,9 @@ async fn a_locked_session_is_read_without_waiting() {
     assert!(foreign.query_one_raw(Statement::from_string(DbBackend::Postgres, now)).await.unwrap().is_some());
 }
 
-/// Whether all connections are taken or none can be made, the message says which.
+/// The message distinguishes a pool without free connections from an unreachable database.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_pool_is_told_from_a_database_that_is_away() {
+async fn a_full_pool_differs_from_an_unreachable_database() {
     let server = PostgresServer::start(false);
     let url = server.url("postgres");
     let db = connect_to(&url).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_full_pool_is_told_from_a_database_that_is_away() {
     let nobody = Asker::nobody(&kinoteka.url);
     let ask = || async { nobody.ask("{ persons { totalCount } }", json!({})).await };
     assert!(ask().await["errors"].is_null());
-    // Reads wait for a lock that a change of the schema takes, and hold both connections.
+    // Reads wait for the lock of a schema change, and use both connections.
     run(&db, "BEGIN; LOCK TABLE persons IN ACCESS EXCLUSIVE MODE").await;
     let answers = join_all((0..6).map(|_| ask())).await;
     run(&db, "ROLLBACK").await;

@@ -1,4 +1,4 @@
-//! Whoever reads the log keeps the pipe open and takes nothing.
+//! The reader of the log keeps the pipe open and reads nothing.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -16,15 +16,15 @@ use crate::usage::Usage;
 
 const DROPPED: &str = "kinoteka_log_lines_dropped_total";
 
-/// How long the clients may take to fill the log.
+/// The time limit for filling the log.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server that logs much, and whose log nobody has read since its first lines.
+/// A server with a verbose log, of which only the first lines were read.
 fn start_unread(database: &TestDatabase) -> Server {
     Server::start(&["--database-url", &database.url, "--log-filter", "trace"])
 }
 
-/// Asks until more was logged than a pipe and the server's memory hold.
+/// Sends requests until the pipe and the server's buffer are full.
 async fn fill_log(server: &Server) {
     let deadline = Instant::now() + PATIENCE;
     while metric(&server.url, DROPPED).await == 0.0 {
@@ -33,7 +33,7 @@ async fn fill_log(server: &Server) {
     }
 }
 
-/// Logs more than a pipe holds.
+/// Logs more than the pipe holds.
 async fn ask_often(server: &Server) {
     let client = client::builder().timeout(Duration::from_secs(20)).build().unwrap();
     let asks = (0..8).map(async |_| {
@@ -46,7 +46,7 @@ async fn ask_often(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unread_log_holds_up_neither_requests_nor_the_end() {
+async fn an_unread_log_blocks_neither_requests_nor_the_stop() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let server = start_unread(&database);
     let honest = Honest::queries(server.url.clone(), "{ movies(first: 1) { totalCount } }");
@@ -54,7 +54,7 @@ async fn an_unread_log_holds_up_neither_requests_nor_the_end() {
     let felt = honest.stop().await;
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(5), "{felt:?}");
     let peak = Usage::of(server.id()).peak_mib;
-    assert!(peak < 500, "the log is kept in memory: {peak} MiB");
+    assert!(peak < 500, "the log must not be kept in memory: {peak} MiB");
     server.signal("TERM");
     let (status, _) = server.wait(Duration::from_secs(10));
     assert!(status.success(), "{status}");
@@ -65,16 +65,16 @@ async fn a_second_signal_does_not_wait_for_the_log() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let mut server = start_unread(&database);
     ask_often(&server).await;
-    // A request that waits for its body holds up a polite end.
+    // A request that waits for its body delays a graceful stop.
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql");
     let mut request = TcpStream::connect(address).unwrap();
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n";
     request.write_all(head.as_bytes()).unwrap();
     assert!(client::get(server.url.replace("/graphql", "/livez")).await.unwrap().status().is_success());
     server.signal("TERM");
-    // It would have ended by then.
+    // Without the request, the server would have stopped by then.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(server.is_running(), "a request is not answered yet");
+    assert!(server.is_running(), "a request is still running");
     let second = Instant::now();
     server.signal("TERM");
     let (status, _) = server.wait(Duration::from_secs(5));
@@ -83,7 +83,7 @@ async fn a_second_signal_does_not_wait_for_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reads_on_learns_how_many_lines_are_missing() {
+async fn a_returning_reader_learns_how_many_lines_were_dropped() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let mut server = start_unread(&database);
     fill_log(&server).await;
@@ -95,7 +95,7 @@ async fn who_reads_on_learns_how_many_lines_are_missing() {
         }
     };
     assert!(told >= dropped, "{told} of {dropped}");
-    // From there on nothing is missing.
+    // After that, no lines are missing.
     let after = client::new().get(&server.url).header("x-request-id", "after").send();
     assert_eq!(after.await.unwrap().status(), 400);
     while !server.read_line().contains("\"after\"") {}

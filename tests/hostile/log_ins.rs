@@ -1,4 +1,4 @@
-//! One client that signs up again and again, and others who log in.
+//! One client that signs up repeatedly, and others that log in.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,10 @@
-//! Attacks on a running server, each with its bounds: memory, what honest clients feel, and what is lost.
+//! Attacks on a running server, with limits on memory, the effect on honest clients, and losses.
 //!
-//! Every attack runs against a process of its own, so that its memory and processor time can be read. Bounds
-//! catch hangs and leaks: they are at least five times what was measured. `KINOTEKA_LONG=1` runs the attacks
-//! larger, as `scripts/test --long` does.
+//! Every attack has its own server process, so that memory and processor time can be measured. Limits catch
+//! hangs and leaks: they are at least five times the measured values. `KINOTEKA_LONG=1` runs larger attacks, as
+//! `scripts/test --long` does.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at an unexpected error")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

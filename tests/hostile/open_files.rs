@@ -1,4 +1,4 @@
-//! More clients than the process may open files.
+//! More clients than the process may have open files.
 
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,12 @@ const QUERY: &str = "{ movies(first: 20) { nodes { title plot tags } } persons(f
 async fn the_database_keeps_its_files(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let limited = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"];
-    // All clients have one address, which may have all connections that there are: the others wait.
+    // All clients have one address, which may use all connections. The others wait.
     let all = ["--limit-connections-per-client", "20000"];
     let server = Server::start_by(&limited, &[&["--database-url", &database.url], &all[..]].concat());
     let honest = Honest::queries(server.url.clone(), QUERY);
     let end = Instant::now() + Duration::from_secs(sized(2, 30) as u64);
-    // Each request has a connection of its own.
+    // Each request has its own connection.
     let client = client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
     let clients = (0..200).map(async |_| {
         let mut failed = Vec::new();
@@ -42,7 +42,7 @@ async fn the_database_keeps_its_files(backend: Backend) {
     });
     let failed: Vec<_> = join_all(clients).await.into_iter().flatten().collect();
     let felt = honest.stop().await;
-    assert!(failed.is_empty(), "{} answers, such as {}", failed.len(), failed[0]);
+    assert!(failed.is_empty(), "{} responses, such as {}", failed.len(), failed[0]);
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(30), "{felt:?}");
     let open = metric(&server.url, "process_open_fds").await;
     assert!(open <= 64.0, "{open}");
@@ -53,9 +53,9 @@ async fn the_database_keeps_its_files(backend: Backend) {
     assert!(faults.is_empty(), "{faults:?}");
 }
 
-/// A hard limit as many systems have it for a service: fewer files than one address may have connections.
+/// A hard limit of many systems for services: fewer files than the connections of one address.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_does_not_have_all_connections_that_there_are_files_for() {
+async fn one_address_cannot_use_all_open_files() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let limited = ["sh", "-c", "ulimit -n 512; exec \"$@\"", "sh"];
     let server = Server::start_by(&limited, &[&["--database-url", &database.url], &stranger::QUIET[..]].concat());
@@ -64,7 +64,7 @@ async fn one_address_does_not_have_all_connections_that_there_are_files_for() {
         held.push(stranger::connect(&server.url).await);
     }
     let honest = Honest::fetches(server.url.replace("/graphql", "/livez"));
-    // So long the honest client is watched.
+    // How long the honest client is watched.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let felt = honest.stop().await;
     assert!(felt.asked > 0 && felt.failed.is_empty(), "{:?}", felt.failed);
@@ -74,16 +74,16 @@ async fn one_address_does_not_have_all_connections_that_there_are_files_for() {
 }
 
 #[tokio::test]
-async fn the_limit_of_files_is_raised_or_told() {
+async fn the_limit_of_files_is_raised_or_reported() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let args = ["--database-url", &database.url, "--listen", "127.0.0.1:0"];
-    // What the system allows is used.
+    // The server raises its limit as far as allowed.
     let server = Server::start_by(&["sh", "-c", "ulimit -n 512; ulimit -S -n 40; exec \"$@\"", "sh"], &args[..2]);
     assert_eq!(metric(&server.url, "process_max_fds").await, 512.0);
     server.signal("TERM");
     let (status, _) = server.wait(Duration::from_secs(10));
     assert!(status.success());
-    // Too few for 20,000 connections is worth a warning, and too few for anything ends the start.
+    // Too few for 20,000 connections gives a warning, and too few for any work an error at startup.
     let start = |files: &str| {
         let limited = format!("ulimit -n {files}; exec timeout 5 \"$@\"");
         command_by(&["sh", "-c", &limited, "sh"], &[&["serve"], &args[..]].concat()).output().unwrap()

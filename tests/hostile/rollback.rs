@@ -1,5 +1,5 @@
-//! Transactions that a database rolls back by itself, or that are given up: the connection is none that later
-//! changes are lost on.
+//! Transactions that the database rolls back itself, or that are abandoned: later changes on the connection are
+//! not lost.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::site::{Remains, Site, copy_demo};
 use crate::support::database::{connect_to, read_texts};
 use crate::usage::sized;
 
-/// Adds comments to a movie of their own, so that deleting it takes longer than a request may; gives back its key.
+/// Creates a movie with so many comments that deleting it exceeds the request timeout. Returns its key.
 async fn burden(file: &std::path::Path, comments: usize) -> i32 {
     use sea_orm::ConnectionTrait as _;
     let db = connect_to(&format!("sqlite://{}", file.display())).await.unwrap();
@@ -23,7 +23,7 @@ async fn burden(file: &std::path::Path, comments: usize) -> i32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_acknowledged_after_a_change_that_took_too_long_is_kept() {
+async fn changes_after_a_timed_out_change_are_not_lost() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kinoteka.db");
     copy_demo(&file).await;
@@ -44,7 +44,7 @@ async fn what_is_acknowledged_after_a_change_that_took_too_long_is_kept() {
             Ok(id) => acknowledged.push(id),
             Err(_) => refused += 1,
         }
-        assert!(refused < 20, "nothing is written any more");
+        assert!(refused < 20, "writes no longer work");
     }
     site.sign_up("after").await.unwrap();
     site.crash();
@@ -52,7 +52,7 @@ async fn what_is_acknowledged_after_a_change_that_took_too_long_is_kept() {
     let remains = Remains::of(&file).await;
     assert_eq!(remains.missing(&acknowledged).await, Vec::<i64>::new());
     assert_eq!(remains.count("SELECT count(*) FROM users WHERE username = 'after'").await, 1);
-    // Of the deletion nothing was done.
+    // Nothing of the deletion happened.
     assert_eq!(remains.count(&format!("SELECT count(*) FROM movies WHERE id = {movie}")).await, 1);
     site.restart();
     assert_eq!(site.ready().await, (200, "full\n".to_owned()));

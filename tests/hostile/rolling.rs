@@ -1,5 +1,5 @@
-//! A rolling upgrade under load: clients that send idempotency keys and repeat what broke at the other instance see no
-//! error.
+//! A rolling upgrade under load: clients with idempotency keys that repeat broken requests on the other instance see no
+//! errors.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::support::client;
 use crate::support::database::{Backend, TestDatabase, read_texts};
 use crate::usage::sized;
 
-/// What the version after this one might need: a column, a table that its writers fill, and an index.
+/// A schema change of a possible next version: a column, a table that its writers fill, and an index.
 const NEXT: Step = Step {
     name: "9999_next",
     postgres: StepScript {
@@ -41,7 +41,7 @@ const EDIT: &str =
 const PAGE: &str =
     "{ movies(first: 5) { nodes { title comments(last: 5) { totalCount nodes { text author { username } } } } } }";
 
-/// A client, and what it felt.
+/// A client, and its measurements.
 struct Client {
     asker: Asker,
     urls: [String; 2],
@@ -52,20 +52,20 @@ struct Client {
 }
 
 impl Client {
-    /// Asks one instance, and the other when the connection breaks.
+    /// Sends a request to one instance, and to the other when the connection breaks.
     async fn ask(&mut self, query: &str, variables: Value, key: Option<&str>) -> Value {
         let started = Instant::now();
         let answer = loop {
             let url = &self.urls[self.turn % 2];
             match self.asker.try_at(url, query, variables.clone(), key).await {
                 Ok(answer) => break answer,
-                // Nobody heard it, or somebody did and could not say so.
+                // The request was lost, or its response.
                 Err(_) => {
                     self.repeated += 1;
                     self.turn += 1;
                 }
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "neither instance answers");
+            assert!(started.elapsed() < Duration::from_secs(60), "neither instance responds");
         };
         self.answered.fetch_add(1, Ordering::Relaxed);
         self.longest = self.longest.max(started.elapsed());
@@ -73,7 +73,7 @@ impl Client {
         answer
     }
 
-    /// Writes and reads until it is told to stop; the ids of its comments.
+    /// Writes and reads until it is told to stop. Returns the ids of its comments.
     async fn run(mut self, name: usize, movie: Value, stop: Arc<AtomicBool>) -> (Self, Vec<String>) {
         let mut ids = Vec::new();
         for number in 0.. {
@@ -107,7 +107,7 @@ async fn ready(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_rolling_upgrade_under_load_reaches_no_client() {
+async fn a_rolling_upgrade_under_load_is_invisible_to_clients() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let addresses = [own_address().to_string(), own_address().to_string()];
     let limits = ["--mutations-per-user", "1000000", "--idempotency-keys-per-user", "1000000"];
@@ -140,7 +140,7 @@ async fn a_rolling_upgrade_under_load_reaches_no_client() {
     let steps = [STEPS, &[NEXT]].concat();
     let migration = Migration { steps: &steps, ..Migration::default() };
     assert_eq!(migration.up(&db, None).await.unwrap(), ["9999_next"]);
-    // The next version writes beside this one.
+    // The next version writes at the same time as this one.
     let next = tokio::spawn({
         let (db, stop) = (database.connect().await, Arc::clone(&stop));
         async move {
@@ -179,6 +179,6 @@ async fn a_rolling_upgrade_under_load_reaches_no_client() {
     println!("{asked} requests, {repeated} repeated at the other instance; the longest took {longest:?}");
     assert!(repeated > 0 && longest < Duration::from_secs(10), "{repeated} repeated, {longest:?}");
     let written = read_texts(&db, "SELECT comment FROM comments WHERE comment LIKE 'Комментарий %!'").await;
-    assert_eq!(written.len(), ids.len(), "each is there once");
+    assert_eq!(written.len(), ids.len(), "each comment must exist once");
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
 }

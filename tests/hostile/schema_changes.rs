@@ -15,8 +15,8 @@ use crate::process::Server;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::sized;
 
-/// What a rolling upgrade may do while the version before it serves. Each part of a change is a transaction of its
-/// own.
+/// Changes of a rolling upgrade while the previous version is running. Each part of a change is a separate
+/// transaction.
 const CHANGES: &[(&str, &[&str])] = &[
     (
         "a column is added",
@@ -126,7 +126,7 @@ fn check(answer: &Value, change: &str) {
     assert!(answer["errors"].is_null() && answer["data"].is_object(), "{change}: {answer}");
 }
 
-/// Every connection of the pool has its statements prepared, and fails by itself.
+/// Every connection of the pool has its own prepared statements, which fail separately.
 async fn ask_all(anna: &Asker, movie: &Value, text: &str) {
     let rounds = (0..sized(10, 60)).map(async |_| {
         check(&anna.ask(PAGE, json!({})).await, text);
@@ -146,7 +146,7 @@ async fn ask_all(anna: &Asker, movie: &Value, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_change_of_an_upgrade_reaches_clients() {
+async fn schema_changes_are_invisible_to_clients() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let server = Server::start(&[&["--database-url", &database.url], &CHEAP_PASSWORDS[..]].concat());
     let anna = Asker::sign_up(&server.url, "anna").await;

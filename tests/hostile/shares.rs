@@ -1,4 +1,4 @@
-//! One client that takes all it can get of what clients share, and another one beside it.
+//! One client that uses as much as possible of shared resources, and another client at the same time.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
 on_both!(
-    requests_leave_places_and_connections_to_the_database,
+    requests_leave_slots_and_database_connections_to_others,
     subscriptions_and_their_executions_are_bounded,
     new_idempotency_keys_are_bounded,
 );
 
 const MOVIE: &str = "{ movies(first: 1) { nodes { title } } }";
 
-/// Some milliseconds of work.
+/// A few milliseconds of work.
 const DEAR: &str =
     "{ movies(first: 40) { nodes { title staff(first: 10) { nodes { person { firstName lastName } } } } } }";
 
@@ -33,16 +33,16 @@ async fn serve(backend: Backend, args: &[&str]) -> (TestDatabase, Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_bodies_leave_room_for_others() {
+async fn slow_bodies_leave_capacity_for_others() {
     let (_database, server) = serve(Backend::Sqlite, &[]).await;
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ";
     let mut slow = Vec::new();
-    // 64 MiB but 4 bytes in all.
+    // 64 MiB minus 4 bytes in total.
     for length in std::iter::repeat_n(1 << 20, 64).chain([64]) {
         let sent = if length == 64 { 60 } else { length - 1 };
         let part = format!("{head}{length}\r\n\r\n{}", " ".repeat(sent));
         let mut connection = stranger::connect(&server.url).await;
-        // One that is refused reads no more.
+        // A refused connection is not read further.
         let _ = timeout(Duration::from_secs(2), connection.write_all(part.as_bytes())).await;
         slow.push(connection);
     }
@@ -74,7 +74,7 @@ async fn connections_leave_some_to_others() {
     assert!(felt.longest < Duration::from_secs(2), "{:?}", felt.longest);
 }
 
-async fn requests_leave_places_and_connections_to_the_database(backend: Backend) {
+async fn requests_leave_slots_and_database_connections_to_others(backend: Backend) {
     let (_database, server) = serve(backend, &[]).await;
     let honest = Honest::queries(server.url.clone(), MOVIE);
     let end = Instant::now() + Duration::from_secs(sized(3, 10) as u64);
@@ -98,7 +98,7 @@ async fn requests_leave_places_and_connections_to_the_database(backend: Backend)
     assert!(felt.longest < Duration::from_secs(10), "{:?}", felt.longest);
 }
 
-/// Slow reads of one client do not have all connections of the database.
+/// Slow reads of one client cannot use all database connections.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_reads_leave_connections_to_others() {
     let (database, server) = serve(Backend::Postgres, &[]).await;
@@ -116,7 +116,7 @@ async fn slow_reads_leave_connections_to_others() {
         AND pid <> pg_backend_pid() AND query LIKE '%cinema_online%'";
     let deadline = Instant::now() + Duration::from_secs(30);
     while db.query_one_raw(Statement::from_string(DbBackend::Postgres, busy)).await.unwrap().is_none() {
-        assert!(Instant::now() < deadline, "the attack does not begin");
+        assert!(Instant::now() < deadline, "the attack does not start");
         sleep(Duration::from_millis(20)).await;
     }
     let honest = Honest::queries(server.url.clone(), MOVIE);
@@ -135,7 +135,7 @@ async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
     for number in 0..sized(10, 40) {
         let mut socket = Socket::open(&server.url).await;
         for id in 0..50 {
-            // Each its own document: nothing is shared. 1,700 values each.
+            // Each has its own document with 1,700 values, so that nothing is shared.
             let query = format!(
                 "subscription {{ commentAdded {{ a{number}x{id}: cursor comment {{ subject {{ ... on Movie {{ title
                 staff(first: 50) {{ nodes {{ character person {{ firstName lastName birthday }} position {{ title }} }} }}
@@ -144,11 +144,11 @@ async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
             );
             socket.subscribe(id, &query).await;
         }
-        // The answer says that all before it were taken or refused.
+        // The response means that all earlier ones were accepted or refused.
         socket.say(json!({ "type": "ping", "payload": {} })).await;
         sockets.push(socket);
     }
-    // What they have begun is over: it is the processor time of what comes that counts.
+    // Their startup is over, so that only the processor time of events counts.
     sleep(Duration::from_secs(sized(2, 6) as u64)).await;
     let before = Usage::of(server.id());
     let honest = Honest::queries(server.url.clone(), MOVIE);
@@ -161,7 +161,7 @@ async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
     while started.elapsed() < Duration::from_secs(60) {
         sleep(Duration::from_secs(1)).await;
         let later = Usage::of(server.id());
-        // The honest client's own requests take a little.
+        // The honest client's own requests use a little.
         let busy = later.processor - now.processor > Duration::from_millis(500);
         now = later;
         if !busy {
@@ -184,7 +184,7 @@ async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
 }
 
 async fn new_idempotency_keys_are_bounded(backend: Backend) {
-    // The limit of mutations is met first otherwise.
+    // Otherwise the limit of mutations would be reached first.
     let args = ["--mutations-per-user", "1000000", "--idempotency-keys-per-user", "500"];
     let (database, server) = serve(backend, &args).await;
     let client = stranger::client();
@@ -209,11 +209,11 @@ async fn new_idempotency_keys_are_bounded(backend: Backend) {
     let count = Statement::from_string(db.get_database_backend(), "SELECT count(*) AS n FROM idempotency_keys");
     let rows: i64 = db.query_one_raw(count).await.unwrap().unwrap().try_get("", "n").unwrap();
     println!("{rows} rows");
-    // More would need another hour.
+    // More are only allowed in the next hour.
     assert_eq!(rows, 500, "--idempotency-keys-per-user");
 }
 
-/// Whose turn it is does not depend on how many one client has waiting.
+/// Turns do not depend on the number of waiting operations of a client.
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_on_sockets_wait_in_turns() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;

@@ -1,4 +1,4 @@
-//! A server on a SQLite file of the demo, its clients, and what the file really holds.
+//! A server on a SQLite file of the demo, its clients, and the contents of the file.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::process::Server;
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase, connect_to};
 
-/// An answer takes no longer.
+/// The time limit of a response.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const ADD: &str = "mutation ($id: ID!, $text: String!) {
@@ -24,11 +24,11 @@ pub const SIGN_UP: &str = "mutation ($name: String!, $email: String!) {
 /// The demo's first movie.
 pub const MOVIE: &str = "TW92aWU6MQ";
 
-/// A server and how to start it again.
+/// A server, and how to restart it.
 pub struct Site {
     pub server: Server,
     pub client: reqwest::Client,
-    /// What starts it the next time.
+    /// The program that starts it the next time.
     pub starter: Vec<String>,
     args: Vec<String>,
 }
@@ -44,7 +44,7 @@ impl Site {
     /// Serves a database by `starter` and with `args`.
     pub fn start(url: &str, starter: &[String], args: &[&str]) -> Self {
         let mut all = vec!["--database-url", url, "--password-memory-kib", "64", "--password-passes", "1"];
-        // One member writes for all.
+        // One member writes all changes.
         all.extend(["--mutations-per-user", "1000000", "--signups-per-address", "1000000"]);
         all.extend(args);
         let args: Vec<_> = all.into_iter().map(str::to_owned).collect();
@@ -57,12 +57,12 @@ impl Site {
         self.server.crash();
     }
 
-    /// Starts it again after a crash.
+    /// Restarts it after a crash.
     pub fn restart(&mut self) {
         self.server = serve(&self.starter, &self.args);
     }
 
-    /// Runs an operation; gives the answer's `data.it`, or the code and the text of its first error.
+    /// Runs an operation. Returns `data.it`, or the code and text of the first error.
     pub async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> Result<Value, String> {
         self.ask_keyed(token, None, query, variables).await
     }
@@ -94,7 +94,7 @@ impl Site {
         }
     }
 
-    /// Logs a demo account in. Where requests have little time, a busy machine may need several tries.
+    /// Logs a demo account in. With short timeouts, a busy machine may need several attempts.
     pub async fn log_in(&self, login: &str) -> String {
         let query = "mutation ($login: String!, $password: String!) {
             it: logIn(input: { login: $login, password: $password }) { token } }";
@@ -108,28 +108,28 @@ impl Site {
         answer.unwrap()["token"].as_str().unwrap().to_owned()
     }
 
-    /// Adds a comment to the first movie; gives its key if it was acknowledged.
+    /// Adds a comment to the first movie. Returns its key if it was acknowledged.
     pub async fn comment(&self, token: &str, text: &str) -> Result<i64, String> {
         let it = self.ask(Some(token), ADD, json!({ "id": MOVIE, "text": text })).await?;
         let id = it["comment"]["id"].as_str().ok_or_else(|| it.to_string())?;
         Ok(key_of(id))
     }
 
-    /// Adds a comment to a movie that is not there: a transaction that is begun and rolled back. The server may
-    /// be too busy to say so.
+    /// Adds a comment to a missing movie, which starts a transaction and rolls it back. The server may be too
+    /// busy to report it.
     pub async fn be_refused(&self, token: &str) {
         let outcome = self.ask(Some(token), ADD, json!({ "id": "TW92aWU6OTk5OTk5", "text": "Раз" })).await;
         assert!(outcome.as_ref().map_or(true, |it| it["comment"].is_null()), "{outcome:?}");
     }
 
-    /// Makes an account; says whether it was acknowledged.
+    /// Creates an account. Returns whether it was acknowledged.
     pub async fn sign_up(&self, name: &str) -> Result<(), String> {
         let email = format!("{name}@example.org");
         let it = self.ask(None, SIGN_UP, json!({ "name": name, "email": email })).await?;
         if it["token"].is_string() { Ok(()) } else { Err(it.to_string()) }
     }
 
-    /// What `/readyz` says.
+    /// The response of `/readyz`.
     pub async fn ready(&self) -> (u16, String) {
         let url = self.server.url.replace("/graphql", "/readyz");
         let answer = self.client.get(url).send().await.unwrap();
@@ -144,7 +144,7 @@ impl Site {
             if now == status {
                 return text;
             }
-            assert!(Instant::now() < deadline, "/readyz says {now} {text}");
+            assert!(Instant::now() < deadline, "/readyz reports {now} {text}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -165,7 +165,7 @@ fn key_of(id: &str) -> i64 {
     std::str::from_utf8(&text).unwrap().rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// What a SQLite file of a server that was killed holds, read by a fresh connection on a copy.
+/// The contents of a killed server's SQLite file, read by a new connection from a copy.
 pub struct Remains {
     db: DatabaseConnection,
     _folder: tempfile::TempDir,
@@ -185,13 +185,13 @@ impl Remains {
         Self { db, _folder: folder }
     }
 
-    /// The number that a statement gives.
+    /// The number that a statement returns.
     pub async fn count(&self, sql: &str) -> i64 {
         let row = self.db.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap();
         row.unwrap().try_get_by_index(0).unwrap()
     }
 
-    /// Those of the comments that are not there.
+    /// The missing ones of these comments.
     pub async fn missing(&self, acknowledged: &[i64]) -> Vec<i64> {
         let mut missing = Vec::new();
         for id in acknowledged {
@@ -202,7 +202,7 @@ impl Remains {
         missing
     }
 
-    /// SQLite's own opinion of the file.
+    /// SQLite's integrity check of the file.
     pub async fn is_intact(&self) -> bool {
         let row = self.db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check")).await;
         row.unwrap().unwrap().try_get_by_index::<String>(0).unwrap() == "ok"

@@ -1,4 +1,4 @@
-//! Texts of the greatest size, searched and shown in pieces.
+//! Snippets of texts of the maximum size.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::stranger;
 use crate::support::client;
 use crate::usage::{Usage, sized};
 
-/// Almost the most that a publication takes.
+/// Almost the maximum length of a publication.
 const LETTERS: usize = 99_000;
 
 async fn ask(server: &Server, query: &str) -> (u16, Value) {
@@ -26,11 +26,11 @@ fn aliases(count: usize, field: &str) -> String {
     (0..count).map(|i| format!("a{i}: {field} ")).collect()
 }
 
-/// Before: each alias looked through each text, and nothing else ran meanwhile.
+/// Formerly each alias scanned each text, and nothing else ran meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn snippets_hold_up_nobody() {
+async fn snippets_do_not_block_others() {
     let hits = sized(20, 100);
-    // The wanted words are nowhere together: a text is looked through as far as it goes.
+    // The words are never close together, so that the whole text is scanned.
     let database = library_with(hits, "Зимний снег и ещё ", LETTERS, "вечер").await;
     let server = Server::start(&["--database-url", &database.url]);
     let alive = Honest::fetches(server.url.replace("/graphql", "/livez"));
@@ -47,15 +47,15 @@ async fn snippets_hold_up_nobody() {
     assert!(node["a0"].as_str().unwrap().contains("<mark>"), "{node}");
     assert_eq!(node["a0"], node["a89"]);
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(2), "{felt:?}");
-    assert!(processor < Duration::from_secs(20), "once a hit: {processor:?}");
+    assert!(processor < Duration::from_secs(20), "each hit must be scanned once: {processor:?}");
 }
 
-/// Before: first come, first served, whoever asked.
+/// Formerly the order did not depend on the client.
 #[tokio::test(flavor = "multi_thread")]
-async fn snippets_are_made_in_turns() {
+async fn clients_take_turns_for_snippets() {
     let hits = sized(20, 100);
     let database = library_with(hits, "Зимний снег и ещё ", LETTERS, "вечер").await;
-    // All have to be done, on a slow machine too.
+    // All must finish, also on a slow machine.
     let server = Server::start(&["--database-url", &database.url, "--request-timeout-ms", "120000"]);
     let query = |first: usize| {
         let query = format!("{{ search(query: \"вечеров зимних\", first: {first}) {{ nodes {{ snippet }} }} }}");
@@ -77,5 +77,5 @@ async fn snippets_are_made_in_turns() {
     let started = Instant::now();
     let (_, before) = tokio::join!(join_all(attack), honest);
     println!("{before} of {all} before, {:?} in all", started.elapsed());
-    assert!(before < all / 2, "{before} of another address were first");
+    assert!(before < all / 2, "{before} requests of another address were first");
 }

@@ -1,4 +1,4 @@
-//! Attackers, who come from another address than honest clients.
+//! Attackers, whose address differs from that of honest clients.
 
 #![allow(dead_code, reason = "each attack uses a part")]
 
@@ -11,10 +11,10 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::support::client;
 
-/// The server's log without a line for each request: nobody reads it.
+/// The log filter without a line for each request, because the log is not read.
 pub const QUIET: [&str; 2] = ["--log-filter", "warn,kinoteka=info,kinoteka_telemetry=warn"];
 
-/// Where attackers are; honest clients are at 127.0.0.1.
+/// The attackers' address. Honest clients are at 127.0.0.1.
 const ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
 /// An attacker's HTTP client.
@@ -38,12 +38,12 @@ async fn connect_from(address: [u8; 4], url: &str) -> TcpStream {
 pub struct Socket(pub WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// An attacker's.
+    /// An attacker's socket.
     pub async fn open(url: &str) -> Self {
         Self::open_from(ADDRESS, url).await
     }
 
-    /// An honest client's.
+    /// An honest client's socket.
     pub async fn open_honest(url: &str) -> Self {
         Self::open_from([127, 0, 0, 1], url).await
     }
@@ -67,7 +67,7 @@ impl Socket {
         self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
-    /// The next message; none when the socket has ended.
+    /// The next message, or None when the socket was closed.
     pub async fn hear(&mut self) -> Option<Value> {
         loop {
             match client::in_time(self.0.next()).await? {

@@ -1,4 +1,4 @@
-//! Values that are made to fill memory: what is not declared is not kept, and the rest is bounded, together too.
+//! Variables that fill memory: undeclared ones are dropped, and the others are limited, individually and in total.
 
 use std::time::Duration;
 
@@ -43,13 +43,13 @@ async fn hear(socket: &mut Socket) -> Value {
     }
 }
 
-/// Subscriptions that differ, so that none shares anything: so many on a socket, and how many were refused.
+/// Opens subscriptions with different documents on a socket. Returns the number of refused ones.
 async fn subscribe(socket: &mut Socket, count: usize, payload: impl Fn(usize) -> Value) -> Vec<Value> {
     for number in 0..count {
         let message = json!({ "type": "subscribe", "id": number.to_string(), "payload": payload(number) });
         say(socket, &message).await;
     }
-    // An answer behind them all.
+    // A query whose response comes after all of them.
     let query = json!({ "query": "{ __typename }" });
     let mut refused = Vec::new();
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -69,15 +69,15 @@ fn feed(socket: usize, number: usize) -> String {
     format!("subscription S{socket}_{number} {{ commentAdded {{ cursor }} }}")
 }
 
-/// As many values as a request may have, and more of those that nobody counts.
+/// The maximum number of values in a request, and further undeclared ones.
 fn undeclared(lists: usize) -> Value {
     json!({ "a": vec![vec![[0]; 450]; lists] })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_subscription_declares_is_not_kept() {
+async fn undeclared_variables_are_not_kept() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
-    // Until an operation begins, all that came with it is counted.
+    // Before an operation starts, all its variables count.
     let server = Server::start(&["--database-url", &database.url, "--limit-kept-bytes-per-client", "400000000"]);
     let warm = Usage::of(server.id());
     let mut sockets = Vec::new();
@@ -93,9 +93,9 @@ async fn what_no_subscription_declares_is_not_kept() {
     assert!(peak < 100, "{peak} MiB");
 }
 
-/// Values that count much and are declared: they are kept, up to a limit for each client.
+/// Large declared values are kept, up to a limit for each client.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_subscriptions_keep_is_bounded() {
+async fn memory_of_subscriptions_is_bounded() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let limits = ["--limit-kept-bytes-per-client", "8000000"];
     let server = Server::start(&[&["--database-url", &database.url], &limits[..]].concat());
@@ -123,7 +123,7 @@ async fn what_subscriptions_keep_is_bounded() {
     });
     assert!(refused.iter().all(|refused| *refused == limit), "{:?}", refused[0]);
     assert!(peak < 150, "{peak} MiB");
-    // Event streams are counted with them, and what has ended gives its room back.
+    // Event streams count too, and ended subscriptions no longer count.
     let body = json!({ "query": query(99_999), "variables": { "s": subject } });
     let request = || client::new().post(&server.url).header("accept", "text/event-stream").json(&body);
     let answer = request().send().await.unwrap();
@@ -144,12 +144,12 @@ async fn what_subscriptions_keep_is_bounded() {
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(12), "{felt:?}");
 }
 
-/// A body becomes no tree of a hundred times its size, wherever the values stand.
+/// A body must not become a tree of a hundred times its size, wherever its values are.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_body_becomes_a_large_tree() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url, "--limit-batch", "10"]);
-    // Each list is short enough.
+    // Each list is below the limit.
     let grouped = |item: &str, count: usize| {
         let group = format!("[{}0],", item.repeat(400));
         format!("[{}0]", group.repeat(count / 400))
@@ -162,7 +162,7 @@ async fn no_body_becomes_a_large_tree() {
         let request = client.post(&server.url).header("content-type", "application/json").body(body);
         request.send().await.unwrap().text().await.unwrap()
     };
-    // Warm, with a body as long.
+    // Warmed up with a body of the same length.
     post(format!("{{{query},\"other\":\"{}\"}}", "x".repeat(1_000_000))).await;
     let before = Usage::of(server.id());
     let too_many = "limit-input-values";
@@ -182,7 +182,7 @@ async fn no_body_becomes_a_large_tree() {
         let answer = post(body).await;
         assert!(answer.contains(part), "{part}: {answer}");
     }
-    // Several at once.
+    // Several simultaneously.
     let bodies = (0..8).map(|_| post(format!("{{{query},\"variables\":{{\"a\":{million}}}}}")));
     assert!(join_all(bodies).await.iter().all(|answer| answer.contains(too_many)));
     let mut socket = open(&server).await;

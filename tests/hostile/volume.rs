@@ -1,4 +1,4 @@
-//! A small file system in memory, for a database that is to meet its end.
+//! A small file system in memory, for a database on a full disk.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A tmpfs in a mount namespace of its own: it is gone when this is dropped, or when the test is killed.
+/// A tmpfs in its own mount namespace. It is removed when this is dropped or the test is killed.
 pub struct Volume {
     holder: Child,
     folder: TempDir,
@@ -23,7 +23,7 @@ impl Volume {
         if !root {
             command.args(["--user", "--map-root-user"]);
         }
-        // It ends with its standard input, and with it this process.
+        // It ends when its standard input closes, at the latest with this process.
         let script = "mount -t tmpfs -o \"size=$1\" tmpfs \"$2\" && echo mounted && exec cat";
         let mut holder = command
             .args(["sh", "-c", script, "sh", size])
@@ -46,18 +46,18 @@ impl Volume {
         Self { holder, folder, root }
     }
 
-    /// Where a program that is started by [`Volume::starter`] finds a file of it.
+    /// The path of a file for a program started with [`Volume::starter`].
     pub fn inside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Where this process finds the same file.
+    /// The path of the same file for this process.
     pub fn outside(&self, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
         root.join(self.inside(name).strip_prefix("/").unwrap())
     }
 
-    /// The words that start a program which sees the volume.
+    /// The command prefix that starts a program in the namespace.
     pub fn starter(&self) -> Vec<String> {
         let target = self.holder.id().to_string();
         let mut words = vec!["nsenter", "--target", &target, "--mount"];

@@ -1,7 +1,7 @@
-//! The layers of docs/ARCHITECTURE.md. Crates keep most of them: this says which crate may use which, and checks in the
-//! paths of the source what crates cannot keep.
+//! The layers of docs/ARCHITECTURE.md. Crates enforce most of them: this lists which crate may use which, and checks the
+//! rest in the paths of the source.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at an unexpected error")]
 
 mod source;
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use source::{Circle, Source, Target};
 
-/// The crates of the server, the lowest first, and which of the workspace each one may use.
+/// The crates of the server, lowest first, and the workspace crates that each one may use.
 const CRATES: &[(&str, &[&str])] = &[
     ("entity", &[]),
     ("migration", &[]),
@@ -29,7 +29,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What users see of the library, a folder each. Their objects name each other: a movie has comments, and a comment a
+/// The domains, one folder each. Their objects reference each other: a movie has comments, and a comment has a
 /// movie.
 const DOMAINS: &[&str] = &[
     "account",
@@ -46,7 +46,7 @@ const DOMAINS: &[&str] = &[
     "tag",
 ];
 
-/// The only circles of modules, by crate. Those within a domain are an object and what names it: its inputs, and the
+/// The only cycles of modules, by crate. Those within a domain are an object and its users: its inputs, and the
 /// mutations whose rules it shows.
 const CIRCLES: &[(&str, &[&str])] = &[
     ("", DOMAINS),
@@ -69,7 +69,7 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("crates/seeding", &["fakes::accounts", "fakes::world"]),
 ];
 
-/// What modules of the server do not name, and why. A module is meant with those below it; `*` is any domain.
+/// Modules that other modules must not name, with the reason. A module includes its submodules; `*` is any domain.
 const RULES: &[(&str, &[&str], &str)] = &[
     ("*", &["app", "config", "health", "library", "kinoteka_http", "axum"], "a domain knows no transport"),
     ("*", &["sqlx", "DbBackend"], "a domain knows no database in particular"),
@@ -77,7 +77,7 @@ const RULES: &[(&str, &[&str], &str)] = &[
     ("library", &["app", "config"], "the schema needs no running server"),
 ];
 
-/// Files that a domain may have. `account` has more: what needs a password is apart.
+/// Files that a domain may have. `account` has more, because code with passwords is separate.
 const FILES: &[&str] = &["inputs", "mod", "mutations", "objects", "reads", "service", "subscription"];
 
 fn folder(name: &str) -> PathBuf {
@@ -102,9 +102,9 @@ fn crates_use_those_below_them() {
 }
 
 #[test]
-fn modules_make_no_circles() {
+fn modules_have_no_cycles() {
     let mut found = BTreeMap::new();
-    // Entities are generated: each names those that its keys refer to.
+    // Entities are generated: each names the entities of its keys.
     for (name, _) in CRATES.iter().filter(|(name, _)| *name != "entity") {
         let circles = Source::read(&folder(name).join("src")).circles();
         let allowed = CIRCLES.iter().filter(|(path, _)| path == name).map(|(_, circle)| *circle);
@@ -119,7 +119,7 @@ fn modules_make_no_circles() {
 }
 
 #[test]
-fn domains_keep_to_their_rules() {
+fn domains_follow_their_rules() {
     let source = Source::read(&folder("src"));
     let mut broken = Vec::new();
     for (at, target) in source.names() {
@@ -155,7 +155,7 @@ fn domains_have_the_same_files() {
 }
 
 #[test]
-fn clients_of_tests_do_not_wait_for_ever() {
+fn clients_of_tests_have_timeouts() {
     let mut broken = Vec::new();
     for name in ["tests/api", "tests/command_line", "tests/feed", "tests/hostile", "tests/load"] {
         for (at, target) in Source::read(&folder(name)).names() {
@@ -170,7 +170,7 @@ fn clients_of_tests_do_not_wait_for_ever() {
 }
 
 #[test]
-fn the_kit_names_no_table_but_its_own() {
+fn the_kit_names_only_its_own_table() {
     let source = Source::read(&folder("crates/kit/src"));
     let own = ["audit", "idempotency"];
     let is_foreign = |(at, target): &(&Vec<String>, Target)| {

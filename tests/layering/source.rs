@@ -1,5 +1,5 @@
-//! The modules of a crate, and which modules each one names, read from the tokens of its source: neither comments nor
-//! texts count, and paths inside macros do. Code for tests is left out.
+//! The modules of a crate and the modules that each one names, read from the tokens of the source: without comments and
+//! strings, but with paths inside macros. Test code is excluded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,22 +9,22 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The segments of a path.
 pub type Name = Vec<String>;
 
-/// What a module names.
+/// The names in a module.
 #[derive(Default)]
 struct Module {
-    /// Paths as they stand there.
+    /// Paths as written.
     paths: Vec<Name>,
-    /// What others find here under another name, by its last segment.
+    /// Re-exports, by their last segment.
     exports: BTreeMap<String, Name>,
-    /// Modules below that are there for tests.
+    /// Submodules for tests.
     tests: Vec<String>,
 }
 
-/// A crate's modules by their paths, which are empty for the root.
+/// A crate's modules by path. The root's path is empty.
 #[derive(Default)]
 pub struct Source(BTreeMap<Name, Module>);
 
-/// What a path means.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A module of the same crate.
@@ -33,18 +33,18 @@ pub enum Target {
     Outside(Name),
 }
 
-/// Modules that lead to each other.
+/// A cycle of modules.
 #[derive(Debug)]
 pub struct Circle {
     /// Their paths.
     pub modules: Vec<String>,
-    /// Which names which.
-    #[expect(dead_code, reason = "a test that fails shows them")]
+    /// The edges of the cycle.
+    #[expect(dead_code, reason = "a failing test shows them")]
     pub edges: Vec<String>,
 }
 
 impl Source {
-    /// Reads the crate whose root is in this folder.
+    /// Reads the crate with its root in this folder.
     pub fn read(folder: &Path) -> Self {
         let mut source = Self::default();
         source.add(folder, &Vec::new());
@@ -72,12 +72,12 @@ impl Source {
         }
     }
 
-    /// Each module with what it names.
+    /// Each module with the modules that it names.
     pub fn names(&self) -> impl Iterator<Item = (&Name, Target)> {
         self.0.iter().flat_map(move |(at, module)| module.paths.iter().map(move |path| (at, self.resolve(at, path, 8))))
     }
 
-    /// What `path` means in the module `at`. A name that a module passes on stands for where it comes from.
+    /// The target of `path` in the module `at`. A re-exported name stands for its origin.
     fn resolve(&self, at: &Name, path: &[String], steps_max: usize) -> Target {
         let (mut here, mut rest) = match &*path[0] {
             "crate" => (Vec::new(), &path[1..]),
@@ -104,7 +104,7 @@ impl Source {
         Target::Inside(here)
     }
 
-    /// What `name` stands for that a module passes on; nothing if it is that name itself.
+    /// The target of a re-exported `name`, or None if the module defines it.
     fn export(&self, at: &[String], name: &str) -> Option<&Name> {
         self.0.get(at)?.exports.get(name).filter(|path| **path != [name])
     }
@@ -114,8 +114,8 @@ impl Source {
         self.0.keys().any(|module| module.starts_with(&path))
     }
 
-    /// The circles among the modules of each folder: sets that lead to each other, whatever the way. What a folder's own
-    /// module has to do with those below it is the folder's concern.
+    /// The cycles among the modules of each folder: sets of modules that reach each other. The relation of a folder's own
+    /// module to its submodules does not count.
     pub fn circles(&self) -> Vec<Circle> {
         let mut folders: BTreeMap<&[String], Vec<(&str, &str)>> = BTreeMap::new();
         let names: Vec<_> = self.names().collect();
@@ -164,14 +164,14 @@ fn find_circles<'n>(edges: &[(&'n str, &'n str)]) -> Vec<Vec<&'n str>> {
     circles
 }
 
-/// Notes all paths of these tokens.
+/// Records all paths in these tokens.
 fn read_tokens(tokens: TokenStream, module: &mut Module) {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut at = 0;
     while at < tokens.len() {
         match &tokens[at] {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket && is_for_tests(group.stream()) => {
-                // The item behind it is left out, and its file if it is a module.
+                // The following item is skipped, with its file if it is a module.
                 while at < tokens.len() && !ends_item(&tokens[at]) {
                     if let [TokenTree::Ident(kind), TokenTree::Ident(name), ..] = &tokens[at..]
                         && *kind == "mod"
@@ -202,7 +202,7 @@ fn read_tokens(tokens: TokenStream, module: &mut Module) {
     }
 }
 
-/// The path that begins here, and where it ends.
+/// The path that begins here, and its end.
 fn read_path(tokens: &[TokenTree], mut at: usize) -> (Name, usize) {
     let mut path = Vec::new();
     while let Some(TokenTree::Ident(ident)) = tokens.get(at) {
@@ -216,7 +216,7 @@ fn read_path(tokens: &[TokenTree], mut at: usize) -> (Name, usize) {
     (path, at)
 }
 
-/// Notes what a `use` brings, and what it passes on.
+/// Records the imports and re-exports of a `use`.
 fn read_use(tokens: &[TokenTree], prefix: &Name, is_public: bool, module: &mut Module) {
     for tree in tokens.split(|token| is_punct(token, ',')) {
         let leading = tree.iter().take_while(|token| is_punct(token, ':')).count();

@@ -1,4 +1,4 @@
-//! A load whose kept connections are closed at the moment when it uses them again.
+//! A load whose kept connections are closed when it reuses them.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::program::{Served, report};
 use crate::support::database::Backend;
 
-/// Passes one request of each connection on, and closes it when the next comes. Gives its address.
+/// Forwards one request of each connection, and closes the connection at the next one. Returns its address.
 async fn close_kept_connections(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -29,7 +29,7 @@ async fn pass_once(mut client: TcpStream, server: SocketAddr) -> std::io::Result
         tokio::select! {
             read = client.read(&mut request) => match read? {
                 0 => return Ok(()),
-                // It was read, and nothing of it is answered.
+                // The request was read, but gets no response.
                 _ if is_answered => return Ok(()),
                 read => server.write_all(&request[..read]).await?,
             },
@@ -45,7 +45,7 @@ async fn pass_once(mut client: TcpStream, server: SocketAddr) -> std::io::Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn closed_connections_are_no_outage() {
+async fn closed_connections_are_not_an_outage() {
     let served = Served::start(Backend::Sqlite).await;
     let url = format!("http://{}/graphql", close_kept_connections(served.node.address()).await);
     let report = tokio::task::spawn_blocking(move || report(&url, &["--duration=3", "--rng-seed=1", "--verify"]));

@@ -1,4 +1,4 @@
-//! Histories: a clean one raises no fault, and each way of altering it is found.
+//! Histories: a clean one has no faults, and each alteration is found.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ impl History {
         Self(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
-    /// The text, with a last line that fits.
+    /// The text, with a matching last line.
     fn sealed(&self) -> String {
         let (end, lines) = self.0.split_last().unwrap();
         let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -36,7 +36,7 @@ impl History {
         self.0.iter().position(fits).unwrap()
     }
 
-    /// Places of what is read by the session that has written it, after that: the line, and the place in it.
+    /// Reads by the session that wrote the value: the line, and the index in it.
     fn own_reads(&self, word: &str) -> Vec<(usize, usize)> {
         let mut written = HashSet::new();
         let mut places = Vec::new();
@@ -56,14 +56,14 @@ impl History {
         places
     }
 
-    /// The lines of events of a listener.
+    /// The lines of a listener's events.
     fn events(&self, listener: u64) -> Vec<usize> {
         let is_its = |line: &&usize| self.0[**line]["event"]["listener"] == listener;
         let lines: Vec<_> = (0..self.0.len()).collect();
         lines.iter().filter(is_its).copied().collect()
     }
 
-    /// Swaps what a listener heard.
+    /// Swaps two events of a listener.
     fn swap(&mut self, one: usize, other: usize) {
         for field in ["id", "comment"] {
             let value = self.0[one]["event"][field].take();
@@ -88,7 +88,7 @@ pub fn faults(output: &Output) -> Value {
     report["faults"].clone()
 }
 
-/// A fault of this kind is found, by this line if one is given.
+/// Asserts that a fault of this kind is found, at this line if given.
 fn finds(history: &History, kind: &str, line: Option<usize>) {
     let faults = faults(&check(&history.sealed()));
     assert!(faults["counts"][kind].as_u64().is_some(), "{kind}: {faults:#}");
@@ -119,12 +119,12 @@ async fn a_clean_history_has_no_faults(backend: Backend) {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.ends_with("no faults\n"), "{output:?}");
     assert!(!text.contains("not checked"), "{text}");
-    // It is not written over.
+    // The file is not overwritten.
     let again = load(&served.url(), &["--duration=1", "--history", file.to_str().unwrap()]).output().unwrap();
     assert!(message(&again).contains("--history"), "{again:?}");
 }
 
-/// What each planted fault of the server would leave in a history.
+/// The alterations that the planted faults of the server would cause.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_fault_is_found_in_an_altered_history() {
     let folder = TempDir::new().unwrap();
@@ -132,7 +132,7 @@ async fn every_kind_of_fault_is_found_in_an_altered_history() {
     let clean = History::read(&file);
     assert_eq!(faults(&check(&clean.sealed()))["total"], 0);
 
-    // The wait for a replica is left out: a session does not see what it has written.
+    // Without the wait for a replica: a session does not see its own write.
     let mut stale = clean.clone();
     let (line, place) = clean.own_reads("comment/")[0];
     stale.0[line]["call"]["saw"][place]["value"] = Value::Null;
@@ -148,12 +148,12 @@ async fn every_kind_of_fault_is_found_in_an_altered_history() {
     dropped.0.retain(|line| line["event"]["comment"] != comment);
     finds(&dropped, "missed-event", None);
 
-    // One is repeated.
+    // An event is repeated.
     let mut repeated = clean.clone();
     repeated.0.insert(middle, clean.0[middle].clone());
     finds(&repeated, "repeated-event", Some(middle + 1));
 
-    // Two are swapped, for one listener and for all: the first and the last, which was sent long after it.
+    // Two events are swapped, for one listener and for all: the first and the last, which was sent long after it.
     let mut swapped = clean.clone();
     let events = clean.events(1);
     swapped.swap(events[4], events[5]);
@@ -165,7 +165,7 @@ async fn every_kind_of_fault_is_found_in_an_altered_history() {
     }
     finds(&swapped, "writes-follow-reads", None);
 
-    // It is acknowledged, and never committed.
+    // A change is acknowledged but never committed.
     let mut lost = clean.clone();
     let found = clean.find(|line| line["found"]["thing"].as_str().is_some_and(|thing| thing.starts_with("comment/")));
     let thing = lost.0.remove(found)["found"]["thing"].clone();
@@ -176,7 +176,7 @@ async fn every_kind_of_fault_is_found_in_an_altered_history() {
     twice.0.insert(found, clean.0[found].clone());
     finds(&twice, "twice", Some(found + 1));
 
-    // A session that has ended is still known.
+    // An ended session is still valid.
     let mut known = clean.clone();
     let is_end = |line: &Value| {
         let saw = &line["call"]["saw"][0];
@@ -187,7 +187,7 @@ async fn every_kind_of_fault_is_found_in_an_altered_history() {
     known.0[line]["call"]["saw"][0]["value"] = number.parse::<u32>().unwrap().into();
     finds(&known, "read-your-writes", Some(line));
 
-    // An answer is another viewer's: by its name, and by what only the viewer has.
+    // A response belongs to another viewer: by the name, and by a personal field.
     let mut other = clean.clone();
     let (line, place) = clean.own_reads("rating/")[0];
     other.0[line]["call"]["saw"][place]["value"] = json!(77);
@@ -196,12 +196,12 @@ async fn every_kind_of_fault_is_found_in_an_altered_history() {
     other.0[line]["call"]["viewer"] = "somebody".into();
     finds(&other, "other-viewer", Some(line));
 
-    // What was refused is there.
+    // A refused change exists.
     let mut refused = clean.clone();
     let wrote = clean.find(|line| line["call"]["wrote"]["thing"] == thing);
     refused.0[wrote]["call"]["outcome"] = "refused".into();
     finds(&refused, "refused-present", Some(wrote));
-    // Nobody knows whether it was: it may be there or not.
+    // With an unknown outcome, it may exist or not.
     let mut unknown = clean.clone();
     unknown.0[wrote]["call"]["outcome"] = "unknown".into();
     assert_eq!(faults(&check(&unknown.sealed()))["total"], 0);
@@ -217,11 +217,11 @@ fn unusable(text: &str, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_that_is_not_whole_is_refused() {
+async fn an_incomplete_history_is_refused() {
     let folder = TempDir::new().unwrap();
     let served = Served::start(Backend::Sqlite).await;
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
-    // One that a signal ends is whole.
+    // A history that ends by a signal is complete.
     let mut running = Running::start(&served.url(), &["--history", one.to_str().unwrap(), "--rng-seed=1"]);
     running.read(40);
     running.signal("INT");

@@ -1,6 +1,6 @@
-//! `seeder load` against running servers, as people start both.
+//! `seeder load` against running servers, both as real processes.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at an unexpected error")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

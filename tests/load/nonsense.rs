@@ -1,4 +1,4 @@
-//! A server whose answers are sometimes replaced, after it has done what it was asked for.
+//! A server whose responses are sometimes replaced after it has executed the request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use crate::program::{Served, report};
 use crate::support::client;
 use crate::support::database::Backend;
 
-/// Answers that are none.
+/// Malformed responses.
 const NONSENSE: [(u16, &str); 7] = [
     (200, "<html>Welcome to nginx!</html>"),
     (200, "[]"),
@@ -24,7 +24,7 @@ const NONSENSE: [(u16, &str); 7] = [
     (503, "<html>503 Service Unavailable</html>"),
     (200, r#"{"data":null,"errors":[{"message":"oh","extensions":{"code":"INTERNAL"}}]}"#),
 ];
-/// The load looks around before it begins.
+/// The load's first requests, which are not replaced.
 const SENSIBLE: usize = 100;
 
 struct Proxy {
@@ -52,7 +52,7 @@ async fn pass(State(proxy): State<Arc<Proxy>>, headers: HeaderMap, body: Bytes) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_server_did_before_it_answered_nonsense_is_done_once() {
+async fn requests_with_malformed_responses_are_executed_once() {
     let served = Served::start(Backend::Sqlite).await;
     let proxy = Arc::new(Proxy { url: served.url(), client: client::new(), count: AtomicUsize::new(0) });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! A server with a planted fault: what it does wrong is found in the history of a load. Needs the feature
+//! Servers with planted faults, which must be found in the history of a load. Needs the feature
 //! `planted-faults`.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::process::Server;
 use crate::program::load;
 use crate::support::database::{Backend, TestDatabase};
 
-/// Each fault, with the kinds of findings of which one has to be there.
+/// Each fault, with the kinds of findings. One of them must occur.
 const FAULTS: [(&str, &[&str]); 8] = [
     ("skip-wait", &["read-your-writes"]),
     ("drop-event", &["missed-event", "listeners-differ"]),
@@ -19,7 +19,7 @@ const FAULTS: [(&str, &[&str]); 8] = [
     ("acknowledge-early", &["missing", "wrong-value"]),
     ("lose-key", &["twice"]),
     ("stale-session", &["read-your-writes"]),
-    // A rating that another viewer has not given looks as if it was lost.
+    // Another viewer's missing rating looks like a lost one.
     ("other-viewer", &["other-viewer", "read-your-writes"]),
 ];
 

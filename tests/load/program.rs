@@ -1,4 +1,4 @@
-//! A seeded server, and the driver.
+//! A seeded server, and the load program.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::node::Node;
 use crate::support::database::{Backend, TestDatabase};
 
-/// A server on a database of its own that has the demo catalogue and demo accounts.
+/// A server on its own database with the demo catalogue and demo accounts.
 pub struct Served {
     pub node: Node,
     pub database: TestDatabase,
@@ -33,10 +33,10 @@ impl Served {
     }
 }
 
-/// Waits until a server has been sent a request that it has not read, as when it is stopped.
+/// Waits until a stopped server has an unread request.
 pub fn wait_for_unread(server: SocketAddr) {
     let SocketAddr::V4(server) = server else { unreachable!("an address of IPv4") };
-    // As Linux writes it: the bytes of the address in the machine's order.
+    // Linux's format: the bytes of the address in the machine's order.
     let address = format!("{:08X}:{:04X}", u32::from_ne_bytes(server.ip().octets()), server.port());
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -44,13 +44,13 @@ pub fn wait_for_unread(server: SocketAddr) {
         let is_unread = table.lines().skip(1).any(|line| {
             let fields: Vec<_> = line.split_whitespace().collect();
             let (_, unread) = fields[4].split_once(':').unwrap();
-            // An open connection, and more than a pong.
+            // An open connection, and more bytes than a pong.
             fields[1] == address && fields[3] == "01" && u64::from_str_radix(unread, 16).unwrap() > 100
         });
         if is_unread {
             return;
         }
-        assert!(Instant::now() < deadline, "nobody asks");
+        assert!(Instant::now() < deadline, "no request arrives");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -70,7 +70,7 @@ pub fn seeder() -> Command {
     Command::new(program)
 }
 
-/// Runs a load that must succeed; gives its JSON report.
+/// Runs a load that must succeed. Returns its JSON report.
 pub fn report(url: &str, args: &[&str]) -> Value {
     let output = load(url, args).arg("--json").output().unwrap();
     let (said, report) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
@@ -78,7 +78,7 @@ pub fn report(url: &str, args: &[&str]) -> Value {
     serde_json::from_str(&report).unwrap()
 }
 
-/// A load under way, whose actions are read as they are printed.
+/// A running load, whose printed actions are read.
 pub struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
@@ -91,7 +91,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Reads so many actions.
+    /// Reads the given number of actions.
     pub fn read(&mut self, count: usize) -> Vec<String> {
         let lines: Vec<_> = Read::by_ref(&mut self.lines).lines().take(count).map(Result::unwrap).collect();
         assert!(lines.iter().all(|line| line.starts_with("Action: ")), "{lines:?}");
@@ -103,7 +103,7 @@ impl Running {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
-    /// What it says until its end.
+    /// The rest of its output.
     pub fn end(mut self) -> Output {
         let mut text = String::new();
         self.lines.read_to_string(&mut text).unwrap();
@@ -113,7 +113,7 @@ impl Running {
     }
 }
 
-/// What a run that must fail said on standard error.
+/// The standard error of a run that must fail.
 pub fn message(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8(output.stderr.clone()).unwrap()

@@ -1,4 +1,4 @@
-//! What a load cannot start with.
+//! Conditions under which a load does not start.
 
 use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
 use async_graphql_axum::GraphQL;
@@ -16,14 +16,14 @@ fn refusal(url: &str, args: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_there_is_named() {
+async fn an_unreachable_server_is_named() {
     let url = format!("http://{}/graphql", own_address());
     let text = refusal(&url, &[]);
     assert!(text.contains("no server answers at") && text.contains("--url"), "{text}");
 }
 
 #[test]
-fn a_url_that_is_none_is_refused() {
+fn an_invalid_url_is_refused() {
     for url in ["127.0.0.1:8000", "https://films.example/graphql", "ftp://films.example"] {
         let output = load(url, &[]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -32,7 +32,7 @@ fn a_url_that_is_none_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_path_is_told() {
+async fn a_wrong_path_is_reported() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let node = Node::start(&database.url);
     let text = refusal(&format!("http://{}/graphqll", node.address()), &[]);
@@ -40,7 +40,7 @@ async fn another_path_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_accounts_are_told() {
+async fn missing_accounts_are_reported() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let node = Node::start(&database.url);
     let text = refusal(&format!("http://{}/graphql", node.address()), &[]);
@@ -48,7 +48,7 @@ async fn missing_accounts_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listeners_that_the_server_does_not_take_are_told() {
+async fn refused_listeners_are_reported() {
     let served = Served::start(Backend::Sqlite).await;
     let text = refusal(&served.url(), &["--listeners=101", "--duration=1"]);
     assert!(text.contains("listener 101 of 101") && text.contains("--limit-sockets-per-client"), "{text}");
@@ -56,7 +56,7 @@ async fn listeners_that_the_server_does_not_take_are_told() {
 
 /// A server that refuses most of a load has not been measured.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_limits_the_load_is_told_what_to_raise() {
+async fn limits_that_refuse_a_load_are_named() {
     let served = Served::start_with(Backend::Sqlite, &["--mutations-per-user=20"]).await;
     let args = ["--rate=40", "--duration=4", "--members=1", "--mix=rate-movie", "--quiet", "--json", "--verify"];
     let output = load(&served.url(), &args).output().unwrap();
@@ -70,7 +70,7 @@ async fn a_server_that_limits_the_load_is_told_what_to_raise() {
     let limit = &report["limits"]["mutations-per-user"];
     assert!(limit["max"] == 20 && limit["refused"].as_u64().unwrap() > 20, "{report:#}");
     assert_eq!(report["total"]["errors"]["RATE_LIMITED"], limit["refused"]);
-    // A few are the cost of going on at the limit.
+    // A few refusals are normal when the load runs at the limit.
     let served = Served::start_with(Backend::Sqlite, &["--signups-per-address=1"]).await;
     let args = ["--duration=10", "--workers=2", "--quiet", "--json"];
     let output = load(&served.url(), &args).output().unwrap();
@@ -82,7 +82,7 @@ async fn a_server_that_limits_the_load_is_told_what_to_raise() {
 }
 
 #[test]
-fn actions_and_rates_that_are_none_are_refused() {
+fn invalid_actions_and_rates_are_refused() {
     for (arg, words) in [("--mix=dance", "rate-publication"), ("--rate=0", "actions per second")] {
         let output = load("http://127.0.0.1:8000/graphql", &[arg]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -100,12 +100,12 @@ impl Query {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_of_another_schema_is_told() {
+async fn a_server_with_another_schema_is_reported() {
     let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/graphql", listener.local_addr().unwrap());
     let app = Router::new().route_service("/graphql", GraphQL::new(schema));
     tokio::spawn(async move { axum::serve(listener, app).await });
     let text = tokio::task::spawn_blocking(move || refusal(&url, &[])).await.unwrap();
-    assert!(text.contains("of another version") && text.contains("movies"), "{text}");
+    assert!(text.contains("has another version") && text.contains("movies"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What a load shows: on a terminal, and as a page.
+//! The output of a load: on a terminal, and as a page.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use crate::program::{Served, load};
 use crate::support::client;
 use crate::support::database::Backend;
 
-/// What `seeder load` prints on a terminal.
+/// The output of `seeder load` on a terminal.
 fn on_terminal(url: &str, args: &[&str], variable: (&str, &str)) -> String {
     let load = load(url, args);
     let words = [load.get_program()].into_iter().chain(load.get_args()).map(|word| word.to_str().unwrap());
@@ -19,7 +19,7 @@ fn on_terminal(url: &str, args: &[&str], variable: (&str, &str)) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_gets_the_table_alone_and_a_large_verdict() {
+async fn a_terminal_gets_only_the_table_and_a_large_verdict() {
     let served = Served::start(Backend::Sqlite).await;
     let text = on_terminal(&served.url(), &["--duration=2", "--rng-seed=1"], ("LANG", "C.UTF-8"));
     assert!(!text.contains("Action: ") && text.contains("rate-movie") && text.contains("█████   ███"), "{text}");
@@ -29,7 +29,7 @@ async fn a_terminal_gets_the_table_alone_and_a_large_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_is_one_page_and_listeners_say_goodbye() {
+async fn a_report_is_one_page_and_listeners_close_their_sockets() {
     let served = Served::start(Backend::Sqlite).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
@@ -41,9 +41,9 @@ async fn a_report_is_one_page_and_listeners_say_goodbye() {
     let page = std::fs::read_to_string(&file).unwrap();
     assert_eq!((page.matches("<h2>").count(), page.matches("<script").count()), (4, 0), "{page}");
     assert!(page.contains("PASS</span>") && page.contains("rate-movie") && page.contains("<polyline"), "{page}");
-    // What would be loaded from elsewhere has an address.
+    // Resources from elsewhere would have a URL.
     assert_eq!(page.matches("http").count(), page.matches("http-equiv").count() + page.matches(&served.url()).count());
-    // One listener more hears all of it again. The server counts a connection just after it has agreed to its end.
+    // One more listener receives everything again. The server counts a connection just after it has confirmed the close.
     let deadline = Instant::now() + client::PATIENCE;
     loop {
         let metrics = client::get(format!("http://{}/metrics", served.node.address())).await.unwrap();

@@ -1,4 +1,4 @@
-//! Loads that read back what was acknowledged.
+//! Loads that read acknowledged changes back.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use crate::support::database::Backend;
 
 on_both!(
     a_load_of_twenty_seconds_is_verified,
-    more_users_are_read_back_than_one_query_may_ask_for,
+    more_users_are_read_back_than_fit_into_one_query,
     a_server_that_is_killed_loses_nothing,
-    what_is_wrong_is_found,
-    a_rate_is_kept,
-    listeners_go_on_after_their_cursors_expired,
+    faults_are_found,
+    the_rate_is_kept,
+    listeners_continue_after_their_cursors_expired,
 );
 
 const ACTIONS: [&str; 11] = [
@@ -40,7 +40,7 @@ async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
     for name in ACTIONS {
         let line = lines.iter().find(|line| line["action"] == name).unwrap();
         assert!(line["done"].as_u64().unwrap() > 0, "{line:#}");
-        // What goes wrong is what several do at once, or a film that was ordered before.
+        // The only errors are conflicts of concurrent actions, and movies that were already ordered.
         let codes: Vec<_> = line["errors"].as_object().unwrap().keys().collect();
         assert!(codes.iter().all(|code| matches!(code.as_str(), "CONFLICT" | "NOT_FOUND")), "{line:#}");
     }
@@ -50,7 +50,7 @@ async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
     assert!(report["readBack"].as_u64().unwrap() > comments, "{report:#}");
 }
 
-async fn more_users_are_read_back_than_one_query_may_ask_for(backend: Backend) {
+async fn more_users_are_read_back_than_fit_into_one_query(backend: Backend) {
     let served = Served::start(backend).await;
     let report = report(&served.url(), &["--duration=3", "--workers=40", "--mix=create-user", "--verify"]);
     assert!(report["readBack"].as_u64().unwrap() > 20, "{report:#}");
@@ -64,7 +64,7 @@ async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
     for action in ["create comment publication (child=False)", "set user rating on movie"] {
         assert!(lines.iter().any(|line| *line == format!("Action: {action}")), "{lines:?}");
     }
-    // It stands still until a request has come that it has not read, and is killed over that.
+    // The server is stopped until it has an unread request, and then killed.
     served.node.signal("STOP");
     wait_for_unread(served.node.address());
     served.node.restart("KILL");
@@ -77,13 +77,13 @@ async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
     assert!(text.contains(" 0 faults"), "{text}");
 }
 
-async fn what_is_wrong_is_found(backend: Backend) {
+async fn faults_are_found(backend: Backend) {
     let served = Served::start(backend).await;
     let db = served.database.connect().await;
     let args = ["--verify", "--listeners=2", "--mix=comment-movie,rate-movie"];
     let mut running = Running::start(&served.url(), &args);
     running.read(40);
-    // What was acknowledged goes, or changes; what was never sent comes, with the mark of one that was.
+    // Acknowledged changes disappear or change, and unsent ones appear with the mark of a sent one.
     for statement in [
         "INSERT INTO comments (user_id, comment, movie_id)
              SELECT user_id, replace(comment, ']', '000]'), movie_id FROM comments WHERE id =
@@ -110,8 +110,8 @@ async fn what_is_wrong_is_found(backend: Backend) {
     }
 }
 
-/// As after a failover that has lost events.
-async fn listeners_go_on_after_their_cursors_expired(backend: Backend) {
+/// As after a failover that lost events.
+async fn listeners_continue_after_their_cursors_expired(backend: Backend) {
     let served = Served::start(backend).await;
     let db = served.database.connect().await;
     let mut running =
@@ -126,7 +126,7 @@ async fn listeners_go_on_after_their_cursors_expired(backend: Backend) {
     assert!(text.contains("connections, 2 times anew") && text.contains(" 0 faults"), "{text}");
 }
 
-/// As many as are read back at once, and more.
+/// More than one batch of users.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_users_are_read_back() {
     let served = Served::start(Backend::Sqlite).await;
@@ -136,37 +136,37 @@ async fn many_users_are_read_back() {
     assert_eq!(report["passed"], true, "{report:#}");
 }
 
-async fn a_rate_is_kept(backend: Backend) {
+async fn the_rate_is_kept(backend: Backend) {
     let served = Served::start(backend).await;
-    // Little enough for a machine that has other things to do.
+    // Low enough for a busy machine.
     let args = ["--rate=5", "--duration=6", "--rng-seed=1", "--verify", "--mix=rate-movie,comment-movie"];
     let report = report(&served.url(), &args);
     let rate = report["total"]["perSecond"].as_f64().unwrap();
     assert!((2.5..7.5).contains(&rate), "{rate}");
-    // No server is that fast.
+    // No server is this fast.
     let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
     let text = message(&load(&served.url(), &args).output().unwrap());
     assert!(text.contains("200000 actions/s were not reached"), "{text}");
 }
 
-/// What should have begun while the server stood still counts from then, though no more than two
-/// were under way.
+/// Actions that were due while the server was stopped count from then, although at most two were
+/// running.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_of_the_server_shows_in_all_that_it_held_up() {
+async fn a_pause_of_the_server_shows_in_all_delayed_actions() {
     let served = Served::start(Backend::Sqlite).await;
     let args = ["--rate=50", "--duration=8", "--in-flight-max=2", "--mix=rate-movie", "--json"];
     let db = served.database.connect().await;
     let ratings = async || users_rating::Entity::find().count(&db).await.unwrap();
     let before = ratings().await;
     let load = load(&served.url(), &args).stdout(Stdio::piped()).spawn().unwrap();
-    // It has looked around, and acts.
+    // The load has finished its preparations and sends actions.
     let begun = Instant::now();
     while ratings().await < before + 10 {
-        assert!(begun.elapsed() < Duration::from_secs(120), "it does not act");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the load does not start");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     served.node.signal("STOP");
-    // The pause that has to show.
+    // The pause that must show in the report.
     tokio::time::sleep(Duration::from_secs(2)).await;
     served.node.signal("CONT");
     let output = load.wait_with_output().unwrap();
@@ -174,13 +174,13 @@ async fn a_pause_of_the_server_shows_in_all_that_it_held_up() {
     let counts =
         report["actions"].as_array().unwrap().iter().flat_map(|line| line["histogramMicros"].as_array().unwrap());
     let late = counts.filter(|count| count[0].as_u64().unwrap() > 500_000).map(|count| count[1].as_u64().unwrap());
-    // A hundred were due, of which three in four waited for more than half a second.
+    // A hundred actions were due, and three quarters of them waited for more than half a second.
     assert!(late.sum::<u64>() >= 40, "{report:#}");
 }
 
-/// The other tests of this file have shown that both databases work; this is about the client.
+/// On one database only, since this test is about the client.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stays_away_is_told() {
+async fn a_server_that_stays_down_is_reported() {
     let served = Served::start(Backend::Sqlite).await;
     let mut running = Running::start(&served.url(), &["--duration=20", "--retry-for=1"]);
     running.read(20);

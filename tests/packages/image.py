@@ -1,7 +1,7 @@
-"""Carries out a Dockerfile without Docker: what its instructions say, in folders.
+"""Runs the instructions of a Dockerfile without Docker, in folders.
 
-A stage whose image is not at hand is left out, and what others copy from it is given. Of RUN, the flags are ignored and
-the command runs in a chroot; there are no layers, no cache and no sandbox.
+A stage without an available image is skipped, and the files that others copy from it are given. RUN ignores its flags
+and runs the command in a chroot, without layers, cache or sandbox.
 """
 
 import json
@@ -23,26 +23,26 @@ def instructions(path):
 
 
 class Image:
-    """A Dockerfile that is carried out below `folder`."""
+    """A Dockerfile that is run below `folder`."""
 
     def __init__(self, path, folder, roots, given):
-        """`roots` has the root file systems of images, `given` the files of stages that are left out."""
+        """`roots` has the root file systems of images, `given` the files of skipped stages."""
         self.folder, self.given = pathlib.Path(folder), given
-        self.stages, self.left_out, self.settings, self.env = {}, [], {}, {}
-        self.carried_out, root = 0, None
+        self.stages, self.skipped, self.settings, self.env = {}, [], {}, {}
+        self.instructions_run, root = 0, None
         for name, text in instructions(path):
             if name == "FROM":
                 image, _, stage = text.partition(" AS ")
                 root = self.begin(image, stage or "last", roots)
             elif root:
-                self.carried_out += 1
-                self.carry_out(name, text, root)
+                self.instructions_run += 1
+                self.run_instruction(name, text, root)
         self.root = root
 
     def begin(self, image, stage, roots):
         self.settings, self.env = {}, {}
         if image != "scratch" and image not in roots:
-            self.left_out.append(stage)
+            self.skipped.append(stage)
             return None
         root = self.stages[stage] = self.folder / stage
         if image == "scratch":
@@ -51,7 +51,7 @@ class Image:
             subprocess.run(["cp", "-a", roots[image], root], check=True)
         return root
 
-    def carry_out(self, name, text, root):
+    def run_instruction(self, name, text, root):
         if name == "RUN":
             machine.run(root, re.sub(r"^(--\S+ +)+", "", text), shell=True)
         elif name == "COPY":
@@ -67,13 +67,13 @@ class Image:
             if name == "WORKDIR":
                 (root / text.lstrip("/")).mkdir(parents=True, exist_ok=True)
         else:
-            raise AssertionError(f"{name} is not known here")
+            raise AssertionError(f"unknown instruction {name}")
 
     def copy(self, words, root):
         flags = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
         source, target = [word for word in words if not word.startswith("--")]
         stage = flags["from"]
-        found = self.given[stage, source] if stage in self.left_out else self.stages[stage] / source.lstrip("/")
+        found = self.given[stage, source] if stage in self.skipped else self.stages[stage] / source.lstrip("/")
         found, target = pathlib.Path(found), root / target.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if found.is_dir():

@@ -1,4 +1,4 @@
-"""Programs in a root file system of their own: chroot, and a network that nothing else is in."""
+"""Runs programs in a chroot, with a separate network."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,7 @@ import urllib.request
 
 
 def leave_network():
-    """Moves this process into a network of its own, with nothing but its loopback, which is down at first."""
+    """Moves this process into a new network namespace, and brings up its loopback."""
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:  # CLONE_NEWNET
         raise OSError(ctypes.get_errno(), "unshare")
     request = struct.pack("16sh", b"lo", 0x1 | 0x40)  # IFF_UP, IFF_RUNNING
@@ -23,7 +23,7 @@ def leave_network():
 
 
 def enter(root, folder, user):
-    """What a child does before it becomes the program."""
+    """The setup of a child before it executes the program."""
 
     def entered():
         os.chroot(root)
@@ -37,7 +37,7 @@ def enter(root, folder, user):
 
 
 def run(root, command, folder="/", user=None, env=None, shell=False):
-    """Runs a command to its end in `root`; gives what it printed."""
+    """Runs a command in `root` and returns its output."""
     command = ["/bin/sh", "-e", "-c", command] if shell else command
     plain = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     done = subprocess.run(
@@ -49,7 +49,7 @@ def run(root, command, folder="/", user=None, env=None, shell=False):
 
 @contextlib.contextmanager
 def service(command, env, log, preexec=None):
-    """Runs a server while the body runs, then has it stop by SIGTERM."""
+    """Runs a server during the body, then stops it with SIGTERM."""
     with open(log, "w") as lines:
         child = subprocess.Popen(command, preexec_fn=preexec, env=env, stderr=lines, stdout=lines)
         try:
@@ -62,7 +62,7 @@ def service(command, env, log, preexec=None):
 
 
 def until(is_so, what, seconds=60):
-    """Waits until something is so."""
+    """Waits until a condition holds."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what()}"

@@ -1,4 +1,4 @@
-"""The Debian package installed in a fresh system, and the steps of deploy/Dockerfile carried out. Run by scripts/test-packages."""
+"""Tests the Debian package in a fresh system, and the steps of deploy/Dockerfile. Run by scripts/test-packages."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ IMAGE = None
 
 
 def setUpModule():
-    """Carries out the Dockerfile, for which apt needs the network; then nothing else does."""
+    """Runs the Dockerfile, for which apt needs the network. The tests then use a separate network."""
     global IMAGE
     folder = pathlib.Path(tempfile.mkdtemp(prefix="image-"))
     unittest.addModuleCleanup(shutil.rmtree, folder)
@@ -83,10 +83,10 @@ class Packages(unittest.TestCase):
         self.assertTrue(settings.exists() and not (root / "usr/bin/kinoteka").exists())
         machine.run(root, ["dpkg", "--purge", "kinoteka"])
         self.assertFalse(settings.exists())
-        self.assertTrue((root / "var/lib/kinoteka/kinoteka.db").exists(), "a purge deletes no database")
+        self.assertTrue((root / "var/lib/kinoteka/kinoteka.db").exists(), "a purge must not delete the database")
 
     def check_unit(self, root):
-        """systemd finds nothing wrong with the unit, and little that it could do harm with."""
+        """systemd accepts the unit, and rates its exposure as low."""
         unit = "/usr/lib/systemd/system/kinoteka.service"
         verified = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", unit], preexec_fn=machine.enter(root, "/", None), capture_output=True, text=True
@@ -98,7 +98,7 @@ class Packages(unittest.TestCase):
         print(f"systemd-analyze security: exposure {exposure[1]}")
 
     def check_service(self, root, user):
-        """What the unit starts: there is no systemd in a chroot, so the test reads the unit and does so itself."""
+        """Runs the unit's command. A chroot has no systemd, so the test reads the unit and runs the command itself."""
         unit = (root / "usr/lib/systemd/system/kinoteka.service").read_text()
         command = re.search(r"^ExecStart=(.*)$", unit, re.M)[1].split()
         lines = (root / "etc/default/kinoteka").read_text().splitlines()
@@ -118,7 +118,7 @@ class Packages(unittest.TestCase):
         self.check_calls(root, unit, trace.read_text())
 
     def check_calls(self, root, unit, trace):
-        """The unit lets through all system calls that the server made while it started, served and stopped."""
+        """The unit allows all system calls that the server made."""
         trace = trace[trace.index('execve("/usr/bin/kinoteka"') :]
         allowed = set()
         for words in re.findall(r"^SystemCallFilter=(.*)$", unit, re.M):
@@ -134,7 +134,7 @@ class Packages(unittest.TestCase):
     def test_image_serves_without_root(self):
         toolchain = tomllib.loads((PROJECT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
         self.assertIn(f"FROM rust:{toolchain}-", DOCKERFILE.read_text())
-        self.assertEqual(IMAGE.left_out, ["pages", "build"])
+        self.assertEqual(IMAGE.skipped, ["pages", "build"])
         files = sorted(str(path.relative_to(IMAGE.root)) for path in IMAGE.root.rglob("*") if path.is_file())
         print(f"the image has {len(files)} files, {machine.bytes_of(IMAGE.root) / 1e6:.1f} MB: {', '.join(files)}")
         command, log = IMAGE.settings["ENTRYPOINT"] + IMAGE.settings["CMD"], self.folder / "log"
@@ -143,7 +143,7 @@ class Packages(unittest.TestCase):
         def is_healthy():
             return subprocess.run(IMAGE.settings["HEALTHCHECK"], preexec_fn=preexec, timeout=60).returncode == 0
 
-        self.assertFalse(is_healthy(), "nothing serves yet")
+        self.assertFalse(is_healthy(), "the server is not running yet")
         with machine.service(command, IMAGE.env, log, preexec):
             machine.until(is_healthy, log.read_text)
             self.assertEqual(machine.fetch("http://127.0.0.1:8000/graphql", QUERY), ANSWER)
@@ -151,7 +151,7 @@ class Packages(unittest.TestCase):
 
 
 def expand(root, name):
-    """The system calls of a set of systemd, with those of the sets in it."""
+    """The system calls of a systemd set, including nested sets."""
     if not name.startswith("@"):
         return {name}
     listed = machine.run(root, ["systemd-analyze", "syscall-filter", name])

@@ -1,4 +1,4 @@
-"""How scripts/test-schemathesis asks, and what it wants of every answer."""
+"""The requests of scripts/test-schemathesis, and the check of every response."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ KINDS = {"award": "FilmAward", "cinema": "Cinema", "person": "Person", "node": "
 
 
 class Reasonable(Visitor):
-    """Puts ids that exist and pages of a sane size where chance would put what is always refused."""
+    """Replaces random ids and page sizes, which would always be refused, by existing ids and valid sizes."""
 
     def enter_argument(self, node, key, parent, path, ancestors):
         name = node.name.value
@@ -37,7 +37,7 @@ def known_id(name):
 
 @schemathesis.hook
 def map_body(ctx, body):
-    """Half of the documents stay as chance has made them."""
+    """Half of the documents stay random."""
     return visit(body, Reasonable()) if len(print_ast(body)) % 2 else body
 
 
@@ -45,10 +45,10 @@ prices = strategies.decimals(min_value=-10, max_value=10_000, places=2)
 schemathesis.graphql.scalar("Decimal", prices.map(lambda price: StringValueNode(value=str(price))))
 
 
-# What would end the session of all the others is asked by nobody.
+# Mutations that would end the shared session are not sent.
 @schemathesis.auth().skip_for(name=["Mutation.logOut", "Mutation.logOutEverywhere"])
 class Admin:
-    """Asks as the demo's admin, who may do everything."""
+    """Sends requests as the demo's admin, who has all rights."""
 
     def get(self, case, context):
         query = 'mutation { logIn(input: { login: "admin", password: "kinoteka-demo" }) { token } }'
@@ -61,11 +61,11 @@ class Admin:
 
 
 @schemathesis.check
-def answer_is_sound(ctx, response, case):
-    """The answer is JSON of GraphQL's form, and no error in it is a fault of the server."""
+def response_is_valid(ctx, response, case):
+    """The response is a GraphQL response in JSON, without INTERNAL errors."""
     assert response.status_code < 500, f"status {response.status_code}"
     answer = response.json()
-    assert isinstance(answer, dict) and ("data" in answer or "errors" in answer), f"no GraphQL: {answer}"
+    assert isinstance(answer, dict) and ("data" in answer or "errors" in answer), f"not a GraphQL response: {answer}"
     for error in answer.get("errors", []):
         code = error["extensions"]["code"]
         assert code not in {"INTERNAL", "NONE"}, f"a fault of the server: {error}"

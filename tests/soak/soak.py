@@ -1,11 +1,10 @@
-"""Clients that misbehave, all at once, against a running server: `soak.py URL PROCESS SECONDS [--leak]`.
+"""Misbehaving clients of all kinds against a running server: `soak.py URL PROCESS SECONDS [--leak]`.
 
-After a quarter of the time, which warms the server up, come six equal rounds. Each has a peak of memory: that of
-the later three is to be that of the first three, but for what is by chance. /readyz stays green throughout, and no
-connection is left behind.
+The first quarter of the time warms the server up. Then there are six equal rounds. The memory peaks of the last three
+rounds must be about those of the first three. /readyz stays green, and no connection is left behind.
 
-With --leak all clients keep their connections, more and more of them, which looks like a leak: the soak succeeds
-if it finds that.
+With --leak, all clients keep opening connections without closing them, which looks like a leak. The soak must detect
+it.
 """
 
 import asyncio
@@ -26,17 +25,17 @@ URL, PROCESS, SECONDS = sys.argv[1].rstrip("/"), int(sys.argv[2]), float(sys.arg
 LEAK = "--leak" in sys.argv[4:]
 HOST, PORT = urlsplit(URL).hostname, urlsplit(URL).port
 ROUNDS = 6
-# Of the median peak of three rounds. Up to 7 MiB of it were by chance, on a busy machine.
+# For the median peak of three rounds. It varied by up to 7 MiB on a busy machine.
 GROWTH_MAX_KIB = 24 << 10
-# The server has 20,000 places, and the system as many files.
+# The server accepts 20,000 connections, and the system as many files.
 HOARD_MAX = 18_000
-# Catches what hangs.
+# Catches hangs.
 ANSWER_WITHIN_S = 30
-# The server's --body-timeout-ms and its like, which scripts/test-soak sets to a second.
+# The server's timeouts, such as --body-timeout-ms. scripts/test-soak sets them to a second.
 PATIENCE_S = 1
 QUERY = "{ movies(first: 20) { nodes { title year staff(first: 5) { nodes { person { lastName } } } } } }"
 
-# It warns of every write to a connection that the server has ended.
+# asyncio warns about every write to a connection that the server has closed.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 seen = Counter()
 chance = random.Random(1)
@@ -47,7 +46,7 @@ def head(length, path="/graphql"):
 
 
 def request(query=QUERY):
-    # Some documents are new to the cache of documents.
+    # Some documents are not in the document cache yet.
     body = json.dumps({"query": f"{query} # {chance.randrange(1000)}"}).encode()
     return head(f"content-length: {len(body)}") + body
 
@@ -82,7 +81,7 @@ async def half_closed(reader, writer):
     whole = request()
     writer.write(whole[: chance.choice([len(whole), len(whole) // 2, 20])])
     writer.write_eof()
-    # A client that cannot be told from one that has left is not answered.
+    # A half-closed client looks like a disconnected one, which gets no response.
     return await status(reader), {None, 200, 400, 408}
 
 
@@ -96,7 +95,7 @@ async def oversized_in_chunks(reader, writer):
     for _ in range(24):
         writer.write(b"10000\r\n" + b"x" * (1 << 16) + b"\r\n")
         await writer.drain()
-    # The machine may be too busy for so much within the time.
+    # A busy machine may exceed the timeout.
     return await status(reader), {408, 413}
 
 
@@ -104,13 +103,13 @@ async def aborted(reader, writer):
     writer.write(request())
     await writer.drain()
     await asyncio.sleep(chance.random() / 20)
-    # Closed by a reset, not by an end.
+    # Closed with a reset.
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return None, {None}
 
 
 async def deaf(reader, writer):
-    # Takes nothing of many answers.
+    # Reads none of many responses.
     reader._limit = 1
     for _ in range(50):
         writer.write(request())
@@ -120,7 +119,7 @@ async def deaf(reader, writer):
 
 async def nested(reader, writer):
     writer.write(request("{" * 100_000))
-    # The machine may be too busy for so much within the time.
+    # A busy machine may exceed the timeout.
     return await status(reader), {200, 408}
 
 
@@ -145,10 +144,10 @@ async def client(kind, end):
     while time.monotonic() < end:
         outcome, allowed, started = None, {None}, time.monotonic()
         try:
-            # From many addresses, so that none has more than its share.
+            # From many addresses, so that none reaches its limit.
             address = f"127.1.0.{chance.randrange(1, 255)}"
             reader, writer = await asyncio.open_connection(HOST, PORT, local_addr=(address, 0))
-            # A client that comes to send so late that it is one of the slow ones.
+            # A client that sends so late that it counts as slow.
             late = time.monotonic() - started > PATIENCE_S / 2
             try:
                 outcome, allowed = await kind(reader, writer)
@@ -156,7 +155,7 @@ async def client(kind, end):
                 if writer not in hoard:
                     writer.transport.abort()
         except (ConnectionError, asyncio.IncompleteReadError):
-            # The server may end a connection before the client has sent all.
+            # The server may close a connection before the client has sent everything.
             outcome = "ended"
             allowed = set() if kind in (regular, nested, hoarder) else {"ended"}
         if late:
@@ -175,23 +174,23 @@ async def watch(end):
 
 
 def memory_kib():
-    """What the server has asked the system for: the program's own pages and files are not of it."""
+    """The memory that the server has allocated, without the program's pages and files."""
     with open(f"/proc/{PROCESS}/smaps_rollup") as text:
         return next(int(line.split()[1]) for line in text if line.startswith("Anonymous:"))
 
 
 async def measure_peaks(begin, seconds):
-    """The highest memory in each of the rounds, which follow each other without a pause."""
+    """The peak of memory in each round, without pauses between rounds."""
     peaks = [0] * ROUNDS
     await asyncio.sleep(begin - time.monotonic())
-    while (place := int((time.monotonic() - begin) / (seconds / ROUNDS))) < ROUNDS:
-        peaks[place] = max(peaks[place], memory_kib())
+    while (number := int((time.monotonic() - begin) / (seconds / ROUNDS))) < ROUNDS:
+        peaks[number] = max(peaks[number], memory_kib())
         await asyncio.sleep(0.05)
     return peaks
 
 
 def get(path):
-    # Any status but 200 is an exception.
+    # Any other status than 200 raises an exception.
     with urlopen(URL + path, timeout=ANSWER_WITHIN_S) as answer:
         return answer.read().decode()
 
@@ -203,15 +202,15 @@ def open_files():
 
 
 async def settle(files):
-    """Waits until all connections have ended."""
+    """Waits until all connections are closed."""
     end = time.monotonic() + ANSWER_WITHIN_S
     while (still := await asyncio.to_thread(open_files)) > files:
-        assert time.monotonic() < end, f"{still} files are open, {files} are expected: connections were left behind"
+        assert time.monotonic() < end, f"{still} files are open, but {files} are expected: connections were left behind"
         await asyncio.sleep(0.2)
 
 
 async def soak():
-    # The pools may have opened their connections and their files by the end.
+    # By the end, the pools may have opened more connections and files.
     idle, files = memory_kib(), open_files() + 20
     begin, end = time.monotonic() + SECONDS / 4, time.monotonic() + SECONDS
     clients = (client(kind, end) for kind, count in KINDS.items() for _ in range(count))
@@ -220,7 +219,7 @@ async def soak():
     print(f"memory: {idle} KiB idle, peaks of equal rounds: {', '.join(map(str, peaks))} KiB")
     growth = median(peaks[ROUNDS // 2 :]) - median(peaks[: ROUNDS // 2])
     if LEAK:
-        assert growth > GROWTH_MAX_KIB, f"{len(hoard)} connections were kept, and memory grew by {growth} KiB only"
+        assert growth > GROWTH_MAX_KIB, f"{len(hoard)} connections were kept, but memory grew only by {growth} KiB"
         print(f"found: memory grew by {growth} KiB with {len(hoard)} connections")
         return
     assert growth <= GROWTH_MAX_KIB, f"memory grew by {growth} KiB in {SECONDS * 3 / 8:.0f} s"

@@ -1,4 +1,4 @@
-//! Clients that fail rather than wait for ever: a server that hangs is a failure with a place.
+//! Clients with timeouts: a hanging server is a failure at a known place.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use reqwest::{Client, ClientBuilder, IntoUrl, Response};
 use tokio::time::timeout;
 
-/// How long a connection, the head of an answer, or its next piece may take. Event streams say something every 30
+/// The timeout of a connection, of a response's head, and of its next piece. Event streams send a comment every 30
 /// seconds by default.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An HTTP client to be set up further.
+/// A builder of an HTTP client.
 pub fn builder() -> ClientBuilder {
     Client::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE)
 }
 
-/// An HTTP client with connections of its own.
+/// An HTTP client with its own connections.
 pub fn new() -> Client {
     builder().build().expect("the client needs nothing")
 }
@@ -25,7 +25,7 @@ pub async fn get(url: impl IntoUrl) -> reqwest::Result<Response> {
     new().get(url).send().await
 }
 
-/// Waits until it is so.
+/// Waits until a condition holds.
 pub async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {
@@ -35,7 +35,7 @@ pub async fn until(is_so: impl Fn() -> bool) {
     in_time(waiting).await;
 }
 
-/// What is waited for on a plain connection or a WebSocket.
+/// Waits for a result on a plain connection or a WebSocket.
 pub async fn in_time<T>(answer: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, answer).await.expect("it comes in time")
+    timeout(PATIENCE, answer).await.expect("the result must arrive in time")
 }

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::postgres;
 
-/// The two databases that everything has to work on.
+/// The two databases on which everything must work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Postgres,
@@ -25,24 +25,24 @@ impl From<Backend> for DbBackend {
     }
 }
 
-/// An empty database that lives as long as this value (PostgreSQL: as the server).
+/// An empty database. It is deleted with this value (on PostgreSQL, with the server).
 pub struct TestDatabase {
     pub url: String,
     _folder: Option<TempDir>,
 }
 
-/// A database that is filled once, to be copied.
+/// A database that is filled once and then copied.
 struct Template {
     demo_accounts: Option<u32>,
     postgres: OnceCell<TestDatabase>,
-    /// The file's bytes, since nobody would remove a file that a static names.
+    /// The file's bytes, since the file of a static would never be removed.
     sqlite: OnceCell<Vec<u8>>,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl TestDatabase {
-    /// Makes a database without tables.
+    /// Creates a database without tables.
     pub async fn empty(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => Self::sqlite(None),
@@ -50,7 +50,7 @@ impl TestDatabase {
         }
     }
 
-    /// Makes a database with the current schema and no rows.
+    /// Creates a database with the current schema and no rows.
     pub async fn migrated(backend: Backend) -> Self {
         let database = Self::empty(backend).await;
         let db = database.connect().await;
@@ -59,13 +59,13 @@ impl TestDatabase {
         database
     }
 
-    /// Makes a copy of a database that was migrated and filled with the demo seed once.
+    /// Creates a copy of a database with the demo seed.
     pub async fn seeded(backend: Backend) -> Self {
         static TEMPLATE: Template = Template::new(None);
         TEMPLATE.copy(backend).await
     }
 
-    /// Makes a copy of one that has the demo accounts too, with four members for load.
+    /// Creates a copy of one with the demo accounts too, and with four members for load.
     pub async fn seeded_with_accounts(backend: Backend) -> Self {
         static TEMPLATE: Template = Template::new(Some(4));
         TEMPLATE.copy(backend).await
@@ -87,8 +87,8 @@ impl TestDatabase {
 
     async fn postgres(template: &str) -> Self {
         let name = format!("test_{}", COUNTER.fetch_add(1, Ordering::Relaxed));
-        // Two tests may copy one template at once only if nobody is connected to it, so
-        // each uses a connection of its own to another database.
+        // Two tests can copy a template simultaneously only if it has no connections, so each
+        // uses its own connection to another database.
         let admin = connect_to(&postgres::url("postgres")).await.expect("the server answers");
         admin
             .execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
@@ -104,8 +104,8 @@ impl TestDatabase {
     }
 }
 
-/// Connects with one plain connection, and waits for `patience` at most.
-#[expect(clippy::disallowed_methods, reason = "without these times nothing spins: see `migration::connect`")]
+/// Connects with one plain connection, and waits at most for `patience`.
+#[expect(clippy::disallowed_methods, reason = "without these times nothing loops: see `migration::connect`")]
 pub async fn connect_within(url: &str, patience: Duration) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).acquire_timeout(patience).sqlx_logging(false).idle_timeout(None).max_lifetime(None);

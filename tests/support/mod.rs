@@ -1,9 +1,9 @@
-//! What every test binary shares: databases of its own, and a private PostgreSQL.
+//! Shared by all test binaries: databases, and a private PostgreSQL.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::expect_used, reason = "a test stops at an unexpected error")]
 
-/// Makes of each claim two tests, so that a failure names the database it fell on.
+/// Makes two tests of each claim, so that a failure names the database.
 macro_rules! on_both {
     ($($claim:ident),+ $(,)?) => {
         mod postgres {

@@ -1,4 +1,4 @@
-//! The real nginx in front of a server.
+//! A real nginx in front of a server.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use crate::support::address::own_address;
 
-/// How long it may take to start.
+/// The time limit of its start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// nginx in front of a server, in the foreground. Killed when dropped.
 pub struct Nginx {
     child: Child,
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Its origin: `http://127.0.0.1:PORT`.
     pub url: String,
     folder: tempfile::TempDir,
 }
 
 impl Nginx {
-    /// nginx as `docs/transport.md` sets it up, with these changes, in front of the server at `upstream`.
+    /// nginx with the configuration of `docs/transport.md` and these changes, in front of the server at `upstream`.
     pub fn documented(upstream: &str, changes: &[(&str, &str)]) -> Self {
         let docs = include_str!("../../docs/transport.md");
         let (_, config) = docs.split_once("```nginx\n").expect("there is a configuration");
@@ -35,7 +35,7 @@ impl Nginx {
         Self::start(address, &sites)
     }
 
-    /// nginx with what stands in its `http`: a server that listens at `address`.
+    /// nginx with this content of its `http` block: a server that listens at `address`.
     pub fn start(address: SocketAddr, sites: &str) -> Self {
         let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
             .into_iter()
@@ -66,7 +66,7 @@ impl Nginx {
         nginx
     }
 
-    /// Its log of errors.
+    /// Its error log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("error.log")).unwrap()
     }

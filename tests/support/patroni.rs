@@ -1,6 +1,6 @@
-//! A stand-in for Patroni's REST API: three members as Patroni 4.1.5 tells of them. `tests/cluster` asks a real one.
+//! A stand-in for Patroni's REST API: three members in the format of Patroni 4.1.5. `tests/cluster` uses a real one.
 
-#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::expect_used, reason = "a test stops at an unexpected error")]
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What it says of each replica; a test changes it as it goes on.
+/// The reported state of each replica, which tests change.
 #[derive(Clone, Copy, Debug)]
 pub struct Replica {
     pub received: u64,
@@ -42,7 +42,7 @@ impl Patroni {
         patroni
     }
 
-    /// Changes what it says of n2 (0) or n3 (1).
+    /// Changes the reported state of n2 (0) or n3 (1).
     pub fn change(&self, replica: usize, change: impl FnOnce(&mut Replica)) {
         change(&mut self.replicas.lock().expect("no test panics with it")[replica]);
     }
@@ -82,7 +82,7 @@ async fn node(State(patroni): State<Patroni>, Path(name): Path<String>) -> Resul
     }
     let Replica { received, replayed, answers } = patroni.replica(usize::from(name == "n3"));
     if !answers {
-        // Not JSON: what answers there is something else.
+        // Not JSON, as from another program.
         return Err(StatusCode::BAD_GATEWAY);
     }
     Ok(Json(json!({

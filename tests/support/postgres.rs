@@ -1,8 +1,8 @@
-//! A private PostgreSQL for one test process: made on first use, removed when the process ends.
+//! A private PostgreSQL for one test process: created on first use, removed when the process ends.
 //!
-//! The server runs as an ordinary user (PostgreSQL refuses root), in a temporary folder, on
-//! an address of its own. A small shell process waits for this one to end, however it
-//! ends, then stops the server and removes the folder.
+//! The server runs as a normal user (PostgreSQL refuses root), in a temporary folder, on its own
+//! address. A small shell process waits for any end of this process, then stops the server and
+//! removes the folder.
 
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -12,27 +12,27 @@ use std::sync::LazyLock;
 
 use super::address::own_address;
 
-/// A running server and the process that will clean up after it.
+/// A running server, and the process that cleans up after it.
 pub struct Server {
     address: SocketAddr,
     programs: PathBuf,
     folder: PathBuf,
     owner: Option<String>,
     durable: bool,
-    // Its standard input closes when this process ends; that is its signal.
+    // Its standard input closes when this process ends, which is the signal to clean up.
     _reaper: Child,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(false));
 
-/// The URL of a database on the private server; starts the server on first use.
+/// The URL of a database on the private server. Starts the server on first use.
 pub fn url(database: &str) -> String {
     SERVER.url(database)
 }
 
 impl Server {
-    /// Starts a server. A durable one keeps what was committed when it is stopped at once, and takes as
-    /// long to commit as in production.
+    /// Starts a server. A durable one keeps commits after an immediate stop, and takes as long to commit
+    /// as in production.
     pub fn start(durable: bool) -> Self {
         Self::make(durable, |programs, owner, data| {
             run(as_user(owner, &programs.join("initdb")).arg("--pgdata").arg(data).args([
@@ -81,7 +81,7 @@ impl Server {
             .arg(&data)
             .env("FOLDER", &folder)
             .stdin(Stdio::piped())
-            // Ctrl-C in the terminal must not end it before it has cleaned up.
+            // Ctrl-C in the terminal must not end it before the cleanup.
             .process_group(0)
             .spawn()
             .expect("sh starts");
@@ -95,7 +95,7 @@ impl Server {
         format!("postgres://kinoteka@{}/{database}", self.address)
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -107,17 +107,17 @@ impl Server {
             .arg(self.folder.join("data")));
     }
 
-    /// Sends a signal to all of its processes: `STOP` freezes them, `CONT` has them go on.
+    /// Sends a signal to all of its processes: `STOP` freezes them, `CONT` thaws them.
     pub fn signal(&self, name: &str) {
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
         let pid = pid.lines().next().expect("the file names the process").to_owned();
         let children = Command::new("pgrep").args(["-P", &pid]).output().expect("pgrep runs").stdout;
         let children = String::from_utf8(children).expect("numbers are text");
-        // The parent first, or it makes new ones.
+        // The parent first, or it would start new ones.
         run(Command::new("kill").arg(format!("-{name}")).arg(&pid).args(children.split_whitespace()));
     }
 
-    /// Starts it after it was stopped, and waits until it answers.
+    /// Starts it after a stop, and waits until it responds.
     pub fn start_again(&self) {
         let durable = if self.durable { "on" } else { "off" };
         let options = format!(
@@ -135,19 +135,19 @@ impl Server {
             .arg(self.folder.join("log")));
     }
 
-    /// The id of its process, whose children serve the connections.
+    /// The id of its main process.
     pub fn process(&self) -> u32 {
         let file = self.folder.join("data/postmaster.pid");
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         text.lines().next().and_then(|line| line.parse().ok()).expect("the id in the first line")
     }
 
-    /// Stops it as for a switchover: it ends its connections, and its standbys have all that it has.
+    /// Stops it as in a switchover: it closes its connections, and its standbys have caught up.
     pub fn stop_cleanly(&self) {
         self.stop("fast");
     }
 
-    /// Stops it as a crash would.
+    /// Stops it as in a crash.
     pub fn stop_at_once(&self) {
         self.stop("immediate");
     }
@@ -170,7 +170,7 @@ pub fn find_programs() -> PathBuf {
     )
 }
 
-/// A program that refuses root as PostgreSQL does, which may read `folder`.
+/// A command for a program that, like PostgreSQL, refuses root. It may read `folder`.
 pub fn as_unprivileged(program: &Path, folder: &Path) -> Command {
     let owner = unprivileged_user();
     if let Some(user) = &owner {
@@ -179,7 +179,7 @@ pub fn as_unprivileged(program: &Path, folder: &Path) -> Command {
     as_user(&owner, program)
 }
 
-/// Who runs the server when the tests run as root; nobody else is needed otherwise.
+/// The user that runs the server if the tests run as root.
 fn unprivileged_user() -> Option<String> {
     let id = Command::new("id").arg("-u").output().expect("id runs").stdout;
     (id.trim_ascii() == b"0").then(|| "postgres".to_owned())
@@ -199,13 +199,13 @@ fn as_user(owner: &Option<String>, program: &Path) -> Command {
         }
         None => Command::new(program),
     };
-    // initdb reads the working folder, which another user may not enter.
+    // initdb reads the working folder, which the other user may not be able to enter.
     command.current_dir("/").stdin(Stdio::null());
     command
 }
 
 fn run(command: &mut Command) {
-    // A file, not a pipe: the server inherits it and would keep a pipe open.
+    // A file, because the server inherits it and would keep a pipe open.
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let status = command
         .stdout(log.reopen().expect("the file opens"))

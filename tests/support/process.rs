@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::address::own_address;
 
-/// What a finished run left.
+/// The output of a finished run.
 #[derive(Debug)]
 pub struct Run {
     pub status: ExitStatus,
@@ -17,12 +17,12 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// The program with these arguments, without the settings of whoever runs the tests.
+/// The program with these arguments, without the settings in the environment.
 pub fn command(args: &[&str]) -> Command {
     command_by(&[], args)
 }
 
-/// The same as another program starts it, such as `env`.
+/// The same, started by another program, such as `env`.
 pub fn command_by(starter: &[&str], args: &[&str]) -> Command {
     let words = [starter, &[env!("CARGO_BIN_EXE_kinoteka")], args].concat();
     let mut command = Command::new(words[0]);
@@ -34,7 +34,7 @@ pub fn command_by(starter: &[&str], args: &[&str]) -> Command {
     command
 }
 
-/// Runs the program to its end.
+/// Runs the program and waits for its end.
 pub fn run(args: &[&str]) -> Run {
     let output = command(args).output().unwrap();
     Run {
@@ -45,13 +45,13 @@ pub fn run(args: &[&str]) -> Run {
 }
 
 impl Run {
-    /// The run's output, if it went well.
+    /// The output of a successful run.
     pub fn ok(self) -> String {
         assert!(self.status.success(), "{self:?}");
         self.stdout
     }
 
-    /// The last line of a run that failed with a message, not with a panic.
+    /// The last line of a run that failed with a message and not with a panic.
     pub fn failure(&self) -> &str {
         assert!(matches!(self.status.code(), Some(1 | 2)), "{self:?}");
         assert!(!self.stderr.contains("panicked"), "{self:?}");
@@ -59,22 +59,22 @@ impl Run {
     }
 }
 
-/// A running server; killed when dropped.
+/// A running server. Killed when dropped.
 pub struct Server {
     child: Child,
     pub url: String,
-    /// What it logged until it served.
-    pub told: String,
+    /// Its log until it was ready.
+    pub startup_log: String,
     log: Box<dyn BufRead + Send>,
 }
 
 impl Server {
-    /// Starts `kinoteka serve` on a free port and waits until it serves.
+    /// Starts `kinoteka serve` on a free port and waits until it is ready.
     pub fn start(args: &[&str]) -> Self {
         Self::start_at("127.0.0.1:0", args)
     }
 
-    /// The same with no arguments but these and the address.
+    /// The same with only these arguments and the address.
     pub fn start_as(args: &[&str]) -> Self {
         Self::follow(command(&["serve", "--listen", "127.0.0.1:0"]).args(args))
     }
@@ -84,7 +84,7 @@ impl Server {
         Self::follow(command(&["serve", "--listen", address, "--log-format", "json"]).args(args))
     }
 
-    /// The same on a free port as another program starts it.
+    /// The same on a free port, started by another program.
     pub fn start_by(starter: &[&str], args: &[&str]) -> Self {
         Self::follow(command_by(starter, &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).args(args))
     }
@@ -92,32 +92,39 @@ impl Server {
     fn follow(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Box::new(BufReader::new(child.stderr.take().unwrap()));
-        let mut server = Self { child, url: String::new(), told: String::new(), log };
+        let mut server = Self { child, url: String::new(), startup_log: String::new(), log };
         server.url = server.next_url("/graphql");
         server
     }
 
-    /// Starts one whose log nobody reads from the first line on, and waits until it takes connections.
+    /// Starts one whose log is not read at all, and waits until it accepts connections.
     pub fn start_unread(args: &[&str]) -> Self {
         let address = own_address().to_string();
         let mut child = command(&["serve", "--listen", &address]).args(args).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stderr.take());
-        let mut server =
-            Self { child, url: format!("http://{address}/graphql"), told: String::new(), log: Box::new(io::empty()) };
+        let mut server = Self {
+            child,
+            url: format!("http://{address}/graphql"),
+            startup_log: String::new(),
+            log: Box::new(io::empty()),
+        };
         let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(&address).is_err() {
-            assert!(server.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
+            assert!(
+                server.child.try_wait().unwrap().is_none() && Instant::now() < deadline,
+                "the server does not start"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         server
     }
 
-    /// Reads the log no more: whoever writes to it learns that.
+    /// Closes the log's pipe, so that writes to it fail.
     pub fn stop_reading(&mut self) {
         self.log = Box::new(io::empty());
     }
 
-    /// Waits until the log names a URL that ends like this, and gives it back.
+    /// Waits until the log has a URL with this end, and returns it.
     pub fn next_url(&mut self, end: &str) -> String {
         let mut line = String::new();
         loop {
@@ -129,7 +136,7 @@ impl Server {
                     return url.to_owned();
                 }
             }
-            self.told.push_str(&line);
+            self.startup_log.push_str(&line);
         }
     }
 
@@ -138,7 +145,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Whether it has not ended yet.
+    /// Whether it is still running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -149,7 +156,7 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Ends it as a crash does, and waits until its port is free.
+    /// Kills it, and waits until its port is free.
     pub fn crash(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -162,7 +169,7 @@ impl Server {
         line
     }
 
-    /// Waits for the end and gives back the rest of the log.
+    /// Waits for the end and returns the rest of the log.
     pub fn wait(mut self, patience: Duration) -> (ExitStatus, String) {
         let started = Instant::now();
         let status = loop {
@@ -180,7 +187,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Already gone after `wait`; an error says just that.
+        // After `wait` the process has already ended, which is an error here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

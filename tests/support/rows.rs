@@ -1,15 +1,15 @@
-//! A catalogue of any size, made by SQL on either database: for plans and for costs.
+//! A catalogue of any size, created with SQL on either database, for tests of plans and costs.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
-/// Fills an empty, migrated database with `movies` movies and what hangs on them in the
-/// proportions of the demo, and tidies up as autovacuum would. Rare values: one movie in a thousand has the
-/// country "Чад" and the tag "Трэш".
+/// Fills an empty, migrated database with `movies` movies and dependent rows in the proportions of
+/// the demo, and vacuums it. One movie in a thousand has the rare country "Чад" and the rare tag
+/// "Трэш".
 pub async fn fill(db: &DatabaseConnection, movies: u32) {
     let numbers =
         |count: u32| format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})");
     let persons = movies / 2;
-    // Numbers without a pattern that an index could follow.
+    // Numbers without a correlation to the index.
     let dice =
         |step: u32, sides: u32| format!("CAST(CAST(i % 100003 AS bigint) * {step} % 99991 % {sides} AS integer)");
     let pick = |step: u32, words: &[&str]| {
@@ -74,7 +74,7 @@ pub async fn fill(db: &DatabaseConnection, movies: u32) {
              SELECT i * 5, 1 + i % 3, 1 FROM n",
             numbers(movies / 5)
         ),
-        // Eight cinemas show many, the tenth one movie in a hundred.
+        // Eight cinemas have many movies, the tenth one in a hundred.
         format!(
             "{} INSERT INTO cinema_online_movie_presence (movie_id, cinema_id, price, rating, discount)
              SELECT i, 1 + i % 8, 99 + {}, 4, 10 FROM n
@@ -92,7 +92,7 @@ pub async fn fill(db: &DatabaseConnection, movies: u32) {
     for statement in statements {
         db.execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{error}: {statement}"));
     }
-    // Trigrams wait in a list of their own until they are sorted in.
+    // Merges the pending list of the trigram index.
     db.execute_unprepared(if is_sqlite(db) { "ANALYZE" } else { "VACUUM ANALYZE" }).await.unwrap();
 }
 
@@ -108,8 +108,8 @@ fn json(db: &DatabaseConnection, text: &str) -> String {
     if is_sqlite(db) { text.to_owned() } else { format!("CAST({text} AS jsonb)") }
 }
 
-/// Every filter of `movies`: what it leaves is in the name, and few, many or nothing where that
-/// makes a difference.
+/// Every filter of `movies`. The name says whether it matches few, many or no movies, where that makes a
+/// difference.
 pub const MOVIE_FILTERS: &[(&str, &str)] = &[
     ("none", "{}"),
     ("title, 1 in 10", "{ title: \"вечер\" }"),
@@ -142,5 +142,5 @@ pub const MOVIE_FILTERS: &[(&str, &str)] = &[
     ("country, year, tag", "{ country: \"США\", year: { from: 1999 }, tags: { all: [\"Драма\"] } }"),
 ];
 
-/// The orders of `movies`, in one direction each: the other reads the same index backwards.
+/// The orders of `movies`, each in one direction. The other one reads the same index backwards.
 pub const MOVIE_ORDERS: &[&str] = &["NEWEST", "TITLE", "YEAR", "RATING", "USER_RATING_DESC", "BOX_OFFICE_DESC"];

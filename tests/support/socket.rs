@@ -1,4 +1,4 @@
-//! A client of WebSockets by `graphql-transport-ws`.
+//! A WebSocket client with `graphql-transport-ws`.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -15,7 +15,7 @@ use crate::support::client::in_time;
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    /// A request for a socket of a server, `http://127.0.0.1:PORT`, that offers no sub-protocol.
+    /// A request for a socket of a server at `http://127.0.0.1:PORT`, without a sub-protocol.
     pub fn request(origin: &str) -> ClientRequestBuilder {
         let uri = format!("{}/graphql", origin.replace("http://", "ws://"));
         ClientRequestBuilder::new(uri.parse().unwrap())
@@ -30,27 +30,27 @@ impl Socket {
         in_time(connect_async(request)).await.map(|(socket, _)| Self(socket))
     }
 
-    /// A socket over a connection that is there.
+    /// A socket over an existing connection.
     pub async fn try_open_over(stream: TcpStream, request: ClientRequestBuilder) -> Result<Self, Error> {
         in_time(client_async(request, MaybeTlsStream::Plain(stream))).await.map(|(socket, _)| Self(socket))
     }
 
-    /// A socket that has not said anything.
+    /// A socket that has sent nothing yet.
     pub async fn open(origin: &str) -> Self {
         Self::try_open(Self::proper_request(origin)).await.unwrap()
     }
 
-    /// A socket that is acknowledged.
+    /// An acknowledged socket.
     pub async fn begin(origin: &str) -> Self {
         let mut socket = Self::open(origin).await;
         socket.init(json!({})).await;
         socket
     }
 
-    /// The same, with a small buffer in the operating system for what it does not read.
+    /// The same, with a small receive buffer.
     pub async fn begin_slow(origin: &str) -> Self {
         let connection = TcpSocket::new_v4().unwrap();
-        // A buffer that the system sizes itself may take all that a test sends.
+        // A buffer with an automatic size may hold everything that a test sends.
         connection.set_recv_buffer_size(64 << 10).unwrap();
         let address = origin.trim_start_matches("http://").parse().unwrap();
         let connection = connection.connect(address).await.unwrap();
@@ -59,14 +59,14 @@ impl Socket {
         socket
     }
 
-    /// A socket of whoever has this token.
+    /// A socket with this token.
     pub async fn sign_in(origin: &str, token: &str) -> Self {
         let mut socket = Self::open(origin).await;
         socket.init(json!({ "token": token })).await;
         socket
     }
 
-    /// Says who asks, and is let in.
+    /// Sends the token and waits for the acknowledgement.
     pub async fn init(&mut self, payload: Value) {
         self.say(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(self.hear().await, json!({ "type": "connection_ack" }));
@@ -86,10 +86,10 @@ impl Socket {
     }
 
     pub async fn next(&mut self) -> Message {
-        in_time(self.0.next()).await.expect("the socket is open").unwrap()
+        in_time(self.0.next()).await.expect("the socket must be open").unwrap()
     }
 
-    /// The next message, with pings left out.
+    /// The next message, skipping pings.
     pub async fn hear(&mut self) -> Value {
         loop {
             match self.next().await {
@@ -100,7 +100,7 @@ impl Socket {
         }
     }
 
-    /// The text of the comment that comes next, and its cursor.
+    /// The text of the next comment, and its cursor.
     pub async fn hear_comment(&mut self) -> (String, String) {
         let message = self.hear().await;
         assert_eq!(message["type"], "next", "{message}");
@@ -109,11 +109,11 @@ impl Socket {
         (text(&added["comment"]["text"]), text(&added["cursor"]))
     }
 
-    /// The code that the server closes it with, and the reason; other messages are skipped.
+    /// The server's close code and reason. Other messages are skipped.
     pub async fn hear_end(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.next().await {
-                let frame = frame.expect("the server says why");
+                let frame = frame.expect("the server must send a close frame");
                 return (frame.code.into(), frame.reason.to_string());
             }
         }

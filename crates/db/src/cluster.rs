@@ -10,28 +10,28 @@ use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
 use request::error::{describe, is_disconnected, is_full};
-use request::retry::Repeats;
+use request::retry::LogLimiter;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
 use telemetry::metrics;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::place::{Sight, is_silence, silence};
-use super::reach::why_unreachable;
+use super::place::{Liveness, is_silence, silence};
+use super::probe::why_unreachable;
 use super::replicas::Replicas;
 
 /// The timeout of a look.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// How long the leader's positions are remembered.
-const POSITIONS_KEPT: Duration = Duration::from_secs(60);
+const POSITIONS_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// How far a replica may lag behind the leader's last known state if it is to resolve sessions.
 pub const SESSION_LAG_MAX: Duration = Duration::from_secs(5);
 
 /// How long after the leader was last seen a replica may resolve sessions. Beyond a network partition, sessions end
 /// without the replica's knowledge.
-const SESSIONS_TOLD_FOR: Duration = Duration::from_secs(600);
+const SESSIONS_RESOLVED_FOR: Duration = Duration::from_secs(600);
 
 /// The same, by the time of the last transaction that it has replayed, if no leader was seen yet.
 const SESSION_AGE_S_MAX: f64 = 60.0;
@@ -53,11 +53,11 @@ pub struct Cluster(Arc<ClusterState>);
 
 #[derive(Debug)]
 struct ClusterState {
-    leader: Watched,
-    replica: Option<Watched>,
+    leader: WatchedServer,
+    replica: Option<WatchedServer>,
     replicas: Option<Replicas>,
     history: Mutex<LeaderHistory>,
-    lag_log: Mutex<Repeats>,
+    lag_log: Mutex<LogLimiter>,
     leader_seen: watch::Sender<LeaderSeen>,
 }
 
@@ -78,13 +78,13 @@ const LOST_AFTER: u32 = 2;
 
 /// A server, with a connection for its own use.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct WatchedServer {
     /// A pool with one connection.
     pub(super) pool: DatabaseConnection,
     pub(super) own: Generation,
     /// The generations of all pools that lead to it.
     pub(super) generations: Vec<Generation>,
-    pub(super) sight: Sight,
+    pub(super) liveness: Liveness,
     /// Its name in messages, with the flag.
     pub(super) name: String,
 }
@@ -98,7 +98,7 @@ struct LeaderHistory {
 
 /// What a server reports about itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct ServerState {
     pub(super) is_standby: bool,
     position: i64,
     timeline: Option<i64>,
@@ -107,7 +107,7 @@ pub(super) struct Standing {
 }
 
 impl Cluster {
-    pub(super) fn new(leader: Watched, replica: Option<Watched>, replicas: Option<Replicas>) -> Self {
+    pub(super) fn new(leader: WatchedServer, replica: Option<WatchedServer>, replicas: Option<Replicas>) -> Self {
         let (history, lag_log, leader_seen) = (Mutex::default(), Mutex::default(), watch::Sender::default());
         Self(Arc::new(ClusterState { leader, replica, replicas, history, lag_log, leader_seen }))
     }
@@ -125,20 +125,20 @@ impl Cluster {
             }
         };
         let (led, replica) = tokio::join!(leader.look(), replica);
-        let led = led.and_then(|standing| match standing.is_standby {
+        let led = led.and_then(|state| match state.is_standby {
             true => Err(DbErr::Custom("it is a standby".to_owned())),
-            false => Ok(standing),
+            false => Ok(state),
         });
         leader.note(led.as_ref().err());
-        metrics::cluster().leader_known.set((!leader.sight.is_away()).into());
-        let is_another = led.as_ref().is_ok_and(|standing| self.note_leader(standing));
+        metrics::cluster().leader_known.set((!leader.liveness.is_away()).into());
+        let is_another = led.as_ref().is_ok_and(|state| self.note_leader(state));
         // This comes last, so that those who wait use new connections.
         self.0.leader_seen.send_modify(|seen| {
             seen.changes += u64::from(is_another);
             match &led {
-                Ok(standing) => {
+                Ok(state) => {
                     seen.missed = 0;
-                    seen.found += u64::from(!standing.is_read_only);
+                    seen.found += u64::from(!state.is_read_only);
                 }
                 // A full server still serves its open connections.
                 Err(error) => seen.missed += u32::from(!is_full(error)),
@@ -177,7 +177,7 @@ impl Cluster {
 
     /// Whether the last look did not find the leader.
     pub fn is_leader_away(&self) -> bool {
-        self.0.leader.sight.is_away()
+        self.0.leader.liveness.is_away()
     }
 
     /// Waits until a look finds a server that accepts changes.
@@ -206,25 +206,25 @@ impl Cluster {
 
     /// Whether the last look found no replica. `None` if there are no replicas to read from.
     pub fn is_replica_away(&self) -> Option<bool> {
-        self.0.replica.as_ref().map(|replica| replica.sight.is_away())
+        self.0.replica.as_ref().map(|replica| replica.liveness.is_away())
     }
 
     /// The connections for looks: to the server for changes, and to the server for queries.
     pub fn watchers(&self) -> (&DatabaseConnection, &DatabaseConnection) {
         let leader = &self.0.leader.pool;
         match &self.0.replica {
-            Some(replica) if !replica.sight.is_away() => (leader, &replica.pool),
+            Some(replica) if !replica.liveness.is_away() => (leader, &replica.pool),
             _ => (leader, leader),
         }
     }
 
     /// Whether a server has replayed enough to resolve sessions: it must know about ended ones.
-    pub(super) fn may_tell_sessions(&self, standing: &Standing) -> bool {
+    pub(super) fn may_resolve_sessions(&self, state: &ServerState) -> bool {
         let history = self.history();
         match history.positions.is_empty() {
-            _ if !standing.is_standby => true,
-            true => standing.replayed_s_ago.is_some_and(|ago| ago <= SESSION_AGE_S_MAX),
-            false => history.may_tell_sessions(standing.position, Instant::now()),
+            _ if !state.is_standby => true,
+            true => state.replayed_s_ago.is_some_and(|ago| ago <= SESSION_AGE_S_MAX),
+            false => history.may_resolve_sessions(state.position, Instant::now()),
         }
     }
 
@@ -234,10 +234,10 @@ impl Cluster {
     }
 
     /// Says whether it is another one than before.
-    fn note_leader(&self, standing: &Standing) -> bool {
+    fn note_leader(&self, state: &ServerState) -> bool {
         let mut history = self.history();
         let mut is_another = false;
-        if let Some(timeline) = standing.timeline {
+        if let Some(timeline) = state.timeline {
             metrics::cluster().leader_timeline.set(timeline);
             let before = history.timeline.replace(timeline);
             if let Some(before) = before.filter(|before| *before != timeline) {
@@ -249,17 +249,17 @@ impl Cluster {
                 self.0.replicas.iter().for_each(Replicas::forget);
             }
         }
-        history.note(Instant::now(), standing.position);
+        history.note(Instant::now(), state.position);
         is_another
     }
 
-    fn note_lag(&self, replica: Option<&Standing>) {
+    fn note_lag(&self, replica: Option<&ServerState>) {
         let Some(replica) = replica else { return };
         let seen = if replica.is_standby { replica.position } else { i64::MAX };
         // The slowest of all servers behind the address.
         let least = self.0.replicas.as_ref().and_then(Replicas::least).map_or(seen, |least| least.min(seen));
         let lag = if least == i64::MAX { Some(Duration::ZERO) } else { self.history().lag(least) };
-        let lag_s = lag.unwrap_or(POSITIONS_KEPT).as_secs_f64();
+        let lag_s = lag.unwrap_or(POSITIONS_AGE_MAX).as_secs_f64();
         metrics::cluster().replica_lag.set(lag_s);
         let lag_min = lag.unwrap_or_else(|| self.history().span());
         if self.0.replicas.as_ref().is_some_and(|replicas| replicas.note_lag(lag_min)) && !self.is_leader_away() {
@@ -278,8 +278,8 @@ impl Cluster {
     }
 }
 
-impl Watched {
-    async fn look(&self) -> Result<Standing, DbErr> {
+impl WatchedServer {
+    async fn look(&self) -> Result<ServerState, DbErr> {
         let mut looking = std::pin::pin!(look_at(&self.pool));
         let outcome = timeout(LOOK_TIMEOUT, &mut looking).await;
         if !matches!(outcome, Ok(Ok(_))) {
@@ -303,14 +303,14 @@ impl Watched {
     fn note(&self, failure: Option<&DbErr>) {
         let changed = match failure.filter(|error| !is_full(error)) {
             None => {
-                let changed = self.sight.note_answer();
+                let changed = self.liveness.note_answer();
                 if changed {
                     tracing::info!("{} answers again", self.name);
                 }
                 changed
             }
             Some(error) => {
-                let changed = self.sight.note_miss(!is_silence(error));
+                let changed = self.liveness.note_miss(!is_silence(error));
                 if changed {
                     tracing::warn!("{} is away: {}", self.name, describe(error));
                 }
@@ -330,10 +330,10 @@ impl Watched {
 }
 
 /// Queries a server about itself.
-pub(super) async fn look_at(db: &impl ConnectionTrait) -> Result<Standing, DbErr> {
+pub(super) async fn look_at(db: &impl ConnectionTrait) -> Result<ServerState, DbErr> {
     let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, LOOK)).await?;
     let row = row.ok_or_else(silence)?;
-    Ok(Standing {
+    Ok(ServerState {
         is_standby: bool::try_get_by(&row, 0)?,
         position: i64::try_get_by(&row, 1)?,
         timeline: Option::try_get_by(&row, 2)?,
@@ -345,14 +345,15 @@ pub(super) async fn look_at(db: &impl ConnectionTrait) -> Result<Standing, DbErr
 impl LeaderHistory {
     fn note(&mut self, now: Instant, position: i64) {
         self.positions.push_back((now, position));
-        while self.positions.front().is_some_and(|(at, _)| now.duration_since(*at) > POSITIONS_KEPT) {
+        while self.positions.front().is_some_and(|(at, _)| now.duration_since(*at) > POSITIONS_AGE_MAX) {
             self.positions.pop_front();
         }
     }
 
     /// Whether a replica at this position may resolve sessions.
-    fn may_tell_sessions(&self, position: i64, now: Instant) -> bool {
-        let is_recent = self.positions.back().is_some_and(|(seen, _)| now.duration_since(*seen) <= SESSIONS_TOLD_FOR);
+    fn may_resolve_sessions(&self, position: i64, now: Instant) -> bool {
+        let is_recent =
+            self.positions.back().is_some_and(|(seen, _)| now.duration_since(*seen) <= SESSIONS_RESOLVED_FOR);
         is_recent && self.lag(position).is_some_and(|lag| lag <= SESSION_LAG_MAX)
     }
 
@@ -378,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lag_is_told_by_where_the_leader_was() {
+    fn a_lag_is_measured_by_the_leader_s_past_positions() {
         let (mut history, start) = (LeaderHistory::default(), Instant::now());
         assert_eq!(history.lag(7), None);
         for (second, position) in [(0, 100), (1, 200), (2, 200), (3, 300)] {
@@ -389,7 +390,7 @@ mod tests {
         history.note(start + Duration::from_secs(62), 400);
         assert_eq!(history.lag(200).map(|lag| lag.as_secs()), Some(60));
         assert_eq!(history.lag(100), None, "too long ago");
-        let tells = |position, second| history.may_tell_sessions(position, start + Duration::from_secs(second));
+        let tells = |position, second| history.may_resolve_sessions(position, start + Duration::from_secs(second));
         assert!(tells(400, 62) && tells(400, 662) && !tells(400, 663), "ten minutes after the leader was seen");
         assert!(!tells(200, 62), "it lags");
     }

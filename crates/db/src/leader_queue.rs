@@ -29,7 +29,7 @@ impl LeaderWait {
 }
 
 /// The names of the queue's limits.
-const PLACES: QuotaNames = QuotaNames {
+const SLOTS: QuotaNames = QuotaNames {
     limit: "leader-waiting",
     limit_per_client: "leader-waiting-per-client",
     held: "changes are waiting for a leader",
@@ -42,13 +42,13 @@ const PLACES: QuotaNames = QuotaNames {
 pub struct LeaderQueue {
     cluster: Cluster,
     time_max: Duration,
-    places: Arc<Quota>,
+    slots: Arc<Quota>,
 }
 
 impl LeaderQueue {
     pub(super) fn new(cluster: Cluster, settings: LeaderWait) -> Self {
-        let places = Quota::new(PLACES, settings.waiting_max, settings.waiting_max_per_client);
-        Self { cluster, time_max: settings.time_max, places }
+        let slots = Quota::new(SLOTS, settings.waiting_max, settings.waiting_max_per_client);
+        Self { cluster, time_max: settings.time_max, slots }
     }
 
     /// Waits until a leader is seen, for a request of this client that began at this time. Returns whether there is
@@ -61,7 +61,7 @@ impl LeaderQueue {
         if left.is_zero() {
             return Ok(false);
         }
-        let Ok(_place) = self.places.take(client, 1).inspect_err(|full| metrics::count_limit(full.limit())) else {
+        let Ok(_slot) = self.slots.take(client, 1).inspect_err(|full| metrics::count_limit(full.limit())) else {
             return Err(ApiError::Busy("too many changes are waiting for a leader"));
         };
         let started = Instant::now();

@@ -19,7 +19,7 @@ mod leader_queue;
 mod open;
 mod place;
 mod position;
-mod reach;
+mod probe;
 mod read_pool;
 mod replicas;
 mod rights;
@@ -68,7 +68,7 @@ pub struct Db {
     /// For queries. The same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: ReadPool,
     /// For looking up sessions: on the leader, with connections that nothing else uses. See
-    /// [`ask_stand_in`](Self::ask_stand_in).
+    /// [`resolve_on_replica`](Self::resolve_on_replica).
     pub sessions: ReadPool,
     /// Whether changes can be written now.
     pub writes: Writes,
@@ -187,19 +187,19 @@ impl Db {
     /// [`SESSION_LAG_MAX`]. `None` if it lags more, or does not respond either. The query runs in a transaction,
     /// because an address may lead to several replicas, and in a turn of the client, like any read. It is retried once
     /// if the connection is lost.
-    pub async fn ask_stand_in<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
+    pub async fn resolve_on_replica<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
         let turn = self.read.only(place.clone()).turn().await.ok()?;
-        let mut asked = self.ask_replica(place, &ask).await;
-        if asked.as_ref().is_err_and(place::is_retried) && !place.sight.is_away() {
+        let mut answer = self.query_replica(place, &ask).await;
+        if answer.as_ref().is_err_and(place::is_retried) && !place.liveness.is_away() {
             metrics::cluster().read_retries.inc();
-            asked = self.ask_replica(place, &ask).await;
+            answer = self.query_replica(place, &ask).await;
         }
         turn.end();
-        match asked {
+        match answer {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();
                 Some(found)
@@ -215,7 +215,7 @@ impl Db {
         }
     }
 
-    async fn ask_replica<T, F>(
+    async fn query_replica<T, F>(
         &self,
         place: &Place,
         ask: &impl Fn(DatabaseTransaction) -> F,
@@ -227,8 +227,8 @@ impl Db {
             .attempt(true, async {
                 // An abandoned `BEGIN` is recorded.
                 let txn = migration::begin(&place.pool).await?;
-                let standing = cluster::look_at(&txn).await?;
-                if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
+                let state = cluster::look_at(&txn).await?;
+                if self.cluster.may_resolve_sessions(&state) { ask(txn).await.map(Some) } else { Ok(None) }
             })
             .await
     }

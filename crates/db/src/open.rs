@@ -9,8 +9,8 @@ use request::quota::Quota;
 use sea_orm::DatabaseConnection;
 use sqlx::postgres::PgConnectOptions;
 
-use super::cluster::{Cluster, Watched};
-use super::place::{Place, Sight};
+use super::cluster::{Cluster, WatchedServer};
+use super::place::{Liveness, Place};
 use super::replicas::{self, Replicas};
 use super::{Db, LeaderQueue, LeaderWait, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
 
@@ -98,25 +98,25 @@ fn postgres(
     timeouts: Timeouts,
     observer: Option<Observer>,
 ) -> Pools {
-    let place = |options, connections_max, sight: &Sight| {
+    let place = |options, connections_max, liveness: &Liveness| {
         let generation = Generation::default();
         let settings = PoolSettings { connections_max, ..settings };
         let pool = pool_of(Access::Write, settings, timeouts, &generation, None);
-        Place::new(observed(connect::open_lazy(options, pool), &observer), generation, sight.clone())
+        Place::new(observed(connect::open_lazy(options, pool), &observer), generation, liveness.clone())
     };
     let watched = |name, options, places: &[&Place]| {
         let own = Generation::default();
         let settings = PoolSettings { connections_max: WATCHERS, ..settings };
-        Watched {
+        WatchedServer {
             pool: connect::open_lazy(options, pool_of(Access::Read, settings, timeouts, &own, None)),
             own,
             generations: places.iter().map(|place| place.generation.clone()).collect(),
-            sight: places[0].sight.clone(),
+            liveness: places[0].liveness.clone(),
             name,
         }
     };
     let max = settings.connections_max;
-    let (led, followed) = (Sight::default(), Sight::default());
+    let (led, followed) = (Liveness::default(), Liveness::default());
     let (leader, sessions) = (place(options, max, &led), place(options, SESSION_CONNECTIONS, &led));
     let replica = replica.map(|options| {
         let generation = Generation::default();
@@ -175,14 +175,14 @@ async fn sqlite(
     let open = async |settings, generation: &Generation| {
         connect::open_reader(read_url.unwrap_or(url), settings, Some(timeouts), generation).await.context(flag)
     };
-    let place = |pool, generation| Place::new(pool, generation, Sight::default());
+    let place = |pool, generation| Place::new(pool, generation, Liveness::default());
     let leader = place(observed(db, &observer), Generation::default());
     let (read, own) = (Generation::default(), Generation::default());
     let replica = place(observed(open(settings, &read).await?, &observer), read);
     let pool = open(PoolSettings { connections_max: 1, ..settings }, &own).await?;
-    let sight = leader.sight.clone();
+    let liveness = leader.liveness.clone();
     let cluster =
-        Cluster::new(Watched { pool, own, generations: Vec::new(), sight, name: url.to_string() }, None, None);
+        Cluster::new(WatchedServer { pool, own, generations: Vec::new(), liveness, name: url.to_string() }, None, None);
     Ok(Pools { leader, replica: Some(replica), sessions: None, replicas: None, cluster, commits, writers: 1 })
 }
 

@@ -10,7 +10,7 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::time::timeout;
 
-use super::reach::Reach;
+use super::probe::ConnectionProbe;
 
 /// The timeout of an attempt on a server that does not answer others either.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_millis(900);
@@ -30,17 +30,17 @@ pub(super) struct Place {
     pub(super) pool: DatabaseConnection,
     /// The generation of its connections.
     pub(super) generation: Generation,
-    pub(super) sight: Sight,
+    pub(super) liveness: Liveness,
     /// Clones share it.
-    pub(super) reach: Arc<Reach>,
+    pub(super) probe: Arc<ConnectionProbe>,
 }
 
 /// What was last seen of a server. Before the first look, it counts as available. Cloning is cheap; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sight(Arc<SightState>);
+pub(super) struct Liveness(Arc<LivenessState>);
 
 #[derive(Debug, Default)]
-struct SightState {
+struct LivenessState {
     away: AtomicBool,
     /// Looks without an answer since the last answer.
     misses: AtomicU32,
@@ -50,7 +50,7 @@ struct SightState {
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-impl Sight {
+impl Liveness {
     /// Records an answer. Returns whether the server was away.
     pub(super) fn note_answer(&self) -> bool {
         let now_ms = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1);
@@ -77,8 +77,8 @@ impl Sight {
 }
 
 impl Place {
-    pub(super) fn new(pool: DatabaseConnection, generation: Generation, sight: Sight) -> Self {
-        Self { pool, generation, sight, reach: Arc::default() }
+    pub(super) fn new(pool: DatabaseConnection, generation: Generation, liveness: Liveness) -> Self {
+        Self { pool, generation, liveness, probe: Arc::default() }
     }
 
     /// Runs a query, unless the server does not answer. If the server is known to be away, or there is another one to
@@ -109,13 +109,13 @@ impl Place {
     }
 
     fn is_lost(&self, started: Instant, has_other: bool) -> bool {
-        let is_silent = || self.generation.has_ended_since(started) || !self.sight.has_answered_lately();
-        self.sight.is_away() || has_other && is_silent()
+        let is_silent = || self.generation.has_ended_since(started) || !self.liveness.has_answered_lately();
+        self.liveness.is_away() || has_other && is_silent()
     }
 
     /// Why the database cannot be reached, if that is why no connection was free in time.
     pub(super) async fn reason(&self, error: &DbErr) -> Option<DbErr> {
-        self.reach.reason(&self.pool, error).await
+        self.probe.reason(&self.pool, error).await
     }
 
     pub(super) fn note(&self, error: &DbErr) {
@@ -156,13 +156,13 @@ mod tests {
 
     #[test]
     fn a_server_that_is_late_once_is_not_away() {
-        let sight = Sight::default();
-        assert!(!sight.note_miss(false) && !sight.is_away());
-        assert!(!sight.note_answer());
-        assert!(!sight.note_miss(false) && sight.note_miss(false) && sight.is_away());
-        assert!(!sight.note_miss(false), "it was away before");
-        assert!(sight.note_answer() && !sight.is_away());
-        assert!(sight.note_miss(true) && sight.is_away(), "nothing listens there");
+        let liveness = Liveness::default();
+        assert!(!liveness.note_miss(false) && !liveness.is_away());
+        assert!(!liveness.note_answer());
+        assert!(!liveness.note_miss(false) && liveness.note_miss(false) && liveness.is_away());
+        assert!(!liveness.note_miss(false), "it was away before");
+        assert!(liveness.note_answer() && !liveness.is_away());
+        assert!(liveness.note_miss(true) && liveness.is_away(), "nothing listens there");
         assert!(is_silence(&silence()));
     }
 }

@@ -105,7 +105,7 @@ impl ReadPool {
             if let Ok(share) = timeout(TICK.min(self.acquire_timeout), &mut waiting).await {
                 return Ok(Turn::new(share, &self.place.generation));
             }
-            if self.is_away() || self.has_stand_in && !self.place.sight.has_answered_lately() {
+            if self.is_away() || self.has_stand_in && !self.place.liveness.has_answered_lately() {
                 return Err(silence());
             }
         }
@@ -114,14 +114,14 @@ impl ReadPool {
 
     /// Whether reads cannot succeed now.
     fn is_away(&self) -> bool {
-        self.place.sight.is_away() && self.other.as_ref().is_none_or(|other| other.sight.is_away())
+        self.place.liveness.is_away() && self.other.as_ref().is_none_or(|other| other.liveness.is_away())
     }
 
     /// The place to read from, and the one to try if that fails.
     fn places(&self) -> (&Place, Option<&Place>) {
-        let other = self.other.as_ref().filter(|other| !other.sight.is_away());
+        let other = self.other.as_ref().filter(|other| !other.liveness.is_away());
         match other {
-            Some(other) if self.place.sight.is_away() => (other, None),
+            Some(other) if self.place.liveness.is_away() => (other, None),
             Some(other) if self.replicas.as_ref().is_some_and(Replicas::is_lagging) => (other, Some(&self.place)),
             other => (&self.place, other),
         }
@@ -138,7 +138,7 @@ impl ReadPool {
     {
         let (replicas, has_other) = (self.replicas.as_ref()?, self.other.is_some());
         let before = replicas.before_read()?;
-        let outcome = self.place.attempt(has_other, ask_anew(&self.place, statement.clone(), ask)).await;
+        let outcome = self.place.attempt(has_other, ask_again(&self.place, statement.clone(), ask)).await;
         match outcome {
             Err(error) if is_retried(&error) => None,
             // A new connection may lead to a server that lags.
@@ -181,28 +181,32 @@ impl ReadPool {
             return ask(self.place.pool.clone(), statement).await;
         }
         let (mut first, mut second) = self.places();
-        if let (true, Some(other)) = (self.is_fresh && std::ptr::eq(first, &self.place), second) {
+        if self.is_fresh && self.replicas.is_some() && std::ptr::eq(first, &self.place) {
             if let Some(outcome) = self.run_fresh(&statement, ask).await {
                 return outcome;
             }
+            let Some(other) = second else {
+                // Its connection may have been lost. What is too old is not shown.
+                return self.run_fresh(&statement, ask).await.unwrap_or_else(|| Err(silence()));
+            };
             (first, second) = (other, None);
         }
         turn.move_to(&first.generation);
         let has_other = second.is_some() || self.has_stand_in;
-        let error = match first.attempt(has_other, ask_anew(first, statement.clone(), ask)).await {
+        let error = match first.attempt(has_other, ask_again(first, statement.clone(), ask)).await {
             Err(error) if self.has_stand_in && is_silence(&error) => return Err(error),
             Err(error) if is_retried(&error) => error,
             done => return done,
         };
         // On another server or connection, but not on a server that is away.
         let last = second.unwrap_or(first);
-        if last.sight.is_away() {
+        if last.liveness.is_away() {
             return Err(first.reason(&error).await.unwrap_or(error));
         }
         turn.move_to(&last.generation);
         metrics::cluster().read_retries.inc();
         tracing::debug!("retrying a read: {error}");
-        match last.attempt(self.has_stand_in, ask_anew(last, statement, ask)).await {
+        match last.attempt(self.has_stand_in, ask_again(last, statement, ask)).await {
             Err(error) => Err(last.reason(&error).await.unwrap_or(error)),
             done => done,
         }
@@ -210,7 +214,7 @@ impl ReadPool {
 }
 
 /// Runs a query, and again if its statement was prepared for another schema.
-async fn ask_anew<T, F>(
+async fn ask_again<T, F>(
     place: &Place,
     statement: Statement,
     ask: &impl Fn(DatabaseConnection, Statement) -> F,

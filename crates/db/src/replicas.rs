@@ -198,11 +198,11 @@ impl Replicas {
 
     async fn poll(&self) {
         let mut pollers = self.0.pollers.lock().await;
-        let mut asked = Vec::new();
+        let mut alive = Vec::new();
         for poller in std::mem::take(&mut pollers.all) {
             match ask(&poller.pool).await {
                 Ok((server, position)) if server == poller.server && self.servers().note(&server, position) => {
-                    asked.push(poller);
+                    alive.push(poller);
                 }
                 // The connection was reopened to another server, or no query reads from this one any longer.
                 Ok(_) => close(poller.pool),
@@ -213,7 +213,7 @@ impl Replicas {
                 }
             }
         }
-        pollers.all = asked;
+        pollers.all = alive;
         self.servers().forget_old();
         self.search(&mut pollers).await;
     }
@@ -321,8 +321,8 @@ impl Servers {
 
     /// Whether a server is not polled.
     fn lacks(&self, pollers: &[Poller]) -> bool {
-        let is_asked = |server: &String| pollers.iter().any(|poller| poller.server == *server);
-        pollers.len() < SERVERS_MAX && (self.known.is_empty() || !self.known.keys().all(is_asked))
+        let is_polled = |server: &String| pollers.iter().any(|poller| poller.server == *server);
+        pollers.len() < SERVERS_MAX && (self.known.is_empty() || !self.known.keys().all(is_polled))
     }
 }
 
@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queries_are_let_in_once_all_servers_have_come_far_enough() {
+    fn queries_are_admitted_once_all_servers_have_reached_the_position() {
         let mut servers = Servers::default();
         assert!(!servers.let_in(Position(0)), "none is known");
         servers.arrive("a", 100);
@@ -358,11 +358,11 @@ mod tests {
         servers.arrive("b", 99);
         assert_eq!((servers.arrived_late, servers.let_in(Position(100))), (1, false));
         assert!(!servers.have_reached(servers.floor));
-        assert!(servers.note("b", 120) && !servers.note("c", 1), "nobody reads from the third");
+        assert!(servers.note("b", 120) && !servers.note("c", 1), "no query reads from the third");
         servers.note("b", 110);
         assert!(servers.let_in(Position(100)) && !servers.let_in(Position(120)));
         servers.arrive("a", 300);
-        assert!(servers.let_in(Position(120)), "no server goes back");
+        assert!(servers.let_in(Position(120)), "positions never decrease");
         assert_eq!(servers.arrived_late, 1);
     }
 }

@@ -11,7 +11,7 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::place::Place;
+use super::place::{Place, is_silence, silence};
 use super::turn::Turn;
 
 /// A transaction that begins with the first read and ends on drop. It holds a connection meanwhile.
@@ -19,17 +19,17 @@ pub(super) struct ReadSnapshot {
     place: Place,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
-    begun: OnceCell<Begun>,
+    transaction: OnceCell<SnapshotTransaction>,
 }
 
-struct Begun {
+struct SnapshotTransaction {
     txn: DatabaseTransaction,
     turn: Option<Turn>,
     /// Statements whose response has not arrived yet.
     unanswered: AtomicUsize,
 }
 
-impl Drop for Begun {
+impl Drop for SnapshotTransaction {
     fn drop(&mut self) {
         // Otherwise a statement was abandoned, and the turn is kept as long as its connection.
         if let Some(turn) = self.turn.take_if(|_| *self.unanswered.get_mut() == 0) {
@@ -55,7 +55,7 @@ pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
 
 impl ReadSnapshot {
     pub(super) fn new(place: Place, turns: Arc<Quota>, acquire_timeout: Duration) -> Self {
-        Self { place, turns, acquire_timeout, begun: OnceCell::new() }
+        Self { place, turns, acquire_timeout, transaction: OnceCell::new() }
     }
 
     /// Queries in the transaction. The first call begins it.
@@ -63,24 +63,29 @@ impl ReadSnapshot {
     where
         F: Future<Output = Result<T, DbErr>>,
     {
-        let Begun { txn, unanswered, .. } = self.begun.get_or_try_init(|| self.begin()).await?;
+        let SnapshotTransaction { txn, unanswered, .. } = self.transaction.get_or_try_init(|| self.begin()).await?;
         unanswered.fetch_add(1, Ordering::Relaxed);
-        let outcome = ask(txn).await;
-        unanswered.fetch_sub(1, Ordering::Relaxed);
+        let outcome = self.place.attempt(false, ask(txn)).await;
+        if !outcome.as_ref().is_err_and(is_silence) {
+            unanswered.fetch_sub(1, Ordering::Relaxed);
+        }
         outcome
     }
 
-    async fn begin(&self) -> Result<Begun, DbErr> {
+    async fn begin(&self) -> Result<SnapshotTransaction, DbErr> {
+        if self.place.liveness.is_away() {
+            return Err(silence());
+        }
         let share = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
         let share = share.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
         let turn = Some(Turn::new(share, &self.place.generation));
-        let txn = migration::begin_snapshot(&self.place.pool).await?;
-        Ok(Begun { txn, turn, unanswered: AtomicUsize::new(0) })
+        let txn = self.place.attempt(false, migration::begin_snapshot(&self.place.pool)).await?;
+        Ok(SnapshotTransaction { txn, turn, unanswered: AtomicUsize::new(0) })
     }
 }
 
 impl fmt::Debug for ReadSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadSnapshot").field("begun", &self.begun.initialized()).finish_non_exhaustive()
+        f.debug_struct("ReadSnapshot").field("transaction", &self.transaction.initialized()).finish_non_exhaustive()
     }
 }

@@ -102,7 +102,7 @@ impl FeedCursor {
         let (epoch, rest) = rest.split_once(':')?;
         let (mark, seen) = match form {
             "f1" => (parse_row(rest)?, None),
-            "f2" => parse_place(rest)?,
+            "f2" => parse_position(rest)?,
             _ => return None,
         };
         let cursor = Self { epoch: epoch.to_owned(), mark, seen: seen.map(Arc::new) };
@@ -156,9 +156,9 @@ fn parse_row(text: &str) -> Option<Mark> {
 }
 
 /// Parses the rest of the form `f2`.
-fn parse_place(text: &str) -> Option<(Mark, Option<ListedEvents>)> {
-    let (place, seen) = text.split_once('/').map_or((text, None), |(place, seen)| (place, Some(seen)));
-    let mut parts = place.splitn(3, ':');
+fn parse_position(text: &str) -> Option<(Mark, Option<ListedEvents>)> {
+    let (position, seen) = text.split_once('/').map_or((text, None), |(position, seen)| (position, Some(seen)));
+    let mut parts = position.splitn(3, ':');
     let (tick, mark) = (number(parts.next()?)?, number(parts.next()?)?);
     let position = match parts.next()? {
         "end" => Position::end_of(tick),

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use graphql::{Answer, EngineRefusal, FieldError, OperationKind, Prepared, Row, Rows, TypeName};
-use request::answer::{Budget, UNSHARED};
+use graphql::{EngineRefusal, EngineResponse, FieldError, OperationKind, PreparedOperation, Row, Rows, TypeName};
+use request::budget::{Budget, UNSHARED};
 use request::error::RequestError;
 use request::executor::Executor;
 use request::quota::{Exhausted, Quota, QuotaNames, Share};
@@ -42,7 +42,7 @@ pub(super) struct EventResult {
     pub(super) event: Event,
     pub(super) payload: SubscriptionResult,
     /// When its execution started.
-    pub(super) begun: Instant,
+    pub(super) started: Instant,
     /// The share of memory for its bytes, unless it is small.
     share: Option<Share>,
 }
@@ -120,7 +120,7 @@ const LOGGED: &str = "internal error; the server's log has the details";
 pub(super) struct FeedExecution {
     executor: Executor,
     hub: Arc<Hub>,
-    prepared: Arc<Prepared>,
+    prepared: Arc<PreparedOperation>,
     caller: Caller,
     budget: Arc<Budget>,
     /// The timeout of a batch: [`PATIENCE`].
@@ -158,10 +158,10 @@ struct Attempt {
     wanted: u64,
 }
 
-/// What happens to an answer.
-enum AnswerAction {
+/// What happens to an response.
+enum ResponseAction {
     /// It is delivered.
-    Deliver(Answer),
+    Deliver(EngineResponse),
     /// It is too large for a batch.
     Alone,
     /// It is executed again.
@@ -183,7 +183,7 @@ impl FeedExecution {
     /// An execution for this caller, whose results are within the budget.
     pub(super) fn new(
         (executor, hub): (Executor, Arc<Hub>),
-        prepared: Arc<Prepared>,
+        prepared: Arc<PreparedOperation>,
         caller: Caller,
         budget: Arc<Budget>,
     ) -> Self {
@@ -246,22 +246,24 @@ impl FeedExecution {
             let send = |event: &Event| EventWithCursor { event: *event, cursor: scope.cursor(event.mark).into() };
             let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
             let turn = turns.wait(client).await;
-            let begun = Instant::now();
-            let answers = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
-                Ok(answers) => answers,
+            let started = Instant::now();
+            let responses = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
+                Ok(responses) => responses,
                 Err(_) if batch.len() > 1 => {
                     self.limit = BatchLimit::SMALLEST;
                     continue;
                 }
                 // The operation is too large.
-                Err(_) if self.hub.has_read_since(begun) => vec![Ok(Answer::failed(&self.prepared, &too_slow()))],
+                Err(_) if self.hub.has_read_since(started) => {
+                    vec![Ok(EngineResponse::failed(&self.prepared, &too_slow()))]
+                }
                 Err(_) => {
                     let patience = self.patience;
                     tracing::warn!("an event was not executed within {patience:?}: its listeners have to reconnect");
                     return Err(End::Stopping);
                 }
             };
-            let outcomes = self.accept((&batch, begun), answers, &mut room);
+            let outcomes = self.accept((&batch, started), responses, &mut room);
             drop(turn);
             events.drain(..outcomes.len());
             if !outcomes.is_empty() || events.is_empty() {
@@ -270,14 +272,14 @@ impl FeedExecution {
         }
     }
 
-    /// The minimum age limit of rows and results for events that were read at these moments.
+    /// Rows and results from before the returned moment are too old for events that were read at these moments.
     pub(super) fn fresh_since(hub: &Hub, read: impl IntoIterator<Item = Instant>) -> Instant {
         let now = Instant::now();
         let aged = now.checked_sub(SHARED_AGE_MAX).unwrap_or(now);
         read.into_iter().fold(aged.max(hub.changed()), Instant::max)
     }
 
-    async fn execute(&self, batch: Arc<Vec<EventWithCursor>>) -> Vec<Result<Answer, EngineRefusal>> {
+    async fn execute(&self, batch: Arc<Vec<EventWithCursor>>) -> Vec<Result<EngineResponse, EngineRefusal>> {
         let Self { executor, prepared, caller, budget, .. } = self;
         budget.begin(OperationKind::Subscription);
         let bytes_max = match batch.len() as u64 {
@@ -294,20 +296,20 @@ impl FeedExecution {
     /// The results of the first events, up to one that must be executed again.
     fn accept(
         &mut self,
-        (batch, begun): (&[EventWithCursor], Instant),
-        answers: Vec<Result<Answer, EngineRefusal>>,
+        (batch, started): (&[EventWithCursor], Instant),
+        responses: Vec<Result<EngineResponse, EngineRefusal>>,
         room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Vec<EventResult> {
         let (mut outcomes, mut largest, mut unshared) = (Vec::with_capacity(batch.len()), 0, 0);
         let is_alone = batch.len() == 1;
-        for (EventWithCursor { event, cursor }, answer) in batch.iter().zip(answers) {
-            let answer = match self.judge(answer, (is_alone, begun)) {
-                AnswerAction::Deliver(answer) => answer,
-                AnswerAction::Alone => {
+        for (EventWithCursor { event, cursor }, response) in batch.iter().zip(responses) {
+            let response = match self.judge(response, (is_alone, started)) {
+                ResponseAction::Deliver(response) => response,
+                ResponseAction::Alone => {
                     largest = BATCH_BYTES;
                     break;
                 }
-                AnswerAction::Again(failure) => {
+                ResponseAction::Again(failure) => {
                     match is_alone {
                         true => self.attempt.fail(failure),
                         // Another event may be the cause.
@@ -316,7 +318,7 @@ impl FeedExecution {
                     break;
                 }
             };
-            let payload = SubscriptionResult { event_id: Some(Arc::clone(cursor)), json: answer.json.into() };
+            let payload = SubscriptionResult { event_id: Some(Arc::clone(cursor)), json: response.json.into() };
             let bytes = payload.json.len() as u64;
             largest = largest.max(bytes);
             let share = match bytes <= UNSHARED.saturating_sub(unshared) {
@@ -334,8 +336,8 @@ impl FeedExecution {
                     }
                 },
             };
-            note_errors(&answer.errors);
-            outcomes.push(EventResult { event: *event, payload, begun, share });
+            note_errors(&response.errors);
+            outcomes.push(EventResult { event: *event, payload, started, share });
             self.attempt = Attempt::default();
         }
         self.bytes_expected = largest.max(self.bytes_expected / 2);
@@ -343,41 +345,45 @@ impl FeedExecution {
         outcomes
     }
 
-    fn judge(&mut self, answer: Result<Answer, EngineRefusal>, (is_alone, begun): (bool, Instant)) -> AnswerAction {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(_) if !is_alone => return AnswerAction::Alone,
+    fn judge(
+        &mut self,
+        response: Result<EngineResponse, EngineRefusal>,
+        (is_alone, started): (bool, Instant),
+    ) -> ResponseAction {
+        let response = match response {
+            Ok(response) => response,
+            Err(_) if !is_alone => return ResponseAction::Alone,
             // The error replaces its data.
-            Err(_) => Answer::failed(&self.prepared, &self.budget.exceed().into()),
+            Err(_) => EngineResponse::failed(&self.prepared, &self.budget.exceed().into()),
         };
-        if !is_alone && has_code(&answer, &["TOO_COMPLEX"]) {
-            return AnswerAction::Alone;
+        if !is_alone && has_code(&response, &["TOO_COMPLEX"]) {
+            return ResponseAction::Alone;
         }
-        let Some(failure) = self.failure(&answer, begun) else {
+        let Some(failure) = self.failure(&response, started) else {
             (self.given_up, self.too_slow) = (0, 0);
-            return AnswerAction::Deliver(answer);
+            return ResponseAction::Deliver(response);
         };
         if !is_alone || self.attempt.failures + 1 < self.tries_max(failure) {
-            return AnswerAction::Again(failure);
+            return ResponseAction::Again(failure);
         }
         self.given_up += 1;
         self.too_slow = if failure == ExecutionFailure::TooSlow { self.too_slow + 1 } else { 0 };
-        AnswerAction::Deliver(answer)
+        ResponseAction::Deliver(response)
     }
 
-    /// Why an execution that started at `begun` should be repeated.
-    fn failure(&self, answer: &Answer, begun: Instant) -> Option<ExecutionFailure> {
-        if has_code(answer, AWAY) {
+    /// Why an execution that started at `started` should be repeated.
+    fn failure(&self, response: &EngineResponse, started: Instant) -> Option<ExecutionFailure> {
+        if has_code(response, AWAY) {
             return Some(ExecutionFailure::Away);
         }
-        if has_code(answer, TIMEOUT) {
-            return Some(if self.hub.has_read_since(begun) {
+        if has_code(response, TIMEOUT) {
+            return Some(if self.hub.has_read_since(started) {
                 ExecutionFailure::TooSlow
             } else {
                 ExecutionFailure::Away
             });
         }
-        has_code(answer, TRANSIENT).then_some(ExecutionFailure::Transient)
+        has_code(response, TRANSIENT).then_some(ExecutionFailure::Transient)
     }
 
     /// After an event was given up, each later event has one attempt until one succeeds.
@@ -462,8 +468,8 @@ fn is_of_engine(error: &FieldError) -> bool {
     code(error) == Some("INTERNAL") && !error.message.starts_with(LOGGED)
 }
 
-fn has_code(answer: &Answer, codes: &[&str]) -> bool {
-    answer.errors.iter().filter_map(code).any(|code| codes.contains(&code))
+fn has_code(response: &EngineResponse, codes: &[&str]) -> bool {
+    response.errors.iter().filter_map(code).any(|code| codes.contains(&code))
 }
 
 #[cfg(test)]

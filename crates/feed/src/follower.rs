@@ -1,9 +1,10 @@
 //! Follows the feed, from now on or from a cursor, without gaps or repeats.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use request::retry::LogLimiter;
 use tokio::time::timeout;
 
 use super::cursor::{CursorScope, FeedCursor};
@@ -147,7 +148,7 @@ impl Follower {
                 Ok(page) => break page,
                 Err(error) => {
                     error.prepare_retry();
-                    tracing::warn!("cannot read the events that a listener missed, trying again: {error}");
+                    note_failure(&error);
                     self.hub.pause(RETRY, &mut returns).await;
                 }
             }
@@ -198,6 +199,18 @@ impl Follower {
     }
 }
 
+/// Logs a failure once in a while: during an outage, all listeners that come back fail alike.
+fn note_failure(error: &TailError) {
+    static FAILURES: Mutex<LogLimiter> = Mutex::new(LogLimiter::none());
+    if let Some(others) = FAILURES.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
+        tracing::warn!(
+            others,
+            "cannot read the events that a listener missed, trying again: {error}; \
+             {others} earlier failures were not logged"
+        );
+    }
+}
+
 impl Drop for Follower {
     fn drop(&mut self) {
         self.leave();
@@ -207,6 +220,8 @@ impl Drop for Follower {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::Source;
     use crate::event::{Kinds, Mark};
@@ -235,5 +250,57 @@ mod tests {
         assert_eq!(before.missed(1).await.unwrap_err(), StopReason::Expired);
         assert_eq!(caught_up.missed(1).await.unwrap_err(), StopReason::Expired);
         assert!(resume().missed(1).await.unwrap().is_empty());
+    }
+
+    /// Counts warnings.
+    #[derive(Default)]
+    struct Warnings(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() <= tracing::Level::WARN && metadata.target().starts_with("kinoteka")
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[tokio::test]
+    async fn listeners_that_all_cannot_read_are_logged_once() {
+        let warnings = Warnings::default();
+        let count = Arc::clone(&warnings.0);
+        let _default = tracing::subscriber::set_default(warnings);
+        // There is no such file.
+        let source = Source::Sqlite(pool_options().connect_lazy("sqlite:///nowhere/kinoteka.db").unwrap());
+        let newest = HistoryPage {
+            epoch: "abcdefabcdef".into(),
+            order: FeedOrder::Rows,
+            intact: true,
+            waiting: None,
+            edge: Mark::of_row(0, 5, 0),
+            events: Vec::new(),
+        };
+        let hub = Arc::new(Hub::new(source, newest));
+        let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::of_row(0, 1, 0), seen: None };
+        let topic = Topic { kinds: Kinds::ADDED, about: None };
+        let missed = (0..50).map(|_| {
+            let mut follower = Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
+            async move { follower.missed(1).await.map(drop) }
+        });
+        assert!(timeout(RETRY * 3, futures_util::future::join_all(missed)).await.is_err(), "they go on trying");
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     }
 }

@@ -67,7 +67,7 @@ impl Hub {
         let stamped = timeout(PATIENCE, self.stamping.stamp(session)).await;
         let last = stamped.ok().and_then(Result::ok).flatten();
         let last = last.filter(|last| *last.epoch == *epoch && *last.timeline == *timeline).ok_or_else(unavailable)?;
-        let place = Mark { position: Position::end_of(tick), stamp: Stamp::Tick(mark) };
+        let position = Mark { position: Position::end_of(tick), stamp: Stamp::Tick(mark) };
         let seen = match (last.tick, last.mark) == (tick, mark) {
             // Everything in the list has a position up to here.
             true => None,
@@ -76,7 +76,7 @@ impl Hub {
                 Some(Arc::new(ListedEvents { snapshot, tick: last.tick, mark: last.mark }))
             }
         };
-        let text = FeedCursor { epoch, mark: place, seen }.text();
+        let text = FeedCursor { epoch, mark: position, seen }.text();
         match text.len() <= CURSOR_BYTES_MAX {
             true => Ok(text),
             false => Err(ApiError::Busy("too many changes are in progress to read a list with a cursor")),

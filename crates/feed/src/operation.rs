@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use graphql::{Engine, FieldError, Prepared, SharingKey};
-use request::answer::Budget;
+use graphql::{Engine, FieldError, PreparedOperation, SharingKey};
+use request::budget::Budget;
 use request::error::RequestError;
 use request::executor::Executor;
 use request::subscribe::{End, Subscription};
@@ -33,7 +33,7 @@ pub struct RootField {
 
 /// Reads the root field of an operation. The feed does not know the root fields and their arguments, except
 /// [`AFTER`].
-pub type ReadRootField = fn(&Engine, &Prepared) -> Result<RootField, FieldError>;
+pub type ReadRootField = fn(&Engine, &PreparedOperation) -> Result<RootField, FieldError>;
 
 /// The argument with the cursor to start after.
 const AFTER: &str = "after";
@@ -44,7 +44,7 @@ pub(super) struct ListenerOperation {
     pub(super) root: RootField,
     /// The client to which its work is charged.
     pub(super) client: IpAddr,
-    prepared: Arc<Prepared>,
+    prepared: Arc<PreparedOperation>,
     /// The caller of its executions.
     caller: Caller,
     /// The budget of its request.

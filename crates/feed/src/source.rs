@@ -395,7 +395,7 @@ fn page(rows: Vec<HistoryRow>, from: Position) -> Result<HistoryPage, sqlx::Erro
 
 fn event(row: &EventRow, mark: &impl Fn([i64; 4]) -> Mark, now: Instant) -> Option<Event> {
     Some(Event {
-        mark: mark(row.place),
+        mark: mark(row.position),
         kind: EventKind::parse(&row.kind)?,
         comment: row.comment,
         about: row.movie.map(About::Movie).or(row.publication.map(About::Publication))?,

@@ -10,7 +10,7 @@ use super::source::TickRow;
 /// The state that the tail shares with waiting requests.
 #[derive(Debug, Default)]
 pub(super) struct Stamping {
-    asked: AtomicU64,
+    requests: AtomicU64,
     wanted: Notify,
     stamped: watch::Sender<StampingState>,
 }
@@ -42,7 +42,7 @@ impl Stamping {
     /// The last tick, after everything that is committed at the call; `None` without ticks.
     pub(super) async fn stamp(&self, session: Session) -> Result<Option<TickRow>, SessionLost> {
         let mut stamped = self.stamped.subscribe();
-        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         self.wanted.notify_one();
         let is_done = |stamped: &StampingState| stamped.number >= number || stamped.session != Some(session);
         let stamped = stamped.wait_for(is_done).await.map_err(|_| SessionLost)?;
@@ -56,13 +56,13 @@ impl Stamping {
 
     /// The number of the last request when a look starts, for [`note`](Self::note).
     pub(super) fn take(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Answers the requests up to a number.
-    pub(super) fn note(&self, asked: u64, tick: Option<&TickRow>) {
+    pub(super) fn note(&self, requests: u64, tick: Option<&TickRow>) {
         self.stamped.send_modify(|stamped| {
-            stamped.number = asked;
+            stamped.number = requests;
             stamped.tick = tick.cloned();
         });
     }

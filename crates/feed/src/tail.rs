@@ -84,11 +84,11 @@ impl Tail {
     pub(super) async fn run(self) {
         let mut retry = RETRY;
         loop {
-            let begun = Instant::now();
+            let started = Instant::now();
             let Err(trouble) = self.follow().await;
             trouble.prepare_retry();
             metrics::feed().connected.set(0);
-            if begun.elapsed() > RETRY_MAX {
+            if started.elapsed() > RETRY_MAX {
                 retry = RETRY;
                 tracing::warn!("the feed has lost its connection to the database, trying again: {trouble}");
             } else {
@@ -106,10 +106,10 @@ impl Tail {
         }
         let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| TailError::Silence)??;
         timeout(TIMEOUT, connection.prepare_to_tick()).await.map_err(|_| TailError::Silence)??;
-        let heard = Wake::default();
+        let hints = Wake::default();
         // Aborted when this is dropped.
         let mut listening = tokio::task::JoinSet::new();
-        let (source, call) = (self.hub.source.clone(), heard.clone());
+        let (source, call) = (self.hub.source.clone(), hints.clone());
         listening.spawn(async move {
             loop {
                 if let Err(error) = listen(&source, &call).await {
@@ -119,13 +119,13 @@ impl Tail {
             }
         });
         self.hub.stamping.begin();
-        let outcome = self.poll(&mut connection, &heard).await;
+        let outcome = self.poll(&mut connection, &hints).await;
         self.hub.stamping.end();
         connection.discard();
         outcome
     }
 
-    async fn poll(&self, connection: &mut FeedConnection, heard: &Wake) -> Result<std::convert::Infallible, TailError> {
+    async fn poll(&self, connection: &mut FeedConnection, hints: &Wake) -> Result<std::convert::Infallible, TailError> {
         let mut short = SHORT;
         let mut looked;
         let mut news_at: Option<Instant> = None;
@@ -154,7 +154,7 @@ impl Tail {
             };
             tokio::select! {
                 () = self.wake.called() => tell = true,
-                () = heard.called() => {}
+                () = hints.called() => {}
                 () = self.hub.stamping.wanted() => {}
                 () = sleep_until(looked + pause) => {}
             }
@@ -246,10 +246,10 @@ async fn disturb(events: &mut Vec<Event>) {
 }
 
 /// Receives the hints of other instances until the connection is lost.
-async fn listen(source: &super::source::Source, heard: &Wake) -> Result<(), sqlx::Error> {
+async fn listen(source: &super::source::Source, hints: &Wake) -> Result<(), sqlx::Error> {
     let Some(mut listener) = source.listen().await? else { return pending().await };
     while listener.try_recv().await?.is_some() {
-        heard.call();
+        hints.call();
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use std::sync::{Arc, LazyLock};
 
 use graphql::{
     ArgumentTypes, Arguments, Cell, Cells, Column, Context, Cost, Describe, Description, DocumentLimits, Engine,
-    EngineSettings, FieldError, Inputs, Object, OperationKind, PageSizes, Part, Prepared, Registry, Request, Root,
-    argument,
+    EngineSettings, FieldError, Inputs, Object, OperationKind, PageSizes, Part, PreparedOperation, Registry, Request,
+    Root, argument,
 };
 use migration::connect::pool_options;
-use request::answer::Budget;
+use request::budget::Budget;
 use request::error::ApiError;
 use request::executor::{Contexts, Executor};
 use request::quota::{Quota, QuotaNames};
@@ -128,7 +128,7 @@ pub(super) fn engine() -> Engine {
     Engine::described::<Happenings>(settings).unwrap()
 }
 
-pub(super) fn prepare(engine: &Engine, query: &str, variables: &Value) -> Prepared {
+pub(super) fn prepare(engine: &Engine, query: &str, variables: &Value) -> PreparedOperation {
     engine.prepare(&Request { query, operation_name: None, variables: variables.as_object().unwrap() }).unwrap()
 }
 
@@ -136,7 +136,7 @@ pub(super) fn prepare(engine: &Engine, query: &str, variables: &Value) -> Prepar
 pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A subscription whose results take at most this number of bytes.
-pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
+pub(super) fn subscription(prepared: PreparedOperation, bytes_max: u64) -> Subscription {
     let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     let budget = Budget::new(bytes_max, Quota::new(names, u64::MAX, u64::MAX), CLIENT);
     Subscription { prepared, caller: Caller::anonymous(CLIENT), budget, resume_from: None }
@@ -150,7 +150,7 @@ pub(super) fn hub() -> Arc<Hub> {
     Arc::new(Hub::new(source, page))
 }
 
-pub(super) fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {
+pub(super) fn read_root_field(engine: &Engine, prepared: &PreparedOperation) -> Result<RootField, FieldError> {
     let Happened { about, after, .. } = &*engine.root_arguments(prepared)?;
     match about {
         Some(about) if *about < 0 => Err(ApiError::bad_input("about", "is negative").into()),

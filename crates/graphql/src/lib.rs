@@ -42,7 +42,10 @@ pub use describe::{
     Object, One, Output, Resolve, Root, Row, TypeName, argument,
 };
 pub use document::{Document, OperationKind, parse};
-pub use engine::{Answer, CostLimit, Engine, EngineRefusal, EngineSettings, Executed, Prepared, Request, SharingKey};
+pub use engine::{
+    CostLimit, Engine, EngineRefusal, EngineResponse, EngineSettings, ExecutedOperation, PreparedOperation, Request,
+    SharingKey,
+};
 pub use error::{DocumentLimits, Limit, LimitExceeded, ParseError, SourcePosition};
 pub use execution::batch::{Batches, FoundRows, SharedRows};
 pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};

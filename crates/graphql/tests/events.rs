@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use async_graphql::InputObject;
 use graphql::{
     Batch, Call, Column, Context, Cost, Describe, Description, DocumentLimits, Engine, EngineRefusal, EngineSettings,
-    FieldError, Inputs, NoArguments, Object, PageSizes, Prepared, Request, Root, Row, Rows, TypeName,
+    FieldError, Inputs, NoArguments, Object, PageSizes, PreparedOperation, Request, Root, Row, Rows, TypeName,
 };
 use serde_json::json;
 
@@ -98,7 +98,7 @@ fn engine() -> Engine {
     Engine::described::<Films>(settings).unwrap()
 }
 
-fn prepare(engine: &Engine, query: &str, variables: &serde_json::Value) -> Prepared {
+fn prepare(engine: &Engine, query: &str, variables: &serde_json::Value) -> PreparedOperation {
     let variables: &Inputs = variables.as_object().unwrap();
     engine.prepare(&Request { query, operation_name: None, variables }).unwrap()
 }

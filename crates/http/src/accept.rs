@@ -55,7 +55,7 @@ impl ResponseFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Acceptable {
     /// The media type of a response. `None` if the client only reads event streams.
-    pub(super) answer: Option<ResponseFormat>,
+    pub(super) format: Option<ResponseFormat>,
     /// Whether the client reads event streams.
     pub(super) events: bool,
 }
@@ -74,12 +74,12 @@ pub(super) fn negotiate(headers: &HeaderMap) -> Option<Acceptable> {
     let values: Vec<_> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).collect();
     let accept = values.join(",");
     if accept.trim().is_empty() {
-        return Some(Acceptable { answer: Some(ResponseFormat::Json), events: false });
+        return Some(Acceptable { format: Some(ResponseFormat::Json), events: false });
     }
     let ranges: Vec<_> = MediaTypeList::new(&accept).filter_map(Result::ok).filter_map(read_range).collect();
     let events = ranges.iter().any(|(range, weight)| *weight > 0.0 && is_events(range));
-    let answer = choose(&ranges);
-    (events || answer.is_some()).then_some(Acceptable { answer, events })
+    let format = choose(&ranges);
+    (events || format.is_some()).then_some(Acceptable { format, events })
 }
 
 fn is_events(range: &MediaType<'_>) -> bool {
@@ -180,27 +180,27 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, accept.parse().unwrap());
-            let wanted = chosen.map(|answer| Acceptable { answer: Some(answer), events: false });
+            let wanted = chosen.map(|format| Acceptable { format: Some(format), events: false });
             assert_eq!(negotiate(&headers), wanted, "{accept}");
         }
-        let json_only = Some(Acceptable { answer: json, events: false });
+        let json_only = Some(Acceptable { format: json, events: false });
         assert_eq!(negotiate(&HeaderMap::new()), json_only);
         let mut headers = HeaderMap::new();
         for part in ["text/html", "application/graphql-response+json"] {
             headers.append(ACCEPT, part.parse().unwrap());
         }
-        let wanted = Some(Acceptable { answer: newer, events: false });
+        let wanted = Some(Acceptable { format: newer, events: false });
         assert_eq!(negotiate(&headers), wanted, "the header may come in parts");
     }
 
     #[test]
-    fn event_streams_are_for_those_who_name_them() {
+    fn event_streams_are_for_clients_that_name_them() {
         let json = Some(ResponseFormat::Json);
         for (accept, wanted) in [
-            ("text/event-stream", Some(Acceptable { answer: None, events: true })),
-            ("text/event-stream, application/json", Some(Acceptable { answer: json, events: true })),
-            ("text/event-stream, */*;q=0.1", Some(Acceptable { answer: json, events: true })),
-            ("text/event-stream;q=0, application/json", Some(Acceptable { answer: json, events: false })),
+            ("text/event-stream", Some(Acceptable { format: None, events: true })),
+            ("text/event-stream, application/json", Some(Acceptable { format: json, events: true })),
+            ("text/event-stream, */*;q=0.1", Some(Acceptable { format: json, events: true })),
+            ("text/event-stream;q=0, application/json", Some(Acceptable { format: json, events: false })),
             ("text/event-stream;charset=utf-16", None),
             ("text/*", None),
         ] {

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use request::answer::UNSHARED;
+use request::budget::UNSHARED;
 use request::quota::Share;
 use tokio::time::timeout;
 

@@ -77,9 +77,9 @@ impl Callers {
     ///
     /// # Errors
     /// As for [`sign_in`](Self::sign_in).
-    pub(super) async fn sign_in_anew(&self, token: &str) -> Result<SignedIn, Refusal> {
+    pub(super) async fn sign_in_uncached(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
-        self.authenticate.authenticate_anew(token).await.map(note).map_err(|error| Refusal::api(&error))
+        self.authenticate.authenticate_uncached(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
 
     /// Changes when the token must be checked again immediately. The first change is now, because changes since the
@@ -244,7 +244,7 @@ mod tests {
             Box::pin(async { Err(ApiError::UnknownToken) })
         }
 
-        fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+        fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
             self.authenticate(token)
         }
 
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_nobody_has_named_is_noticed() {
+    fn an_unconfigured_proxy_is_detected() {
         let (proxy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let client = |number: u32| HeaderValue::from_str(&format!("192.0.2.{number}")).unwrap();
         let warned = |requests: &dyn Fn(u32) -> (IpAddr, Option<HeaderValue>)| {

@@ -9,29 +9,29 @@ use axum::response::Response;
 
 use super::accept::{self, Acceptable, ResponseFormat};
 use super::graphql::Endpoint;
-use super::operation::{Ask, Begun, Listens};
+use super::operation::{ActiveSubscription, OperationRequest, StartedOperation};
 use super::params::Operations;
 use super::refusal::Refusal;
 use super::serve::ConnectionHandle;
 use super::{events, respond, socket};
 
 /// Responds to every request to the endpoint, whatever its method.
-pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
+pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     let wanted = accept::negotiate(request.headers());
-    let outcome = handle(&endpoint, request, wanted).await;
+    let outcome = dispatch(&endpoint, request, wanted).await;
     outcome.unwrap_or_else(|refusal| {
         refusal.count();
         match wanted {
             // Errors in a document, for a client that only reads event streams.
-            Some(Acceptable { answer: None, events: true }) if refusal.status.is_none() => {
+            Some(Acceptable { format: None, events: true }) if refusal.status.is_none() => {
                 events::refuse(&refusal.errors)
             }
-            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(ResponseFormat::Json)),
+            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.format).unwrap_or(ResponseFormat::Json)),
         }
     })
 }
 
-async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Acceptable>) -> Result<Response, Refusal> {
+async fn dispatch(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Acceptable>) -> Result<Response, Refusal> {
     if socket::is_wanted(&request) {
         return socket::open(endpoint, request);
     }
@@ -39,7 +39,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
     if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
         return Err(Refusal::method());
     }
-    let Acceptable { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
+    let Acceptable { format, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let token: Option<Arc<str>> = token.map(Into::into);
     let resume_from = if events { events::read_last_id(request.headers())? } else { None };
@@ -49,7 +49,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
         Operations::One(operation) => {
             let safe = method != Method::POST;
             let (operation, token_too) = (*operation, token.clone());
-            let ask = Ask {
+            let ask = OperationRequest {
                 operation,
                 caller,
                 token: token_too,
@@ -60,22 +60,22 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
                 kept: None,
             };
             match endpoint.begin(ask).await? {
-                Begun::One(done) => Ok(match answer {
+                StartedOperation::One(done) => Ok(match format {
                     Some(format) => respond::respond(done, format),
                     None => events::respond_once(done),
                 }),
-                Begun::Many(Listens { payloads, viewer, shares }) => {
-                    let place = endpoint.sockets.take(address, 1).map_err(Refusal::exhausted)?;
+                StartedOperation::Many(ActiveSubscription { payloads, viewer, shares }) => {
+                    let slot = endpoint.sockets.take(address, 1).map_err(Refusal::exhausted)?;
                     let link = link.ok_or_else(Refusal::no_link)?;
-                    Ok(events::listen(Arc::clone(endpoint), (payloads, shares), token.zip(viewer), place, &link))
+                    Ok(events::listen(Arc::clone(endpoint), (payloads, shares), token.zip(viewer), slot, &link))
                 }
             }
         }
         Operations::Batch(operations) => {
-            let answer = answer.ok_or_else(Refusal::not_acceptable)?;
+            let format = format.ok_or_else(Refusal::not_acceptable)?;
             let mutations = caller.mutations.clone();
             let batch = endpoint.execute_batch(operations, caller, token.as_deref());
-            Ok(respond::respond(endpoint.in_time(address, false, mutations, batch).await?, answer))
+            Ok(respond::respond(endpoint.in_time(address, false, mutations, batch).await?, format))
         }
     }
 }

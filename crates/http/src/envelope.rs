@@ -38,7 +38,7 @@ pub(super) async fn observe(State(callers): State<Callers>, request: Request, ne
     let (request, reading) = unread::watch(request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     let status = response.status();
-    context.answered(status.as_u16());
+    context.set_status(status.as_u16());
     let headers = response.headers_mut();
     for (name, value) in SAFE_HEADERS {
         headers.entry(name).or_insert(value);
@@ -47,7 +47,7 @@ pub(super) async fn observe(State(callers): State<Callers>, request: Request, ne
         headers.insert(REQUEST_ID, value);
     }
     if reading.is_complete() {
-        serve::tell_keep_alive(keep_alive, status, headers);
+        serve::set_keep_alive(keep_alive, status, headers);
     } else {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(link) = link {
@@ -141,7 +141,7 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// The response after a panic in a handler.
-pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
+pub(super) fn respond_to_panic(panic: Box<dyn Any + Send>) -> Response {
     let error = report_panic(&*panic);
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
 }

@@ -12,13 +12,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::poll;
 use futures_util::stream::{self, Stream, StreamExt};
-use request::answer::UNSHARED;
+use request::budget::UNSHARED;
 use request::error::RequestError;
 use request::quota::Share;
 use request::subscribe::{EVENT_ID_BYTES_MAX, Payloads, ResumeFrom, SubscriptionResult};
 use request::viewer::Viewer;
 use telemetry::metrics::{self, OpenSocket};
-use telemetry::{self, RequestContext, Streamed};
+use telemetry::{self, RequestContext, StreamSummary};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -26,7 +26,7 @@ use super::caller::{self, LAST_EVENT_ID, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
 use super::operation::{OperationEvent, RunningOperation};
 use super::refusal::Refusal;
-use super::respond::{self, Answer, PIECE_BYTES, Pieces};
+use super::respond::{self, ExecutionResult, PIECE_BYTES, Pieces};
 use super::serve::ConnectionHandle;
 
 /// The maximum number of results in one write.
@@ -44,10 +44,10 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
 }
 
 /// The only result of a query or a mutation, and the end.
-pub(super) fn respond_once(done: Answer) -> Response {
-    let Answer { json, retry_after_s, seen } = done;
+pub(super) fn respond_once(done: ExecutionResult) -> Response {
+    let ExecutionResult { json, retry_after_s, consistency } = done;
     let response = finished(&SubscriptionResult { event_id: None, json });
-    respond::tell_seen(respond::tell_retry(response, retry_after_s), seen)
+    respond::add_consistency(respond::set_retry_after(response, retry_after_s), consistency)
 }
 
 /// The errors of a document, in a form that an `EventSource` can read.
@@ -59,7 +59,7 @@ fn finished(payload: &SubscriptionResult) -> Response {
     let mut text = StreamBuffer::default();
     text.write_next(payload);
     text.write(COMPLETE);
-    answer(Body::new(text.finish()))
+    respond(Body::new(text.finish()))
 }
 
 fn refused(errors: &[RequestError]) -> SubscriptionResult {
@@ -72,7 +72,7 @@ pub(super) fn listen(
     endpoint: Arc<Endpoint>,
     (payloads, shares): (Payloads, [Share; 3]),
     session: Option<(Arc<str>, Viewer)>,
-    place: Share,
+    slot: Share,
     link: &ConnectionHandle,
 ) -> Response {
     let (now, session_check) = (Instant::now(), endpoint.limits.session_check());
@@ -87,14 +87,14 @@ pub(super) fn listen(
         context: telemetry::current_request(),
         opened: now,
         look_at: now + session_check,
-        told: false,
+        check_due: false,
         said: now,
         results: 0,
         is_over: false,
         pieces: Pieces::default(),
-        _place: place,
+        _slot: slot,
     };
-    answer(Body::from_stream(listener.chunks()))
+    respond(Body::from_stream(listener.chunks()))
 }
 
 /// The state of an event stream. It is dropped when the stream ends or the client leaves.
@@ -112,7 +112,7 @@ struct EventStream {
     /// When to look up the session.
     look_at: Instant,
     /// Whether the session may have ended and was not looked up since.
-    told: bool,
+    check_due: bool,
     /// The time of the last write.
     said: Instant,
     results: u64,
@@ -120,7 +120,7 @@ struct EventStream {
     is_over: bool,
     /// What was written and not read by the client.
     pieces: Pieces,
-    _place: Share,
+    _slot: Share,
 }
 
 impl EventStream {
@@ -156,7 +156,7 @@ impl EventStream {
                 biased;
                 // A client reconnects after a stream that ends without "complete".
                 _ = self.stopping.changed() => return self.end("stopping"),
-                () = caller::changed(&mut self.changes) => self.told = true,
+                () = caller::changed(&mut self.changes) => self.check_due = true,
                 () = sleep_until(self.look_at), if self.session.is_some() => {}
                 step = self.running.next() => break step,
                 () = sleep_until(keep_alive) => {
@@ -218,17 +218,17 @@ impl EventStream {
     async fn is_signed_out(&mut self) -> bool {
         let Some((token, begun)) = &self.session else { return false };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_uncached(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         match found {
             Ok(Ok(found)) => {
-                self.told = false;
+                self.check_due = false;
                 found.viewer != *begun
             }
             Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => true,
             // A session that was valid keeps its stream while it cannot be checked.
             _ => {
-                if self.told {
+                if self.check_due {
                     self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
                 }
                 false
@@ -241,7 +241,7 @@ impl Drop for EventStream {
     fn drop(&mut self) {
         if let Some(context) = &self.context {
             let (end, open) = (self.open.end.to_string(), self.opened.elapsed());
-            context.streamed(Streamed { end, operations: 1, results: self.results, open });
+            context.end_stream(StreamSummary { end, operations: 1, results: self.results, open });
         }
     }
 }
@@ -289,7 +289,7 @@ impl StreamBuffer {
     }
 }
 
-fn answer(body: Body) -> Response {
+fn respond(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
-use graphql::{Cost, OperationKind, Prepared};
-use request::answer::{Budget, hold};
+use graphql::{Cost, OperationKind, PreparedOperation};
+use request::budget::{Budget, hold};
 use request::executor::{Executor, Outcome, short_name};
 use request::quota::Quota;
 use request::subscribe::{Subscribe, Subscription};
@@ -19,10 +19,10 @@ use super::bounds::Bounds;
 use super::caller::Callers;
 use super::cors::Origins;
 use super::limits::Limits;
-use super::operation::{Ask, Begun, Listens};
+use super::operation::{ActiveSubscription, OperationRequest, StartedOperation};
 use super::params::{self, BatchEntry, OperationParams, Operations};
 use super::refusal::Refusal;
-use super::respond::{Answer, BatchWriter, Seen};
+use super::respond::{BatchWriter, Consistency, ExecutionResult};
 use super::{HttpSettings, body, respond};
 
 /// The endpoint `/graphql`.
@@ -78,8 +78,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// The operation is not executed, or takes too long.
-    pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
-        let Ask { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
+    pub(super) async fn begin(&self, ask: OperationRequest) -> Result<StartedOperation, Refusal> {
+        let OperationRequest { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
         let address = caller.address;
         let mutations = caller.mutations.clone();
         self.in_time(address, waits, mutations, async {
@@ -93,16 +93,20 @@ impl Endpoint {
                 self.ask_position(&mut caller, token).await?;
             }
             let viewer = caller.viewer;
-            let budget = self.answer_budget(address);
+            let budget = self.response_budget(address);
             if prepared.kind() != OperationKind::Subscription {
                 let outcome = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
-                let mut seen = Seen::default();
-                seen.add(&outcome);
+                let mut consistency = Consistency::default();
+                consistency.add(&outcome);
                 let Outcome { json, retry_after_s, .. } = outcome;
                 if prepared.kind() == OperationKind::Mutation && retry_after_s.is_none() {
-                    seen.after = self.executor.contexts.position_after(viewer).await;
+                    consistency.after = self.executor.contexts.position_after(viewer).await;
                 }
-                return Ok(Begun::One(Answer { json: hold(json.into(), budget.share()), retry_after_s, seen }));
+                return Ok(StartedOperation::One(ExecutionResult {
+                    json: hold(json.into(), budget.share()),
+                    retry_after_s,
+                    consistency,
+                }));
             }
             if !streams {
                 return Err(Refusal::is_stream());
@@ -117,7 +121,7 @@ impl Endpoint {
                 self.subscribed.take(address, prepared.cost().values).map_err(Refusal::exhausted)?,
             ];
             let payloads = self.subscribe.subscribe(Subscription { prepared, caller, budget, resume_from });
-            Ok(Begun::Many(Listens { payloads, viewer, shares }))
+            Ok(StartedOperation::Many(ActiveSubscription { payloads, viewer, shares }))
         })
         .await
     }
@@ -133,13 +137,13 @@ impl Endpoint {
     /// instance. A cached session has no position, because it was not looked up.
     async fn ask_position(&self, caller: &mut Caller, token: &str) -> Result<(), Refusal> {
         if caller.after.is_none() && self.executor.contexts.asks_positions() {
-            let found = self.callers.sign_in_anew(token).await?;
+            let found = self.callers.sign_in_uncached(token).await?;
             (caller.viewer, caller.after) = (Some(found.viewer), found.position);
         }
         Ok(())
     }
 
-    fn answer_budget(&self, address: IpAddr) -> Arc<Budget> {
+    fn response_budget(&self, address: IpAddr) -> Arc<Budget> {
         Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), address)
     }
 
@@ -154,14 +158,14 @@ impl Endpoint {
     ) -> Result<T, Refusal> {
         let time = self.limits.request_timeout();
         // The slot is taken after the body was read, so that slow bodies do not block others.
-        let place = match self.running.take(address, 1) {
+        let slot = match self.running.take(address, 1) {
             Err(exhausted) if waits => {
                 let _waiting = self.waiting.take(address, 1).map_err(Refusal::exhausted)?;
                 timeout(time, self.running.wait(address)).await.map_err(|_| exhausted)
             }
-            place => place,
+            slot => slot,
         };
-        let _place = place.map_err(Refusal::exhausted)?;
+        let _slot = slot.map_err(Refusal::exhausted)?;
         let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms, mutations.outcome()));
         timeout(time, work).await.unwrap_or_else(too_late)
     }
@@ -189,7 +193,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The operation must not be executed.
-    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
+    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<PreparedOperation, Refusal> {
         let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
             // Only the first one of a batch or a socket.
@@ -208,11 +212,11 @@ impl Endpoint {
         operations: Vec<BatchEntry>,
         mut caller: Caller,
         token: Option<&str>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<ExecutionResult, Refusal> {
         if let Some(token) = token {
             self.sign_in(&mut caller, token).await?;
         }
-        let budget = self.answer_budget(caller.address);
+        let budget = self.response_budget(caller.address);
         let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
         let mut changed = false;
         let count = operations.len();
@@ -229,8 +233,8 @@ impl Endpoint {
                         self.sign_in(&mut caller, token).await?;
                     }
                     changed = false;
-                    written.seen().after = self.executor.contexts.position_after(caller.viewer).await;
-                    caller.after = caller.after.max(written.seen().after);
+                    written.consistency().after = self.executor.contexts.position_after(caller.viewer).await;
+                    caller.after = caller.after.max(written.consistency().after);
                 }
                 if let (false, Some(token)) = (is_mutation, token) {
                     self.ask_position(&mut caller, token).await?;
@@ -242,7 +246,7 @@ impl Endpoint {
             };
             match run.await {
                 Ok(outcome) => {
-                    written.seen().add(&outcome);
+                    written.consistency().add(&outcome);
                     written.add(&outcome.json, outcome.retry_after_s);
                 }
                 Err(refusal) => {
@@ -254,9 +258,9 @@ impl Endpoint {
             tokio::task::yield_now().await;
         }
         if changed {
-            written.seen().after = self.executor.contexts.position_after(caller.viewer).await;
+            written.consistency().after = self.executor.contexts.position_after(caller.viewer).await;
         }
-        let answer = written.finish();
-        Ok(Answer { json: hold(answer.json, budget.share()), ..answer })
+        let result = written.finish();
+        Ok(ExecutionResult { json: hold(result.json, budget.share()), ..result })
     }
 }

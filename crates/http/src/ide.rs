@@ -87,7 +87,7 @@ pub(super) fn routes(ide: bool, status: bool, demo: Option<&DemoLogin>) -> Route
     let served = pages(BUILT).into_iter().filter(|page| is_served(&page.route));
     served.fold(router, |router, page| {
         let route = page.route.clone();
-        router.route(&route, get(async move |headers: HeaderMap| answer(&page, &headers)))
+        router.route(&route, get(async move |headers: HeaderMap| respond(&page, &headers)))
     })
 }
 
@@ -131,7 +131,7 @@ fn route(path: &str) -> String {
     }
 }
 
-fn answer(page: &Page, request: &HeaderMap) -> Response {
+fn respond(page: &Page, request: &HeaderMap) -> Response {
     let headers = [
         (CONTENT_TYPE, page.content_type),
         (CACHE_CONTROL, page.cache),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_page_stands_in_for_what_was_not_built() {
+    fn plain_page_replaces_unbuilt_pages() {
         let pages = pages(&[]);
         let at = |route| pages.iter().find(|page| page.route == route).map(|page| (page.content, page.policy));
         assert!(at("/").is_some());
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn site_names_the_pages_that_there_are() {
+    fn site_lists_the_existing_pages() {
         let json = |built, demo| serde_json::to_string(&Site::new(built, demo, |_| true));
         assert_eq!(json(DIST, None).unwrap(), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
         let demo = DemoLogin { usernames: vec!["member".to_owned()], password: "known".to_owned() };

@@ -98,7 +98,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     let HttpServices { executor, subscribe, authenticate, overview } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers.clone(), settings));
-    let graphql = any(dispatch::answer).with_state(Arc::clone(&endpoint));
+    let graphql = any(dispatch::handle).with_state(Arc::clone(&endpoint));
     let mut router = health_routes(status).route("/graphql", graphql);
     let mut paths = vec!["/graphql", "/livez", "/readyz"];
     if settings.ide {
@@ -108,7 +108,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
         router = router.merge(ide::routes(settings.ide, overview.is_some(), settings.demo.as_ref()));
     }
     if let Some(overview) = overview {
-        router = router.route("/status.json", get(overview::answer).with_state((endpoint, overview)));
+        router = router.route("/status.json", get(overview::handle).with_state((endpoint, overview)));
         paths.extend(["/status", "/monitoring"].into_iter().filter(|path| ide::has(path)));
         paths.push("/status.json");
     }
@@ -125,7 +125,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
         option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
         MapRequestLayer::new(envelope::allow_identity::<Body>),
         compression(limits.compress_from_bytes),
-        CatchPanicLayer::custom(envelope::answer_panic),
+        CatchPanicLayer::custom(envelope::respond_to_panic),
     ))
 }
 

@@ -17,13 +17,13 @@ pub(super) fn refuse(request: &Request, paths: &[&str]) -> Response {
         Some(known) => format!("{shown:?} does not exist; did you mean {known}?"),
         None => format!("{shown:?} does not exist; the paths are {}", paths.join(", ")),
     };
-    answer(StatusCode::NOT_FOUND, RequestError::new("NOT_FOUND", message))
+    respond(StatusCode::NOT_FOUND, RequestError::new("NOT_FOUND", message))
 }
 
 /// Rejects a method that a path does not support.
 pub(super) fn refuse_method(method: &Method) -> Response {
     let message = format!("{method} is not allowed here; use GET");
-    answer(StatusCode::METHOD_NOT_ALLOWED, RequestError::new("BAD_USER_INPUT", message))
+    respond(StatusCode::METHOD_NOT_ALLOWED, RequestError::new("BAD_USER_INPUT", message))
 }
 
 /// The number of characters of a path that the response repeats.
@@ -35,7 +35,7 @@ fn is_near(path: &str, known: &str) -> bool {
     !last.is_empty() && last.eq_ignore_ascii_case(known.trim_start_matches('/'))
 }
 
-fn answer(status: StatusCode, error: RequestError) -> Response {
+fn respond(status: StatusCode, error: RequestError) -> Response {
     let refusal = Refusal::of(Some(status), vec![error]);
     respond::refuse(refusal, ResponseFormat::Json)
 }

@@ -17,10 +17,10 @@ use telemetry::metrics::ListeningGuard;
 use super::envelope;
 use super::params::OperationParams;
 use super::refusal::Refusal;
-use super::respond::Answer;
+use super::respond::ExecutionResult;
 
 /// An operation to begin, its caller, and how to run it.
-pub(super) struct Ask {
+pub(super) struct OperationRequest {
     pub(super) operation: OperationParams,
     pub(super) caller: Caller,
     /// The token with which the caller signs in.
@@ -38,15 +38,15 @@ pub(super) struct Ask {
 }
 
 /// An operation that has begun.
-pub(super) enum Begun {
+pub(super) enum StartedOperation {
     /// A finished query or mutation, with its result.
-    One(Answer),
+    One(ExecutionResult),
     /// An active subscription.
-    Many(Listens),
+    Many(ActiveSubscription),
 }
 
 /// An active subscription.
-pub(super) struct Listens {
+pub(super) struct ActiveSubscription {
     pub(super) payloads: Payloads,
     /// The listener.
     pub(super) viewer: Option<Viewer>,
@@ -83,14 +83,14 @@ struct SubscriptionGuard {
 }
 
 enum OperationState {
-    Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
+    Beginning(BoxFuture<'static, Result<StartedOperation, Refusal>>),
     Listening { payloads: Payloads, _held: SubscriptionGuard },
     Last(OperationEvent),
     Over,
 }
 
 impl RunningOperation {
-    pub(super) fn begin(beginning: BoxFuture<'static, Result<Begun, Refusal>>) -> Self {
+    pub(super) fn begin(beginning: BoxFuture<'static, Result<StartedOperation, Refusal>>) -> Self {
         Self(OperationState::Beginning(beginning))
     }
 
@@ -107,13 +107,13 @@ impl RunningOperation {
         last
     }
 
-    fn begun(&mut self, begun: Result<Begun, Refusal>) -> OperationEvent {
+    fn begun(&mut self, begun: Result<StartedOperation, Refusal>) -> OperationEvent {
         match begun {
-            Ok(Begun::One(Answer { json, .. })) => {
+            Ok(StartedOperation::One(ExecutionResult { json, .. })) => {
                 self.0 = OperationState::Last(OperationEvent::Complete);
                 OperationEvent::Next(SubscriptionResult { event_id: None, json })
             }
-            Ok(Begun::Many(Listens { payloads, shares, .. })) => {
+            Ok(StartedOperation::Many(ActiveSubscription { payloads, shares, .. })) => {
                 *self = Self::listen(payloads, shares);
                 OperationEvent::Listening
             }

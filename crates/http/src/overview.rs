@@ -13,7 +13,7 @@ use request::viewer::Role;
 use super::accept::ResponseFormat;
 use super::graphql::Endpoint;
 use super::refusal::Refusal;
-use super::respond::{self, Answer, Seen};
+use super::respond::{self, Consistency, ExecutionResult};
 
 /// Reports the state of the cluster, the servers and the database.
 pub trait Overview: Send + Sync {
@@ -24,7 +24,7 @@ pub trait Overview: Send + Sync {
     fn overview(&self) -> BoxFuture<'_, ApiResult<Vec<u8>>>;
 }
 
-pub(super) async fn answer(
+pub(super) async fn handle(
     State((endpoint, overview)): State<(Arc<Endpoint>, Arc<dyn Overview>)>,
     request: Parts,
 ) -> Response {
@@ -43,8 +43,8 @@ async fn look(endpoint: &Endpoint, overview: &dyn Overview, request: &Parts) -> 
         let viewer = endpoint.callers.sign_in(&token).await?.viewer;
         policy::require(viewer, Role::Admin).map_err(refuse)?;
         let json = overview.overview().await.map_err(refuse)?;
-        let answer = Answer { json: json.into(), retry_after_s: None, seen: Seen::default() };
-        Ok(respond::respond(answer, ResponseFormat::Json))
+        let result = ExecutionResult { json: json.into(), retry_after_s: None, consistency: Consistency::default() };
+        Ok(respond::respond(result, ResponseFormat::Json))
     };
     endpoint.in_time(caller.address, false, caller.mutations.clone(), work).await
 }

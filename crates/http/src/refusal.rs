@@ -2,7 +2,7 @@
 
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use request::answer::BudgetError;
+use request::budget::BudgetError;
 use request::error::{ApiError, LIMIT_ANSWER_BYTES, OUTCOME, OUTCOME_UNKNOWN, RequestError, UNAVAILABLE};
 use request::quota::Exhausted;
 use serde_json::Value as Json;
@@ -74,7 +74,7 @@ impl Refusal {
             "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let refusal = Self::of(Some(status), vec![published]).tell_retry();
+        let refusal = Self::of(Some(status), vec![published]).set_retry_after();
         match error {
             ApiError::UnknownToken => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
             ApiError::Unauthenticated => refusal.header(WWW_AUTHENTICATE, "Bearer"),
@@ -83,7 +83,7 @@ impl Refusal {
     }
 
     /// Sets the header to the error's number of seconds until a retry.
-    fn tell_retry(mut self) -> Self {
+    fn set_retry_after(mut self) -> Self {
         if let Some(after_s) = self.errors.iter().find_map(RequestError::retry_after_s) {
             self.headers.push((RETRY_AFTER, after_s.into()));
         }
@@ -152,7 +152,7 @@ impl Refusal {
     /// A shared limit is reached: 429 if it is one client's part, 503 if it is the whole.
     pub(super) fn exhausted(exhausted: Exhausted) -> Self {
         let status = if exhausted.by_client { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-        Self::of(Some(status), vec![ApiError::Exhausted(exhausted).into()]).tell_retry()
+        Self::of(Some(status), vec![ApiError::Exhausted(exhausted).into()]).set_retry_after()
     }
 
     pub(super) fn socket_operations(operations: u64) -> Self {

@@ -20,23 +20,23 @@ use super::caller::AFTER;
 use super::refusal::Refusal;
 
 /// The result of a single operation or a batch.
-pub(super) struct Answer {
+pub(super) struct ExecutionResult {
     pub(super) json: Bytes,
     /// The number of seconds until a retry, if it contains nothing but an `UNAVAILABLE` error.
     pub(super) retry_after_s: Option<u64>,
-    pub(super) seen: Seen,
+    pub(super) consistency: Consistency,
 }
 
 /// Which changes a response has seen.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Consistency {
     /// The position for the next query.
     pub(super) after: Option<Position>,
     /// Whether the caller's latest changes may be missing.
     pub(super) is_stale: bool,
 }
 
-impl Seen {
+impl Consistency {
     /// Adds one of several operations.
     pub(super) fn add(&mut self, outcome: &Outcome) {
         self.after = self.after.max(outcome.after);
@@ -48,24 +48,24 @@ impl Seen {
 pub(super) const STALE: HeaderName = HeaderName::from_static("x-kinoteka-stale");
 
 /// Adds headers about the changes that a response has seen.
-pub(super) fn tell_seen(mut response: Response, seen: Seen) -> Response {
+pub(super) fn add_consistency(mut response: Response, consistency: Consistency) -> Response {
     let headers = response.headers_mut();
-    if let Some(after) = seen.after.and_then(|after| HeaderValue::try_from(after.to_string()).ok()) {
+    if let Some(after) = consistency.after.and_then(|after| HeaderValue::try_from(after.to_string()).ok()) {
         headers.insert(AFTER, after);
     }
-    if seen.is_stale {
+    if consistency.is_stale {
         headers.insert(STALE, HeaderValue::from_static("1"));
     }
     response
 }
 
 /// The response with a result.
-pub(super) fn respond(done: Answer, format: ResponseFormat) -> Response {
-    tell_seen(tell_retry(write(done.json, StatusCode::OK, format), done.retry_after_s), done.seen)
+pub(super) fn respond(done: ExecutionResult, format: ResponseFormat) -> Response {
+    add_consistency(set_retry_after(write(done.json, StatusCode::OK, format), done.retry_after_s), done.consistency)
 }
 
 /// Adds the header with the number of seconds until a retry, if any.
-pub(super) fn tell_retry(mut response: Response, retry_after_s: Option<u64>) -> Response {
+pub(super) fn set_retry_after(mut response: Response, retry_after_s: Option<u64>) -> Response {
     if let Some(after_s) = retry_after_s {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response.headers_mut().insert(RETRY_AFTER, after_s.into());
@@ -79,12 +79,12 @@ pub(super) struct BatchWriter {
     /// Whether at least one operation was executed.
     is_done: bool,
     retry_after_s: Option<u64>,
-    seen: Seen,
+    consistency: Consistency,
 }
 
 impl BatchWriter {
     pub(super) fn new() -> Self {
-        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None, seen: Seen::default() }
+        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None, consistency: Consistency::default() }
     }
 
     /// Adds a result, and the number of seconds until a retry if it is unavailable.
@@ -98,24 +98,28 @@ impl BatchWriter {
     }
 
     /// The changes that the batch has seen.
-    pub(super) fn seen(&mut self) -> &mut Seen {
-        &mut self.seen
+    pub(super) fn consistency(&mut self) -> &mut Consistency {
+        &mut self.consistency
     }
 
-    pub(super) fn finish(mut self) -> Answer {
+    pub(super) fn finish(mut self) -> ExecutionResult {
         self.json.push(b']');
-        Answer { json: self.json.into(), retry_after_s: self.retry_after_s.filter(|_| !self.is_done), seen: self.seen }
+        ExecutionResult {
+            json: self.json.into(),
+            retry_after_s: self.retry_after_s.filter(|_| !self.is_done),
+            consistency: self.consistency,
+        }
     }
 }
 
 /// The response to a request that was not executed.
-pub(super) fn refuse(refusal: Refusal, answer: ResponseFormat) -> Response {
+pub(super) fn refuse(refusal: Refusal, format: ResponseFormat) -> Response {
     let Refusal { status, headers, errors, .. } = refusal;
-    let status = status.unwrap_or(match answer {
+    let status = status.unwrap_or(match format {
         ResponseFormat::GraphqlResponse => StatusCode::BAD_REQUEST,
         ResponseFormat::Json => StatusCode::OK,
     });
-    let mut response = write(self::errors(&errors), status, answer);
+    let mut response = write(self::errors(&errors), status, format);
     response.headers_mut().extend(headers);
     response
 }
@@ -136,11 +140,11 @@ fn unwritable(error: &serde_json::Error) -> Bytes {
     Bytes::from_static(br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#)
 }
 
-fn write(json: Bytes, status: StatusCode, answer: ResponseFormat) -> Response {
+fn write(json: Bytes, status: StatusCode, format: ResponseFormat) -> Response {
     let mut response = Response::new(Body::new(Pieces::from(json)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
     response

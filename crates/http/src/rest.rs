@@ -32,7 +32,7 @@ const SLOTS_PER_FREE_ONE: usize = 16;
 
 /// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct IdleTimeouts {
     /// For the head of a request.
     pub(super) head: Duration,
     /// Between two requests.
@@ -58,15 +58,15 @@ enum Phase {
 
 /// The waiting state of one connection.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(super) struct ConnectionWait {
     number: u64,
-    crowd: Arc<Crowd>,
-    patience: Patience,
+    connections: Arc<OpenConnections>,
+    timeouts: IdleTimeouts,
     phase: Mutex<Phase>,
     closing: Notify,
 }
 
-impl Wait {
+impl ConnectionWait {
     /// Records that something was read.
     pub(super) fn note_read(&self) {
         let mut phase = self.phase();
@@ -96,14 +96,14 @@ impl Wait {
     /// How long to read on after the last response, for a client that sends the rest of its request before it reads.
     pub(super) fn time_to_drain(&self) -> Option<Duration> {
         // A refused head is not read to the end either.
-        matches!(*self.phase(), Phase::Head(_) | Phase::Unread).then_some(self.patience.unread)
+        matches!(*self.phase(), Phase::Head(_) | Phase::Unread).then_some(self.timeouts.unread)
     }
 
     /// When its wait times out.
     fn deadline(&self) -> Option<Instant> {
         match *self.phase() {
-            Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.patience.head),
-            Phase::Idle(since) => since.checked_add(self.patience.idle + GRACE),
+            Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.timeouts.head),
+            Phase::Idle(since) => since.checked_add(self.timeouts.idle + GRACE),
             Phase::Busy | Phase::Unread => None,
         }
     }
@@ -127,32 +127,33 @@ impl Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for ConnectionWait {
     fn drop(&mut self) {
-        self.crowd.lock().remove(&self.number);
+        self.connections.lock().remove(&self.number);
     }
 }
 
 /// All connections. Those that have been idle longest are closed when slots run out.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct OpenConnections {
     slots: usize,
     next: AtomicU64,
-    waits: Mutex<HashMap<u64, Weak<Wait>>>,
+    waits: Mutex<HashMap<u64, Weak<ConnectionWait>>>,
     short: Notify,
 }
 
-impl Crowd {
+impl OpenConnections {
     /// A number of slots.
     pub(super) fn new(slots: usize) -> Arc<Self> {
         Arc::new(Self { slots, next: AtomicU64::default(), waits: Mutex::default(), short: Notify::new() })
     }
 
     /// Adds a connection. It is removed when its last part is dropped.
-    pub(super) fn join(self: &Arc<Self>, patience: Patience) -> Arc<Wait> {
+    pub(super) fn join(self: &Arc<Self>, timeouts: IdleTimeouts) -> Arc<ConnectionWait> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let phase = Mutex::new(Phase::Fresh(Instant::now()));
-        let wait = Arc::new(Wait { number, crowd: Arc::clone(self), patience, phase, closing: Notify::new() });
+        let wait =
+            Arc::new(ConnectionWait { number, connections: Arc::clone(self), timeouts, phase, closing: Notify::new() });
         self.lock().insert(number, Arc::downgrade(&wait));
         if self.missing() > 0 {
             self.short.notify_one();
@@ -194,7 +195,7 @@ impl Crowd {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Wait>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<ConnectionWait>>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,7 +204,7 @@ impl Crowd {
 ///
 /// hyper has one timeout for both waits: it sets a timer when it begins to wait for a head, polls it whenever nothing
 /// more can be read, and drops it when the head is complete. This timer checks what has arrived.
-pub(super) struct HeadTimer(pub(super) Arc<Wait>);
+pub(super) struct HeadTimer(pub(super) Arc<ConnectionWait>);
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
@@ -217,7 +218,7 @@ impl Timer for HeadTimer {
 }
 
 struct HeadSleep {
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
@@ -247,11 +248,11 @@ impl Drop for HeadSleep {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { head: Duration::from_secs(30), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
+    const TIMEOUTS: IdleTimeouts =
+        IdleTimeouts { head: Duration::from_secs(30), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
 
     /// Moves all waits into the past.
-    fn pass(wait: &Wait, time: Duration) {
+    fn pass(wait: &ConnectionWait, time: Duration) {
         let mut phase = wait.phase();
         if let Phase::Fresh(since) | Phase::Idle(since) | Phase::Head(since) = &mut *phase {
             *since -= time;
@@ -259,7 +260,7 @@ mod tests {
     }
 
     /// Whether it waits for about this long from now. A slow machine may shorten it.
-    fn waits_for(wait: &Wait, time: Duration) -> bool {
+    fn waits_for(wait: &ConnectionWait, time: Duration) -> bool {
         let due = wait.deadline().unwrap() - Instant::now();
         due <= time && due + Duration::from_secs(5) > time
     }
@@ -269,51 +270,55 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_has_its_time_from_its_first_byte() {
-        let wait = Crowd::new(10).join(PATIENCE);
+    async fn a_head_times_out_from_its_first_byte() {
+        let wait = OpenConnections::new(10).join(TIMEOUTS);
         let timer = HeadTimer(Arc::clone(&wait));
         let first = timer.sleep_until(timer.now());
-        assert!(waits_for(&wait, PATIENCE.head), "nothing was ever sent");
+        assert!(waits_for(&wait, TIMEOUTS.head), "nothing was ever sent");
         pass(&wait, Duration::from_secs(10));
         wait.note_read();
-        assert!(waits_for(&wait, PATIENCE.head));
+        assert!(waits_for(&wait, TIMEOUTS.head));
         pass(&wait, Duration::from_secs(10));
         wait.note_read();
-        assert!(waits_for(&wait, Duration::from_secs(20)), "later bytes give no more time");
+        assert!(waits_for(&wait, Duration::from_secs(20)), "later bytes do not extend the timeout");
         drop(first);
-        assert!(wait.deadline().is_none(), "the head is whole");
+        assert!(wait.deadline().is_none(), "the head is complete");
         wait.note_read();
-        assert!(wait.deadline().is_none() && wait.silent_since().is_none(), "a body has a time of its own");
+        assert!(wait.deadline().is_none() && wait.silent_since().is_none(), "a body has its own timeout");
         let mut second = timer.sleep_until(timer.now());
-        assert!(waits_for(&wait, PATIENCE.idle + GRACE));
-        pass(&wait, PATIENCE.idle);
+        assert!(waits_for(&wait, TIMEOUTS.idle + GRACE));
+        pass(&wait, TIMEOUTS.idle);
         assert!(!is_ready(second.as_mut()));
         wait.note_read();
-        assert!(waits_for(&wait, PATIENCE.head));
+        assert!(waits_for(&wait, TIMEOUTS.head));
         assert!(!is_ready(second.as_mut()));
-        pass(&wait, PATIENCE.head);
+        pass(&wait, TIMEOUTS.head);
         second.await;
     }
 
     #[test]
-    fn the_longest_silent_ones_make_room() {
-        let crowd = Crowd::new(4);
+    fn the_longest_idle_connections_are_closed() {
+        let connections = OpenConnections::new(4);
         let mut waits = Vec::new();
         for seconds in [40, 30, 20, 0] {
-            assert_eq!(crowd.missing(), 0);
-            let wait = crowd.join(PATIENCE);
+            assert_eq!(connections.missing(), 0);
+            let wait = connections.join(TIMEOUTS);
             pass(&wait, Duration::from_secs(seconds));
             waits.push(wait);
         }
-        assert_eq!(crowd.missing(), 1);
+        assert_eq!(connections.missing(), 1);
         waits[0].note_read();
-        crowd.close_silent(1);
+        connections.close_silent(1);
         let told: Vec<_> = waits.iter().map(|wait| is_ready(wait.closing())).collect();
-        assert_eq!(told, [false, true, false, false], "the first is heard, and the third is not silent as long");
-        crowd.close_silent(10);
+        assert_eq!(
+            told,
+            [false, true, false, false],
+            "the first has sent something, and the third was not idle as long"
+        );
+        connections.close_silent(10);
         let told: Vec<_> = waits.iter().map(|wait| is_ready(wait.closing())).collect();
-        assert_eq!(told, [false, true, true, false], "the last has only just come");
+        assert_eq!(told, [false, true, true, false], "the last one has just connected");
         waits.remove(1);
-        assert_eq!(crowd.missing(), 0);
+        assert_eq!(connections.missing(), 0);
     }
 }

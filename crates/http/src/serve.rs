@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::HttpSettings;
 use super::caller::Peer;
-use super::rest::{Crowd, HeadTimer, Patience, Wait};
+use super::rest::{ConnectionWait, HeadTimer, IdleTimeouts, OpenConnections};
 use super::write_timeout::WriteTimeout;
 
 /// The maximum size of a request's head in bytes.
@@ -36,23 +36,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// streams are closed.
 pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, stop: impl Future<Output = ()>) {
     let HttpSettings { limits, trusted_proxies, .. } = settings;
-    let patience =
-        Patience { head: limits.header_timeout(), idle: limits.idle_timeout(), unread: limits.body_timeout() };
+    let timeouts =
+        IdleTimeouts { head: limits.header_timeout(), idle: limits.idle_timeout(), unread: limits.body_timeout() };
     let mut server = http1::Builder::new();
     server
         // Each connection has its own, more precise timer.
-        .header_read_timeout(patience.head)
+        .header_read_timeout(timeouts.head)
         .max_header_size(HEAD_BYTES_MAX)
         // The read-ahead limit of a connection. The default is 400 KiB.
         .max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);
     let connections_max = u32::try_from(limits.limit_connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(connections_max as usize));
-    let crowd = Crowd::new(connections_max as usize);
-    let keep_alive = keep_alive(patience.idle);
+    let connections = OpenConnections::new(connections_max as usize);
+    let keep_alive = keep_alive(timeouts.idle);
     let shares = limits.connections();
     let (stopping, _) = watch::channel(());
-    let (mut stop, mut relief) = (pin!(stop), pin!(crowd.relieve()));
+    let (mut stop, mut relief) = (pin!(stop), pin!(connections.relieve()));
     loop {
         let accepted = async {
             let permit = match Arc::clone(&room).try_acquire_owned() {
@@ -77,7 +77,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
             metrics::count_limit("limit-connections-per-client");
             continue;
         };
-        let wait = crowd.join(patience);
+        let wait = connections.join(timeouts);
         let stream = TokioIo::new(WriteTimeout::new(
             stream,
             limits.write_timeout(),
@@ -106,7 +106,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
 /// Serves a connection to its end: by its client, by the server's stop, or when it is idle and its slot is needed.
 async fn attend(
     connection: http1::UpgradeableConnection<TokioIo<WriteTimeout<TcpStream>>, FromPeer>,
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     mut stopping: watch::Receiver<()>,
 ) {
     let mut connection = pin!(connection);
@@ -141,7 +141,7 @@ struct ConnectionState {
     stopping: watch::Receiver<()>,
     /// The idle timeout that the client is told.
     keep_alive: Option<HeaderValue>,
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     /// The client's share. A trusted proxy needs none. It is released before the permit, so that the connection
     /// accepted next finds it free.
     _share: Option<Share>,
@@ -175,7 +175,7 @@ impl ConnectionHandle {
 }
 
 /// Tells a client the idle timeout, if the connection stays open.
-pub(super) fn tell_keep_alive(keep_alive: Option<HeaderValue>, status: StatusCode, headers: &mut HeaderMap) {
+pub(super) fn set_keep_alive(keep_alive: Option<HeaderValue>, status: StatusCode, headers: &mut HeaderMap) {
     let Some(keep_alive) = keep_alive else { return };
     if status != StatusCode::SWITCHING_PROTOCOLS && !headers.contains_key(CONNECTION) {
         // `Keep-Alive` is a hop-by-hop header, so `Connection` must name it.

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_where_it_is() {
+    fn large_inputs_are_refused_with_their_path() {
         let nested = |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nested(60), BOUNDS).is_ok());
         for depth in [61, 100_000] {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn unreadable_inputs_are_refused() {
         for json in [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"\ud800":1}"#] {
             assert!(read(json, BOUNDS).unwrap_err().starts_with("variables: has a number out of range or"), "{json}");
         }

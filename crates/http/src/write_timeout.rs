@@ -12,10 +12,10 @@ use telemetry::metrics;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::rest::Wait;
+use super::rest::ConnectionWait;
 
-/// Fails if the client reads too little of what is sent to it. Read timeouts are up to the reader; [`Wait`] is notified
-/// of reads.
+/// Fails if the client reads too little of what is sent to it. Read timeouts are up to the reader; [`ConnectionWait`] is
+/// notified of reads.
 ///
 /// Only the time during which writes are blocked counts. Whenever it adds up to `patience`, the client must have taken
 /// `taken_min` for each such period. The operating system takes bytes on the client's behalf, up to the size of its
@@ -26,7 +26,7 @@ use super::rest::Wait;
 pub(super) struct WriteTimeout<S> {
     stream: S,
     patience: Duration,
-    wait: Arc<Wait>,
+    wait: Arc<ConnectionWait>,
     taken_min: u64,
     /// The blocked time, and the bytes taken, since enough was taken last.
     waited: Duration,
@@ -65,7 +65,7 @@ impl<S: AsyncRead + Unpin> WriteTimeout<S> {
 
 impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
     /// Requires `rate_min` bytes per second, averaged over `patience`; at least one byte.
-    pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<Wait>) -> Self {
+    pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<ConnectionWait>) -> Self {
         let taken_min = u128::from(rate_min) * patience.as_millis() / 1_000;
         let taken_min = u64::try_from(taken_min).unwrap_or(u64::MAX).max(1);
         Self { stream, patience, wait, taken_min, waited: Duration::ZERO, taken: 0, waiting: None, drained: None }

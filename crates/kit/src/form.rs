@@ -8,9 +8,9 @@ use std::mem;
 use std::ops::RangeInclusive;
 
 /// An id from a client.
-pub use async_graphql::ID as GivenId;
+pub use async_graphql::ID as InputId;
 /// A field from a client: omitted, null or a value.
-pub use async_graphql::MaybeUndefined as Given;
+pub use async_graphql::MaybeUndefined as Omittable;
 use chrono::{Datelike, NaiveDate};
 use heck::ToLowerCamelCase;
 use rust_decimal::Decimal;
@@ -59,8 +59,8 @@ impl<T> Field<T> {
     }
 
     /// A field that a client cannot omit.
-    pub fn required(self) -> Field<Given<T>> {
-        Field { name: self.name, value: Given::Value(self.value) }
+    pub fn required(self) -> Field<Omittable<T>> {
+        Field { name: self.name, value: Omittable::Value(self.value) }
     }
 }
 
@@ -119,7 +119,7 @@ impl<'a> Form<'a> {
     pub async fn must<T, V, C>(
         &mut self,
         column: &mut ActiveValue<V>,
-        field: Field<Given<T>>,
+        field: Field<Omittable<T>>,
         check: C,
     ) -> Result<(), DbErr>
     where
@@ -128,9 +128,9 @@ impl<'a> Form<'a> {
         C: Check<T, V>,
     {
         match field.value {
-            Given::Undefined => {}
-            Given::Null => self.problems.bad_input(path(&field.name), UserErrorReason::Required, NOT_NULL),
-            Given::Value(value) => {
+            Omittable::Undefined => {}
+            Omittable::Null => self.problems.bad_input(path(&field.name), UserErrorReason::Required, NOT_NULL),
+            Omittable::Value(value) => {
                 if let Some(value) = check.check(self, &path(&field.name), value).await? {
                     self.fill(column, &field.name, value, |value| Some(C::shown(value)));
                 }
@@ -146,7 +146,7 @@ impl<'a> Form<'a> {
     pub async fn may<T, V, C>(
         &mut self,
         column: &mut ActiveValue<Option<V>>,
-        field: Field<Given<T>>,
+        field: Field<Omittable<T>>,
         check: C,
     ) -> Result<(), DbErr>
     where
@@ -156,9 +156,9 @@ impl<'a> Form<'a> {
         C: Check<T, V>,
     {
         let value = match field.value {
-            Given::Undefined => return Ok(()),
-            Given::Null => None,
-            Given::Value(value) => match check.check(self, &path(&field.name), value).await? {
+            Omittable::Undefined => return Ok(()),
+            Omittable::Null => None,
+            Omittable::Value(value) => match check.check(self, &path(&field.name), value).await? {
                 None => return Ok(()),
                 value => value,
             },
@@ -194,7 +194,7 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn find<N: Table>(&mut self, field: &Field<GivenId>, what: &str) -> Result<Option<Id<N>>, DbErr> {
+    pub async fn find<N: Table>(&mut self, field: &Field<InputId>, what: &str) -> Result<Option<Id<N>>, DbErr> {
         self.find_at(&path(&field.name), &field.value, what).await
     }
 
@@ -202,7 +202,7 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn find_at<N: Table>(&mut self, field: &str, id: &GivenId, what: &str) -> Result<Option<Id<N>>, DbErr> {
+    pub async fn find_at<N: Table>(&mut self, field: &str, id: &InputId, what: &str) -> Result<Option<Id<N>>, DbErr> {
         let Some(id) = self.problems.id::<N>(field, id) else { return Ok(None) };
         let found = hold::<N>(self.work.txn(), id).await?;
         if !found {

@@ -13,7 +13,7 @@ use db::{Db, Transaction};
 use entity::idempotency_keys as keys;
 use request::error::{ApiError, ApiResult};
 use request::rate::{Rate, Who};
-use request::viewer::{KeyPlace, RequestMutations};
+use request::viewer::{KeyPosition, RequestMutations};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Value};
@@ -103,7 +103,7 @@ impl IdempotencyKey {
             Repeat::SameArguments => &[],
             Repeat::SameBut(secrets) => secrets.as_slice(),
         };
-        let KeyPlace { place: [operation, place], operations, names } = request.next_keyed();
+        let KeyPosition { indices: [operation, mutation], operations, names } = request.next_keyed();
         part(&mut input, names.as_bytes());
         part(&mut input, &operations.to_be_bytes());
         for (name, value) in change.arguments {
@@ -118,7 +118,7 @@ impl IdempotencyKey {
         part(&mut whole, key.as_bytes());
         part(&mut whole, &change.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
         part(&mut whole, &operation.to_be_bytes());
-        part(&mut whole, &place.to_be_bytes());
+        part(&mut whole, &mutation.to_be_bytes());
         Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), request, new: None })
     }
 

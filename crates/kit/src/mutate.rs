@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use self::repeat::Sent;
+use self::repeat::SentCommits;
 use super::change::Change;
 use super::idempotency::{Claim, Ending, IdempotencyKey, Repeat};
 use super::problem::Rejection;
@@ -173,20 +173,20 @@ pub async fn mutate_single<I: Sync, O: Serialize>(
 
 async fn run_keyed(change: &Change<'_>, same: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
     let WriteServices { rates, registry_cache, wake, .. } = change.services;
-    let asked = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
+    let call = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
     let known = if planted::is_planted(PlantedFault::LoseKey) { None } else { IdempotencyKey::of(change, &same) };
     let key = known.map(|key| match WriteRates::counted(change.caller) {
         Some(who) => key.count_by(rates.keys.clone(), who),
         None => key,
     });
-    let outcome = Box::pin(repeat::run_on_leader(change, &asked, key.as_ref(), job)).await;
+    let outcome = Box::pin(repeat::run_on_leader(change, &call, key.as_ref(), job)).await;
     if outcome.is_ok() && planted::strikes(PlantedFault::LoseKey) {
         return Err(ApiError::Internal("a response is lost: a planted fault".to_owned()));
     }
     if let (Some(key), Err(_)) = (key, &outcome) {
         key.give_back();
     }
-    if matches!(asked.rule, Rule::Has(_)) {
+    if matches!(call.rule, Rule::Has(_)) {
         registry_cache.forget();
     }
     wake.call();
@@ -203,8 +203,8 @@ pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     input: &I,
     work: WorkFn<I, O>,
 ) -> Result<O, Rejection> {
-    let asked = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
-    let outcome = run(db, &asked, None, &WithInput { input, single: None, work }, &Sent::default()).await;
+    let call = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
+    let outcome = run(db, &call, None, &WithInput { input, single: None, work }, &SentCommits::default()).await;
     let outcome = outcome.map_err(|error| match error {
         ApiError::Database(error) => ApiError::Database(log_failure(error)),
         other => other,
@@ -241,12 +241,12 @@ struct MutationCall<'a> {
 /// `Database` is not logged yet.
 async fn run(
     db: &Writer,
-    asked: &MutationCall<'_>,
+    call: &MutationCall<'_>,
     key: Option<IdempotencyKey>,
     job: &dyn Job,
-    sent: &Sent,
+    sent: &SentCommits,
 ) -> ApiResult<Outcome> {
-    let MutationCall { mutation, rule, viewer } = *asked;
+    let MutationCall { mutation, rule, viewer } = *call;
     let mut tries = 0;
     // These faults apply to the commit of a transaction.
     let in_transactions = [PlantedFault::AcknowledgeEarly, PlantedFault::SkipWait].into_iter().any(planted::is_planted);
@@ -296,7 +296,7 @@ impl SingleTry {
         viewer: Option<Viewer>,
         key: Option<&IdempotencyKey>,
         job: &dyn Job,
-        sent: &Sent,
+        sent: &SentCommits,
     ) -> Option<ApiResult<Outcome>> {
         let (now, viewer) = (clock::now(), viewer.filter(|_| !self.is_stopped));
         let single = viewer.and_then(|viewer| job.single(SingleCall { viewer, now }));
@@ -335,7 +335,12 @@ fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
 
 /// # Errors
 /// `Database` is not logged yet.
-async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, sent: &Sent) -> ApiResult<Outcome> {
+async fn attempt(
+    prepared: Work,
+    key: Option<&IdempotencyKey>,
+    job: &dyn Job,
+    sent: &SentCommits,
+) -> ApiResult<Outcome> {
     sent.settle();
     let Some(key) = key else {
         let ending = finish(job.run(&prepared).await)?;

@@ -77,7 +77,7 @@ mod tests {
     use super::RegistryCache;
 
     #[test]
-    fn rows_that_were_read_before_a_change_are_forgotten() {
+    fn rows_read_before_a_change_are_not_cached() {
         let cache = RegistryCache::default();
         let before = cache.generation();
         cache.put(before, [(1, "one"), (2, "two")].into_iter());
@@ -87,7 +87,7 @@ mod tests {
         cache.forget();
         assert_eq!(cache.get_all::<&str>(&[1]), None);
         cache.put(before, [(1, "one")].into_iter());
-        assert_eq!(cache.get_all::<&str>(&[1]), None, "read before the change, kept after it");
+        assert_eq!(cache.get_all::<&str>(&[1]), None, "read before the change, stored after it");
         cache.put(cache.generation(), [(1, "new")].into_iter());
         assert_eq!(cache.get_all(&[1]), Some(vec!["new"]));
     }

@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, 
 use serde_json::Value as Json;
 
 use super::idempotency::{IS_NEW, IdempotencyKey, KEEP_DONE};
-use super::rows::returned::Returned;
+use super::rows::returned::AnyReturning;
 use super::rows::{ReturnedRow, Returning, Table, WideColumn};
 
 /// The viewer and the time of a change.
@@ -35,7 +35,7 @@ pub type SingleFn<I> = fn(SingleCall, &I) -> Option<SingleStatement>;
 /// The text of a statement, built once: without and with an idempotency key.
 pub struct SingleSql {
     with: String,
-    returning: Box<dyn Returned>,
+    returning: Box<dyn AnyReturning>,
     texts: [OnceLock<String>; 2],
 }
 

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_blank() {
+    fn invisible_text_is_blank() {
         for blank in ["", " \t\n", "\u{200b}", "\u{3164}", "\u{2800} \u{2800}", "\u{a0}\u{ad}", "\u{feff}\u{e0041}"] {
             assert!(is_blank(blank), "{blank:?}");
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 
 /// The time, as precise as both databases store it: microseconds.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+#[expect(clippy::disallowed_methods, reason = "the only function that reads the clock")]
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }

@@ -17,7 +17,7 @@ use sqlx::postgres::PgDatabaseError;
 pub use self::codes::{ERROR_CODES, ErrorCode};
 pub use self::outcome::{OUTCOME, OUTCOME_NOTHING, OUTCOME_UNKNOWN, has_done_nothing, is_leaderless};
 use crate::quota::Exhausted;
-use crate::retry::{self, Repeats};
+use crate::retry::{self, LogLimiter};
 
 /// The code of errors after which a retry may succeed.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
@@ -195,7 +195,7 @@ impl ApiError {
 /// Logs a failure of the database where it is first seen, even if many fields fail with it. While the database is down,
 /// all requests fail the same way, so this is logged only once in a while.
 pub fn log_database(error: DbErr) -> Arc<DbErr> {
-    static AWAY: Mutex<Repeats> = Mutex::new(Repeats::none());
+    static AWAY: Mutex<LogLimiter> = Mutex::new(LogLimiter::none());
     let (request_id, is_away) = (telemetry::request_id(), is_unavailable(&error));
     if !is_away {
         tracing::error!(request_id, "the database failed: {}", describe(&error));

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, Prepared, Request};
+use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, PreparedOperation, Request};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use telemetry::metrics;
 
-use crate::answer::{Budget, BudgetError};
+use crate::budget::{Budget, BudgetError};
 use crate::error::UNAVAILABLE;
 use crate::position::{Position, ReadsFrom};
 use crate::retry;
@@ -25,7 +25,7 @@ pub trait Contexts: Send + Sync + 'static {
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
 
     /// The context of a query that reads from these servers. It may depend on what the query selects.
-    fn query_context(&self, _: &Prepared, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
+    fn query_context(&self, _: &PreparedOperation, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
         self.context(OperationKind::Query, caller, budget)
     }
 
@@ -74,7 +74,7 @@ impl Executor {
     ///
     /// # Errors
     /// The operation must not be executed.
-    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, EngineRefusal> {
+    pub fn prepare(&self, request: &Request<'_>) -> Result<PreparedOperation, EngineRefusal> {
         let mut is_known = true;
         let prepared = self.engine.prepare_noting(request, |known| is_known = known);
         metrics::count_document(is_known);
@@ -90,7 +90,7 @@ impl Executor {
     /// There is no memory for the response of a query.
     pub async fn execute(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         caller: Caller,
         budget: &Arc<Budget>,
     ) -> Result<Outcome, BudgetError> {
@@ -104,8 +104,10 @@ impl Executor {
         let done = self.run(prepared, &context, budget, running).await?;
         let is_stale = match (reads_from, done.retry_after_s) {
             (ReadsFrom::StaleReplicas, _) => true,
-            // The leader has just been lost.
-            (ReadsFrom::Leader, Some(_)) => return self.execute_stale(prepared, caller, budget, done).await,
+            // The leader has just been lost, or the replica with the session's changes.
+            (ReadsFrom::Leader | ReadsFrom::FreshReplicas, Some(_)) => {
+                return self.execute_stale(prepared, caller, budget, done).await;
+            }
             _ => false,
         };
         // Replicas may lack what the leader has returned.
@@ -116,10 +118,10 @@ impl Executor {
         Ok(Outcome { is_stale, after, ..done })
     }
 
-    /// Executes a query again that the leader did not answer, if there is no leader any longer.
+    /// Retries a query whose server did not respond, if it may now read from another one.
     async fn execute_stale(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         caller: Caller,
         budget: &Arc<Budget>,
         failed: Outcome,
@@ -136,7 +138,7 @@ impl Executor {
 
     async fn run(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         context: &Context,
         budget: &Arc<Budget>,
         running: OperationTimer<'_>,
@@ -145,7 +147,7 @@ impl Executor {
         budget.begin(prepared.kind());
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
         let executed = self.engine.run(prepared, context).await;
-        let answer = executed.answer(bytes_max);
+        let answer = executed.response(bytes_max);
         drop(running);
         if let Some(spent) = budget.spent().filter(|_| is_query) {
             return Err(spent);
@@ -196,7 +198,7 @@ fn is_empty(json: &[u8]) -> bool {
 }
 
 /// The caller with the names of the mutations, for the idempotency key.
-fn name_mutations(prepared: &Prepared, caller: Caller) -> Caller {
+fn name_mutations(prepared: &PreparedOperation, caller: Caller) -> Caller {
     if prepared.kind() != OperationKind::Mutation || caller.idempotency_key.is_none() {
         return caller;
     }

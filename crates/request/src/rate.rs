@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_holds_for_each_until_its_window_is_over() {
+    fn a_rate_limits_each_client_until_its_window_ends() {
         let window = Duration::from_secs(60);
         let rate = Rate::new(RateNames { limit: "limit-a", too_many: "too many" }, 2, window);
         let (anna, boris, start) = (Who::User(1), Who::User(2), Instant::now());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn users_count_by_themselves_and_others_by_their_network() {
+    fn users_count_separately_and_others_by_network() {
         let caller = Caller::anonymous(IpAddr::V6("2001:db8::1".parse().unwrap_or(std::net::Ipv6Addr::UNSPECIFIED)));
         let neighbour = Caller { address: network(caller.address), ..caller.clone() };
         assert_eq!(Who::of(&caller), Who::of(&neighbour));

@@ -48,12 +48,12 @@ const LOG_GAP: Duration = Duration::from_secs(10);
 
 /// Logs a repeated event once in a while, with the number of omitted messages.
 #[derive(Debug, Default)]
-pub struct Repeats {
+pub struct LogLimiter {
     logged: Option<Instant>,
     left_out: u64,
 }
 
-impl Repeats {
+impl LogLimiter {
     /// No event so far.
     pub const fn none() -> Self {
         Self { logged: None, left_out: 0 }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_come_back_later_the_longer_it_lasts() {
+    fn retries_are_later_the_longer_an_outage_lasts() {
         let bases = [0, 3, 4, 8, 12, 3_600].map(|seconds| base_s(Duration::from_secs(seconds)));
         assert_eq!(bases, [1, 1, 2, 3, 4, 4]);
     }
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_again_is_logged_with_how_often() {
-        let (mut repeats, start) = (Repeats::none(), Instant::now());
+    fn repeated_events_are_logged_with_their_number() {
+        let (mut repeats, start) = (LogLimiter::none(), Instant::now());
         let mut at = |seconds| repeats.note(start + Duration::from_secs(seconds));
         assert_eq!([at(0), at(1), at(9), at(10), at(11)], [Some(0), None, None, Some(2), None]);
     }
 
     #[test]
-    fn clients_do_not_come_back_all_at_once() {
+    fn clients_do_not_retry_simultaneously() {
         let times: std::collections::HashSet<_> = (0..200).map(|_| after_s(8)).collect();
         assert!(times.len() > 5 && times.iter().all(|seconds| (8..=16).contains(seconds)), "{times:?}");
     }

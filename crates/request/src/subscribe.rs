@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use graphql::Prepared;
+use graphql::PreparedOperation;
 
-use crate::answer::{Budget, hold};
+use crate::budget::{Budget, hold};
 use crate::error::RequestError;
 use crate::quota::Share;
 use crate::viewer::Caller;
@@ -30,7 +30,7 @@ pub type Payloads = BoxStream<'static, Result<SubscriptionResult, End>>;
 #[derive(Debug)]
 pub struct Subscription {
     /// The operation.
-    pub prepared: Prepared,
+    pub prepared: PreparedOperation,
     /// The listener.
     pub caller: Caller,
     /// The size limit of its results.

@@ -83,7 +83,7 @@ impl Caller {
 pub struct RequestMutations {
     request: Arc<Progress>,
     /// The position of the operation in the batch, and the number of operations.
-    place: (u32, u32),
+    position: (u32, u32),
     /// The names of the operation's mutations, in order.
     names: Arc<str>,
     /// How many of the operation's mutations have an idempotency key.
@@ -100,9 +100,9 @@ struct Progress {
 
 /// What an idempotency key refers to in a request.
 #[derive(Clone, Debug)]
-pub struct KeyPlace {
+pub struct KeyPosition {
     /// The position in the request: the index of the operation, and that of the mutation among those with a key.
-    pub place: [u32; 2],
+    pub indices: [u32; 2],
     /// The number of operations in the request.
     pub operations: u32,
     /// The names of the operation's mutations.
@@ -113,7 +113,7 @@ impl Default for RequestMutations {
     fn default() -> Self {
         let (begun, sent, key_is_refused) = Default::default();
         let request = Arc::new(Progress { began: Instant::now(), begun, sent, key_is_refused });
-        Self { request, place: (0, 1), names: "".into(), keyed: Arc::default() }
+        Self { request, position: (0, 1), names: "".into(), keyed: Arc::default() }
     }
 }
 
@@ -121,8 +121,8 @@ impl RequestMutations {
     /// The mutations of an operation in a batch.
     #[must_use]
     pub fn in_batch(&self, position: usize, operations: usize) -> Self {
-        let number = |place| u32::try_from(place).unwrap_or(u32::MAX);
-        Self { place: (number(position), number(operations)), ..self.clone() }
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Self { position: (number(position), number(operations)), ..self.clone() }
     }
 
     /// The mutations of an operation, with these names.
@@ -154,10 +154,10 @@ impl RequestMutations {
     }
 
     /// The position of the next mutation that has an idempotency key.
-    pub fn next_keyed(&self) -> KeyPlace {
-        let (position, operations) = self.place;
-        let place = [position, self.keyed.fetch_add(1, Ordering::Relaxed)];
-        KeyPlace { place, operations, names: Arc::clone(&self.names) }
+    pub fn next_keyed(&self) -> KeyPosition {
+        let (position, operations) = self.position;
+        let indices = [position, self.keyed.fetch_add(1, Ordering::Relaxed)];
+        KeyPosition { indices, operations, names: Arc::clone(&self.names) }
     }
 
     /// Rejects the idempotency key for the rest of the request: it belongs to another one.
@@ -184,7 +184,7 @@ pub trait Authenticate: Send + Sync {
     ///
     /// # Errors
     /// `Unauthenticated` if the token is unknown or expired.
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
 
     /// The viewer with their present role. Changes by another instance may be missing briefly. Does not use a replica.
     ///

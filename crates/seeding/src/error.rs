@@ -28,13 +28,13 @@ pub enum SeedError {
     /// An earlier, unfinished run had other parameters.
     #[error(
         "an unfinished seed of this database was started with other flags: {}; continue with the same flags ({began}), \
-         or empty the database: kinoteka migrate down --steps 99, then kinoteka migrate up", .began.differences(.asked)
+         or empty the database: kinoteka migrate down --steps 99, then kinoteka migrate up", .began.differences(.requested)
     )]
     OtherParameters {
         /// The parameters of the unfinished run.
         began: Box<Parameters>,
         /// The parameters of this run.
-        asked: Box<Parameters>,
+        requested: Box<Parameters>,
     },
     /// The notes of an earlier run cannot be read.
     #[error("table seeding_steps has a row that this program did not write: {0}")]

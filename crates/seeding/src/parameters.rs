@@ -35,13 +35,13 @@ impl Parameters {
 
     /// The differences from other parameters, flag by flag.
     pub fn differences(&self, other: &Self) -> String {
-        let asked = other.flags();
+        let requested = other.flags();
         let different: Vec<_> = self
             .flags()
             .into_iter()
-            .filter(|(name, value)| asked.get(name) != Some(value))
-            .map(|(name, value)| match asked.get(&name) {
-                Some(asked) => format!("{}, not {asked}", flag(&name, &value)),
+            .filter(|(name, value)| requested.get(name) != Some(value))
+            .map(|(name, value)| match requested.get(&name) {
+                Some(requested) => format!("{}, not {requested}", flag(&name, &value)),
                 None => flag(&name, &value),
             })
             .collect();
@@ -87,7 +87,7 @@ mod tests {
     fn differences_are_named_by_their_flags() {
         let began = Parameters::of(&SeedOptions::default());
         let sizes = Sizes { movies: 7, ..Sizes::demo() };
-        let asked = Parameters::of(&SeedOptions { sizes, demo_accounts: Some(3), ..SeedOptions::default() });
-        assert_eq!(began.differences(&asked), "no --with-demo-accounts, not 3, --movies 500, not 7");
+        let requested = Parameters::of(&SeedOptions { sizes, demo_accounts: Some(3), ..SeedOptions::default() });
+        assert_eq!(began.differences(&requested), "no --with-demo-accounts, not 3, --movies 500, not 7");
     }
 }

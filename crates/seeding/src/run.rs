@@ -102,14 +102,14 @@ async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedErr
 }
 
 /// Refuses to continue a seed with other parameters.
-fn refuse_others(marks: &[StepMark], asked: &Parameters) -> Result<(), SeedError> {
+fn refuse_others(marks: &[StepMark], requested: &Parameters) -> Result<(), SeedError> {
     let Some(mark) = marks.first() else { return Ok(()) };
     let began = Parameters::from_text(&mark.parameters).ok_or_else(|| SeedError::Marks(mark.parameters.clone()))?;
     let is_done = marks.iter().any(|mark| mark.name == ALL_DONE);
-    if began == *asked || is_done {
+    if began == *requested || is_done {
         return Ok(());
     }
-    Err(SeedError::OtherParameters { began: Box::new(began), asked: Box::new(asked.clone()) })
+    Err(SeedError::OtherParameters { began: Box::new(began), requested: Box::new(requested.clone()) })
 }
 
 /// Lays out the world of all rows: this takes a second at full size, and hashes a password.

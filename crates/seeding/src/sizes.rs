@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn default_numbers_are_lowered_to_what_fits() {
-        for (asked, named) in [
+        for (requested, named) in [
             (Sizes { movies: 10, ..Sizes::demo() }, "movies"),
             (Sizes { movies: 0, ..Sizes::demo() }, "movies"),
             (Sizes { users: 1, ..Sizes::demo() }, "users"),
@@ -145,11 +145,11 @@ mod tests {
             (Sizes { sentences_min: 30, ..Sizes::demo() }, "sentences-min"),
             (Sizes { sentences_max: 3, ..Sizes::demo() }, "sentences-max"),
         ] {
-            let fitting = World::lower(1, asked, &[named]);
+            let fitting = World::lower(1, requested, &[named]);
             assert_eq!((fitting.check(), World::new(1, fitting).check()), (Ok(()), Ok(())), "{named}: {fitting:?}");
         }
-        let asked = Sizes { movies: 10, presences: 2_000, ..Sizes::demo() };
-        let named = World::lower(1, asked, &["movies", "presences"]);
+        let requested = Sizes { movies: 10, presences: 2_000, ..Sizes::demo() };
+        let named = World::lower(1, requested, &["movies", "presences"]);
         assert_eq!(named.presences, 2_000);
         assert!(World::new(1, named).check().is_err());
         assert_eq!(World::lower(1, Sizes::demo(), &[]), Sizes::demo());

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_names_are_suggested_and_kubernetes_is_passed_over() {
+    fn near_names_are_suggested_and_kubernetes_is_skipped() {
         let below = Command::new("serve").arg(Arg::new("listen").env("KINOTEKA_LISTEN"));
         let command = Command::new("test").arg(Arg::new("url").env("DATABASE_URL")).subcommand(below);
         let warned =

@@ -89,8 +89,8 @@ pub struct RequestContext {
     target: String,
     started: Instant,
     /// The status, and the number of microseconds until the response began.
-    answer: OnceLock<(u16, u128)>,
-    streamed: OnceLock<Streamed>,
+    status: OnceLock<(u16, u128)>,
+    stream: OnceLock<StreamSummary>,
     statements: AtomicU32,
     /// The codes of the errors in its response, without duplicates.
     errors: Mutex<Vec<String>>,
@@ -98,7 +98,7 @@ pub struct RequestContext {
 
 /// What a request was used for that became a WebSocket or an event stream.
 #[derive(Debug)]
-pub struct Streamed {
+pub struct StreamSummary {
     /// How it ended, as in the metrics.
     pub end: String,
     /// How many operations began.
@@ -115,8 +115,8 @@ pub const CLIENT_GONE: u16 = 499;
 impl Drop for RequestContext {
     fn drop(&mut self) {
         let (status, duration_us) =
-            self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
-        let streamed = self.streamed.get();
+            self.status.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
+        let stream = self.stream.get();
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).join(",");
         macro_rules! log_line {
             ($level:ident) => {
@@ -126,11 +126,11 @@ impl Drop for RequestContext {
                     operation = self.operation.get().map_or("-", String::as_str),
                     errors = (!errors.is_empty()).then_some(errors.as_str()),
                     statements = self.statements(),
-                    end = streamed.map(|streamed| streamed.end.as_str()),
-                    operations = streamed.map(|streamed| streamed.operations),
-                    results = streamed.map(|streamed| streamed.results),
+                    end = stream.map(|stream| stream.end.as_str()),
+                    operations = stream.map(|stream| stream.operations),
+                    results = stream.map(|stream| stream.results),
                     // A number of more than 64 bits would become a string in JSON.
-                    open_ms = streamed.map(|streamed| u64::try_from(streamed.open.as_millis()).unwrap_or(u64::MAX)),
+                    open_ms = stream.map(|stream| u64::try_from(stream.open.as_millis()).unwrap_or(u64::MAX)),
                     client = self.client.get().map(tracing::field::display),
                     user = self.user.get(),
                     trace_id = self.trace,
@@ -165,8 +165,8 @@ impl RequestContext {
             trace,
             target,
             started: Instant::now(),
-            answer: OnceLock::new(),
-            streamed: OnceLock::new(),
+            status: OnceLock::new(),
+            stream: OnceLock::new(),
             statements: AtomicU32::new(0),
             errors: Mutex::default(),
             user: OnceLock::new(),
@@ -174,15 +174,15 @@ impl RequestContext {
     }
 
     /// Records the response's status and time.
-    pub fn answered(&self, status: u16) {
+    pub fn set_status(&self, status: u16) {
         // Only the first response counts.
-        let _ = self.answer.set((status, self.started.elapsed().as_micros()));
+        let _ = self.status.set((status, self.started.elapsed().as_micros()));
     }
 
     /// Records what was done after the response began.
-    pub fn streamed(&self, streamed: Streamed) {
+    pub fn end_stream(&self, stream: StreamSummary) {
         // There is only one end.
-        let _ = self.streamed.set(streamed);
+        let _ = self.stream.set(stream);
     }
 
     fn note_error(&self, code: &str) {

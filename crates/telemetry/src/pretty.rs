@@ -151,9 +151,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct EventFields(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Written {
+    impl io::Write for EventFields {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn log(ansi: bool, work: impl FnOnce()) -> String {
-        let written = Written::default();
+        let written = EventFields::default();
         let writer = written.clone();
         let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(ansi).event_format(Pretty);
         tracing::subscriber::with_default(format.finish(), work);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_goes_on_below() {
+    fn a_long_line_is_wrapped() {
         let client = std::net::IpAddr::from([0xfd00, 1, 2, 3, 4, 5, 6, 0xabcd]);
         let lines = log(false, || {
             tracing::warn!(
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_lines_of_their_own() {
+    fn logged_texts_cannot_add_lines() {
         let line = log(false, || tracing::info!(agent = "a\nb \x1b[31m", "bad\nnews \x1b[2J{}", 1));
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(!line.contains('\x1b'), "{line}");

@@ -62,7 +62,7 @@ fn explain(username: &str, failure: &RequestFailure) -> anyhow::Error {
             anyhow!("the server accepts no log-ins at the moment: {message}")
         }
         RequestFailure::Refused { .. } => anyhow!(
-            "there is no demo account {username:?} with this password ({}): seed with `seeder seed --with-demo-accounts` \
+            "no demo account {username:?} has this password ({}): seed with `seeder seed --with-demo-accounts` \
              or start `kinoteka --demo` on an empty database, or name the password by --password",
             failure.message()
         ),

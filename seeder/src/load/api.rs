@@ -257,8 +257,8 @@ impl Api {
                 SendOutcome::Data(data) if kind != OutageKind::AnonymousReads && data == json!({}) => nonsense(200),
                 other => other,
             };
-            let kept = std::ptr::eq(client, &self.client);
-            if kept && matches!(&outcome, SendOutcome::NoResponse(code, _) if code == CLOSED) {
+            let is_kept_alive = std::ptr::eq(client, &self.client);
+            if is_kept_alive && matches!(&outcome, SendOutcome::NoResponse(code, _) if code == CLOSED) {
                 (client, is_doubtful) = (&self.fresh, is_doubtful || key.is_some());
                 self.count_retry(CLOSED.to_owned());
                 continue;

@@ -148,7 +148,7 @@ async fn live_once(actor: &LoadActor, member: usize) {
     let account = &actor.accounts.members[member];
     let number = actor.ledger.number();
     let thing = Thing::Session(number);
-    let begun = actor.recorder.micros(std::time::Instant::now());
+    let started = actor.recorder.micros(std::time::Instant::now());
     let Ok(token) = account.begin_session(&actor.api).await else { return };
     let context = RequestContext { token: Some(&token), after: None };
     let session = || Some(account.username.clone());
@@ -156,7 +156,7 @@ async fn live_once(actor: &LoadActor, member: usize) {
     let (outcome, sent) = actor.api.send(context, None, VIEWER, &json!({})).await;
     actor.recorder.record(|| {
         let call = actor.call(&sent, session(), "logIn", CallOutcome::Done);
-        HistoryLine::Call(HistoryCall { start: begun, wrote: Some(thing.with(Some(number))), ..call })
+        HistoryLine::Call(HistoryCall { start: started, wrote: Some(thing.with(Some(number))), ..call })
     });
     record_session(actor, &thing, number, session(), &outcome, &sent);
     let key = actor.key(actor.ledger.number());

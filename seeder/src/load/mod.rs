@@ -358,9 +358,9 @@ fn judge(report: &Report, outage: Option<Duration>) -> anyhow::Result<()> {
     if let Some(outage) = outage {
         bail!("the server has been down for the last {:.1} s", outage.as_secs_f64());
     }
-    let (limited, asked) = report.limited();
-    if limited * LIMITED_ONE_IN > asked {
-        bail!("the server's limits refused {limited} of {asked} actions: {}", report.remedy());
+    let (limited, total) = report.limited();
+    if limited * LIMITED_ONE_IN > total {
+        bail!("the server's limits refused {limited} of {total} actions: {}", report.remedy());
     }
     if report.lines.iter().all(|line| line.done == 0) {
         bail!("no action was done: the report has the reasons");

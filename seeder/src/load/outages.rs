@@ -46,8 +46,8 @@ pub struct OutageClock {
 impl OutageClock {
     /// A request failed: the outage starts when it was sent, or at the last success.
     pub fn fail(&mut self, sent_at: Instant) {
-        let begun = self.succeeded.map_or(sent_at, |succeeded| succeeded.max(sent_at));
-        self.since.get_or_insert(begun);
+        let started = self.succeeded.map_or(sent_at, |succeeded| succeeded.max(sent_at));
+        self.since.get_or_insert(started);
     }
 
     /// A request succeeded. If it was sent before the outage, the outage continues.

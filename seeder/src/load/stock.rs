@@ -174,7 +174,7 @@ impl Stock {
 }
 
 impl Shelf {
-    /// Replaces the subjects. Stored comments stay while there are few.
+    /// Replaces the subjects, and adds comments while few are stored.
     fn fill<'a>(&mut self, list: impl IntoIterator<Item = &'a Value>) {
         self.subjects.clear();
         let is_short = self.comments.len() < COMMENTS_MAX / 2;

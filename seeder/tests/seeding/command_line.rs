@@ -92,13 +92,13 @@ async fn the_requested_number_of_rows_is_made(backend: Backend) {
         "--publications=0",
     ];
     assert_eq!(seed_well(&database, &largest), STEPS);
-    for (rows, asked) in [
+    for (rows, requested) in [
         (entity::cinema_online_movie_presence::Entity::find().count(&db).await.unwrap(), 880),
         (entity::movie_staff_m2m::Entity::find().count(&db).await.unwrap(), 1_764),
         (entity::users_rating::Entity::find().count(&db).await.unwrap(), 88),
         (entity::comments::Entity::find().count(&db).await.unwrap(), 5_000),
     ] {
-        assert_eq!(rows, asked);
+        assert_eq!(rows, requested);
     }
 }
 

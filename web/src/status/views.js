@@ -141,7 +141,7 @@ export function symptoms(document, name) {
         make('a', { href: `monitoring#${anchor}`, target: '_blank', rel: 'noopener', textContent: 'What to do' }),
         isMember ? ' · ' : '',
         isMember ? make('a', { href: `#${encodeURIComponent(symptom.subject)}`, textContent: `History of ${symptom.subject}` }) : '',
-        make('span', { className: 'age', attributes: { 'aria-hidden': 'true' }, textContent: ` for ${seconds(symptom.forS)}` })),
+        make('span', { className: 'age', attributes: { 'aria-hidden': 'true' }, textContent: ` (for ${seconds(symptom.forS)})` })),
     );
   }));
 }

@@ -6,11 +6,11 @@ use super::*;
 fn marks() -> impl Strategy<Value = Mark> {
     let number = || 0..i64::MAX;
     let row = (number(), number(), number()).prop_map(|(xact, id, at_us)| Mark::of_row(xact, id, at_us));
-    let place = (number(), number(), number(), number())
+    let position = (number(), number(), number(), number())
         .prop_map(|(tick, xact, id, mark)| Mark { position: Position { tick, xact, id }, stamp: Stamp::Tick(mark) });
     let end = (number(), number())
         .prop_map(|(tick, mark)| Mark { position: Position::end_of(tick), stamp: Stamp::Tick(mark) });
-    prop_oneof![row, place, end]
+    prop_oneof![row, position, end]
 }
 
 fn snapshots() -> impl Strategy<Value = Snapshot> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use request::answer::UNSHARED;
+use request::budget::UNSHARED;
 use request::quota::{Exhausted, Share};
 
 use super::{BUFFER, Delivery};

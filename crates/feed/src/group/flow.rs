@@ -43,14 +43,14 @@ struct Patience {
 }
 
 impl Patience {
-    /// Whether to keep waiting, given how many have taken a result, and the time since `begun` and since most had it.
-    fn lasts(&mut self, taken: usize, expected: usize, begun: Duration, most_since: Duration) -> bool {
+    /// Whether to keep waiting, given how many have taken a result, and the time since `started` and since most had it.
+    fn lasts(&mut self, taken: usize, expected: usize, started: Duration, most_since: Duration) -> bool {
         if taken >= expected - expected / STRAGGLERS {
             *self = Self::default();
             return false;
         }
         if taken < expected.div_ceil(2) {
-            self.is_over_for_most |= begun > PATIENCE;
+            self.is_over_for_most |= started > PATIENCE;
             return !self.is_over_for_most;
         }
         self.is_over_for_most = false;
@@ -76,7 +76,7 @@ impl Flow {
 
     /// Waits until nearly all have taken a result.
     async fn wait(&mut self, oldest: &Delivery) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut most_at = None;
         loop {
             let (taken, now) = (oldest.taken.load(Ordering::Relaxed), Instant::now());
@@ -84,7 +84,7 @@ impl Flow {
                 most_at.get_or_insert(now);
             }
             let most_since = most_at.map_or(Duration::ZERO, |most_at| now - most_at);
-            if !self.patience.lasts(taken, oldest.expected, now - begun, most_since) {
+            if !self.patience.lasts(taken, oldest.expected, now - started, most_since) {
                 return;
             }
             sleep(LOOK).await;

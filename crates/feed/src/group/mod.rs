@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use request::answer::Budget;
+use request::budget::Budget;
 use request::error::{ApiError, RequestError};
 use request::quota::{Exhausted, Quota, Share, network};
 use request::subscribe::{End, SubscriptionResult};
@@ -194,7 +194,7 @@ impl Group {
     /// Stores a result for returning listeners.
     pub(super) fn remember(&self, groups: &Groups, result: &EventResult) {
         let key = (self.number, result.event.mark.position);
-        groups.recent.add(key, result.payload.clone(), result.begun);
+        groups.recent.add(key, result.payload.clone(), result.started);
     }
 
     /// The client whose turn the next events use: the one with the shortest queue among those that listen, so that

@@ -1,5 +1,4 @@
 //! Recent results by group and event, so that many listeners that return simultaneously need one execution.
-//! cost one execution.
 
 use std::fmt;
 use std::time::Instant;
@@ -30,7 +29,7 @@ type ResultKey = (u64, Position);
 #[derive(Clone)]
 struct RecentResult {
     payload: SubscriptionResult,
-    begun: Instant,
+    started: Instant,
 }
 
 #[derive(Clone)]
@@ -47,14 +46,14 @@ impl RecentResults {
         Self(Cache::with_weighter(RESULTS_EXPECTED, BYTES_MAX, ByBytes))
     }
 
-    /// Stores a result of an execution that started at `begun`. Its bytes need no share, since the cache is bounded.
-    pub(super) fn add(&self, key: ResultKey, payload: SubscriptionResult, begun: Instant) {
-        self.0.insert(key, RecentResult { payload, begun });
+    /// Stores a result of an execution that started at `started`. Its bytes need no share, since the cache is bounded.
+    pub(super) fn add(&self, key: ResultKey, payload: SubscriptionResult, started: Instant) {
+        self.0.insert(key, RecentResult { payload, started });
     }
 
     /// The result of an event, unless it was executed before `since`.
     pub(super) fn get(&self, key: ResultKey, since: Instant) -> Option<SubscriptionResult> {
-        self.0.get(&key).filter(|result| result.begun >= since).map(|result| result.payload)
+        self.0.get(&key).filter(|result| result.started >= since).map(|result| result.payload)
     }
 }
 

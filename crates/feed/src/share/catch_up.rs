@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use request::answer::UNSHARED;
+use request::budget::UNSHARED;
 use request::quota::Exhausted;
 use request::subscribe::{End, SubscriptionResult};
 use telemetry::metrics;

@@ -151,7 +151,7 @@ async fn listeners_that_return_together_share_executions() {
     // Keeps the group, and so its results, when the first are done before the last begin.
     let mut stays = feed.subscribe(feed.subscription());
     assert!(timeout(Duration::ZERO, stays.next()).await.is_err());
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut listeners = tokio::task::JoinSet::new();
     for number in 0..1_000 {
         // Some have seen more events.
@@ -166,9 +166,9 @@ async fn listeners_that_return_together_share_executions() {
         listened.unwrap();
     }
     // Results are shared while they are new.
-    let rounds = 1 + usize::try_from(begun.elapsed().as_secs()).unwrap() / 2;
+    let rounds = 1 + usize::try_from(started.elapsed().as_secs()).unwrap() / 2;
     let executed = executed.load(Ordering::Relaxed);
-    assert!(executed <= EVENTS * rounds, "{executed} executions in {:?}", begun.elapsed());
+    assert!(executed <= EVENTS * rounds, "{executed} executions in {:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -181,11 +181,11 @@ async fn recent_results_are_reused_until_a_comment_changes() {
     });
     let mut live = feed.subscribe(feed.subscription());
     assert!(timeout(Duration::from_millis(50), live.next()).await.is_err());
-    let begun = Instant::now();
+    let started = Instant::now();
     feed.dispatch(1..=10);
     assert_eq!(take(&mut live, 10).await.len(), 10);
     assert_eq!(take(&mut feed.listen_after(0), 10).await.len(), 10);
-    if begun.elapsed() < Duration::from_secs(1) {
+    if started.elapsed() < Duration::from_secs(1) {
         assert_eq!(executed.load(Ordering::Relaxed), 10);
     }
     feed.0.hub.dispatch(&[Event { kind: EventKind::Edited, ..event(11) }]);

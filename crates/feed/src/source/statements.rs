@@ -22,7 +22,7 @@ pub(super) struct HistoryRow {
 /// An event.
 pub(super) struct EventRow {
     /// Tick, transaction, row and stamp.
-    pub(super) place: [i64; 4],
+    pub(super) position: [i64; 4],
     /// Seconds.
     pub(super) age: f64,
     pub(super) kind: String,
@@ -35,14 +35,14 @@ macro_rules! read_rows {
     ($($row:ty),*) => {$(
         impl FromRow<'_, $row> for HistoryRow {
             fn from_row(row: &$row) -> Result<Self, sqlx::Error> {
-                let place = |first: usize| -> Result<Option<[i64; 4]>, sqlx::Error> {
+                let position = |first: usize| -> Result<Option<[i64; 4]>, sqlx::Error> {
                     let Some(tick) = row.try_get(first)? else { return Ok(None) };
                     Ok(Some([tick, row.try_get(first + 1)?, row.try_get(first + 2)?, row.try_get(first + 3)?]))
                 };
-                let event = match place(8)? {
+                let event = match position(8)? {
                     None => None,
-                    Some(place) => Some(EventRow {
-                        place,
+                    Some(position) => Some(EventRow {
+                        position,
                         age: row.try_get(12)?,
                         kind: row.try_get(13)?,
                         comment: row.try_get(14)?,
@@ -55,7 +55,7 @@ macro_rules! read_rows {
                     by_tick: row.try_get(1)?,
                     intact: row.try_get(2)?,
                     waiting: row.try_get(3)?,
-                    edge: place(4)?,
+                    edge: position(4)?,
                     event,
                 })
             }

@@ -44,8 +44,8 @@ struct LeafColumn {
 }
 
 impl Leaves for LeafColumn {
-    fn write(&self, place: usize, out: &mut Out) {
-        (self.write)(self.rows.table(), self.rows.row(place), out);
+    fn write(&self, position: usize, out: &mut Out) {
+        (self.write)(self.rows.table(), self.rows.row(position), out);
     }
 }
 
@@ -60,30 +60,30 @@ async fn resolve_shown(shown: &[bool], call: RawCall<'_>, resolve: &ResolveAll) 
     if shown.iter().all(|is_shown| *is_shown) {
         return resolve(call).await;
     }
-    let places: Vec<usize> = (0..shown.len()).filter(|place| shown[*place]).collect();
-    if places.is_empty() {
+    let positions: Vec<usize> = (0..shown.len()).filter(|position| shown[*position]).collect();
+    if positions.is_empty() {
         return Column::Cells(Cells { cells: vec![Cell::Null; shown.len()], ..Cells::default() });
     }
-    let rows = call.rows.at(&places);
+    let rows = call.rows.at(&positions);
     let found = resolve(RawCall { rows: &rows, ..call }).await;
-    spread(found, &places, shown.len())
+    spread(found, &positions, shown.len())
 }
 
 /// Expands the column of the objects at these positions to `len` objects; the others are null.
-fn spread(found: Column, places: &[usize], len: usize) -> Column {
+fn spread(found: Column, positions: &[usize], len: usize) -> Column {
     let (found, cells) = match found {
         Column::Leaves(leaves) => {
             let cells = Cells { leaves: Some(leaves), ..Cells::default() };
-            ((0..index(places.len())).map(Cell::Leaf).collect(), cells)
+            ((0..index(positions.len())).map(Cell::Leaf).collect(), cells)
         }
         Column::Cells(cells) => (cells.cells, Cells { cells: Vec::new(), ..cells }),
         Column::Failed(error) => {
-            (vec![Cell::Error(0); places.len()], Cells { errors: vec![error], ..Cells::default() })
+            (vec![Cell::Error(0); positions.len()], Cells { errors: vec![error], ..Cells::default() })
         }
     };
     let mut all = vec![Cell::Null; len];
-    for (place, cell) in places.iter().zip(found) {
-        all[*place] = cell;
+    for (position, cell) in positions.iter().zip(found) {
+        all[*position] = cell;
     }
     Column::Cells(Cells { cells: all, ..cells })
 }

@@ -122,7 +122,7 @@ fn split<V>(
     errors: &mut Vec<FieldError>,
     cell: impl Fn(u32) -> Cell,
 ) -> Vec<Cell> {
-    let place = |value| match value {
+    let cell = |value| match value {
         Ok(value) => {
             found.push(value);
             cell(index(found.len() - 1))
@@ -132,7 +132,7 @@ fn split<V>(
             Cell::Error(index(errors.len() - 1))
         }
     };
-    values.into_iter().map(place).collect()
+    values.into_iter().map(cell).collect()
 }
 
 impl<T: Row> Output for Vec<One<T>> {

@@ -52,7 +52,7 @@ pub(super) struct CachedPlan {
     /// The operation's cost, unless it depends on variables.
     pub(super) cost: Option<Cost>,
     /// The size of its last response.
-    pub(super) answer_bytes: AtomicUsize,
+    pub(super) response_bytes: AtomicUsize,
 }
 
 impl CachedDocument {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use serde_json::Value as Json;
 
 use self::cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
-pub use self::prepared::{Prepared, SharingKey};
+pub use self::prepared::{PreparedOperation, SharingKey};
 use crate::describe::{Describe, Description, Introspection};
 use crate::document::{Document, parse};
 use crate::error::{DocumentLimits, LimitExceeded, ParseError, SourcePosition};
@@ -120,7 +120,7 @@ impl CostLimit {
 
 /// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct EngineResponse {
     /// `{"data":...}`, with `errors` if there are some.
     pub json: Vec<u8>,
     /// The errors.
@@ -128,7 +128,7 @@ pub struct Answer {
 }
 
 /// The expected size of a plan's first response.
-const ANSWER_BYTES: usize = 1_024;
+const RESPONSE_BYTES: usize = 1_024;
 
 /// Maximum size of the buffer that is allocated for a response at first.
 const CAPACITY_MAX: usize = 256 << 10;
@@ -180,7 +180,7 @@ impl Engine {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, EngineRefusal> {
+    pub fn prepare(&self, request: &Request<'_>) -> Result<PreparedOperation, EngineRefusal> {
         self.prepare_noting(request, |_| {})
     }
 
@@ -188,7 +188,11 @@ impl Engine {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn prepare_noting(&self, request: &Request<'_>, note: impl FnOnce(bool)) -> Result<Prepared, EngineRefusal> {
+    pub fn prepare_noting(
+        &self,
+        request: &Request<'_>,
+        note: impl FnOnce(bool),
+    ) -> Result<PreparedOperation, EngineRefusal> {
         let mut parsed = None;
         let known = self.documents.get(request.query);
         note(known.is_some());
@@ -196,8 +200,8 @@ impl Engine {
             Some(cached) => cached,
             None => self.cache(parsed.insert(self.parse(request.query)?))?,
         };
-        let place = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
-        let operation = &cached.operations[place];
+        let index = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
+        let operation = &cached.operations[index];
         self.check_inputs(request.variables)?;
         let variables = coerce_variable_types(&self.schema, &operation.variables, request.variables);
         let variables = variables.map_err(EngineRefusal::Variables)?;
@@ -205,7 +209,7 @@ impl Engine {
             let (path, message) = (format!("variables.{name}"), "must not be null".to_owned());
             EngineRefusal::Variables(vec![InputError { path, message }])
         })?;
-        let key = PlanKey { document: cached.number, operation: place, truths };
+        let key = PlanKey { document: cached.number, operation: index, truths };
         let plan = match self.plans.get(&key) {
             Some(plan) => plan,
             None => {
@@ -216,7 +220,7 @@ impl Engine {
             }
         };
         let cost = plan.cost.unwrap_or_else(|| plan.plan.cost(&variables, self.settings.pages));
-        let prepared = Prepared { plan, variables, cost, name: operation.name.clone() };
+        let prepared = PreparedOperation { plan, variables, cost, name: operation.name.clone() };
         self.check_cost(&prepared)?;
         Ok(prepared)
     }
@@ -227,34 +231,34 @@ impl Engine {
     /// The response is larger.
     pub async fn execute(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         context: &Context,
         bytes_max: usize,
-    ) -> Result<Answer, EngineRefusal> {
-        self.run(prepared, context).await.answer(bytes_max)
+    ) -> Result<EngineResponse, EngineRefusal> {
+        self.run(prepared, context).await.response(bytes_max)
     }
 
     /// The same, before the response is written.
-    pub async fn run<'p>(&self, prepared: &'p Prepared, context: &Context) -> Executed<'p> {
+    pub async fn run<'p>(&self, prepared: &'p PreparedOperation, context: &Context) -> ExecutedOperation<'p> {
         let root = run(&self.execution(prepared, context), &prepared.plan.plan).await;
-        Executed { prepared, root }
+        ExecutedOperation { prepared, root }
     }
 
     /// Executes a subscription for several events at once: the rows of its root type. Each response has at most
     /// `bytes_max` bytes.
     pub async fn execute_events(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedOperation,
         events: Rows,
         context: &Context,
         bytes_max: usize,
-    ) -> Vec<Result<Answer, EngineRefusal>> {
+    ) -> Vec<Result<EngineResponse, EngineRefusal>> {
         let len = events.len();
         let root = run_events(&self.execution(prepared, context), &prepared.plan.plan, events).await;
-        (0..len).map(|at| answer(prepared, &root, at, bytes_max)).collect()
+        (0..len).map(|at| write_response(prepared, &root, at, bytes_max)).collect()
     }
 
-    fn execution<'a>(&'a self, prepared: &'a Prepared, context: &'a Context) -> Execution<'a> {
+    fn execution<'a>(&'a self, prepared: &'a PreparedOperation, context: &'a Context) -> Execution<'a> {
         let introspector = self.introspector.as_ref();
         Execution { schema: &self.schema, context, variables: &prepared.variables, introspector }
     }
@@ -290,7 +294,7 @@ impl Engine {
         }
         let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(CachedPlan { number, plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
+        Ok(CachedPlan { number, plan, cost, response_bytes: AtomicUsize::new(RESPONSE_BYTES) })
     }
 
     /// Checks the lists and objects of variables with the parser's limits for literals.
@@ -318,7 +322,7 @@ impl Engine {
     ///
     /// # Errors
     /// They have more values.
-    pub fn add_cost(&self, total: &mut Cost, prepared: &Prepared) -> Result<(), EngineRefusal> {
+    pub fn add_cost(&self, total: &mut Cost, prepared: &PreparedOperation) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let values = total.values.saturating_add(cost.values);
         let introspection = total.introspection.saturating_add(cost.introspection);
@@ -328,7 +332,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_cost(&self, prepared: &Prepared) -> Result<(), EngineRefusal> {
+    fn check_cost(&self, prepared: &PreparedOperation) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let input_values = self.settings.limits.input_values;
         CostLimit::Depth.check(cost.depth, max.depth)?;
@@ -348,54 +352,59 @@ impl std::fmt::Debug for Engine {
 }
 
 /// Writes the response for one object of the root.
-fn answer(prepared: &Prepared, root: &ResponseObjects, at: usize, bytes_max: usize) -> Result<Answer, EngineRefusal> {
-    let Prepared { plan: cached, .. } = prepared;
-    let expected = cached.answer_bytes.load(Ordering::Relaxed);
+fn write_response(
+    prepared: &PreparedOperation,
+    root: &ResponseObjects,
+    at: usize,
+    bytes_max: usize,
+) -> Result<EngineResponse, EngineRefusal> {
+    let PreparedOperation { plan: cached, .. } = prepared;
+    let expected = cached.response_bytes.load(Ordering::Relaxed);
     // A large response must not make all later ones allocate as much memory.
     let capacity = (expected + expected / 8).min(CAPACITY_MAX).min(bytes_max);
     let response = write(&cached.plan, (root, at), capacity, bytes_max);
     let Response { json, errors } = response.map_err(|_| EngineRefusal::TooLarge(bytes_max))?;
-    cached.answer_bytes.store(json.len(), Ordering::Relaxed);
-    Ok(Answer { json, errors })
+    cached.response_bytes.store(json.len(), Ordering::Relaxed);
+    Ok(EngineResponse { json, errors })
 }
 
 /// A query or a mutation that was executed.
-pub struct Executed<'p> {
-    prepared: &'p Prepared,
+pub struct ExecutedOperation<'p> {
+    prepared: &'p PreparedOperation,
     root: ResponseObjects,
 }
 
-impl Executed<'_> {
+impl ExecutedOperation<'_> {
     /// The response, of at most `bytes_max` bytes.
     ///
     /// # Errors
     /// It is larger.
-    pub fn answer(&self, bytes_max: usize) -> Result<Answer, EngineRefusal> {
-        answer(self.prepared, &self.root, 0, bytes_max)
+    pub fn response(&self, bytes_max: usize) -> Result<EngineResponse, EngineRefusal> {
+        write_response(self.prepared, &self.root, 0, bytes_max)
     }
 
     /// The response of a mutation that is larger than `bytes_max` bytes. Fields without room are null, with this
     /// error.
-    pub fn shortened(&self, bytes_max: usize, error: &FieldError) -> Answer {
+    pub fn shortened(&self, bytes_max: usize, error: &FieldError) -> EngineResponse {
         match write_shortened(&self.prepared.plan.plan, &self.root, bytes_max, error) {
-            Ok(Response { json, errors }) => Answer { json, errors },
-            Err(_) => Answer::failed(self.prepared, error),
+            Ok(Response { json, errors }) => EngineResponse { json, errors },
+            Err(_) => EngineResponse::failed(self.prepared, error),
         }
     }
 }
 
-impl std::fmt::Debug for Executed<'_> {
+impl std::fmt::Debug for ExecutedOperation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Executed").field("prepared", &self.prepared).finish_non_exhaustive()
     }
 }
 
-impl Answer {
+impl EngineResponse {
     /// A response without data: each field of the root has this error.
     #[must_use]
-    pub fn failed(prepared: &Prepared, error: &FieldError) -> Self {
+    pub fn failed(prepared: &PreparedOperation, error: &FieldError) -> Self {
         let plan = &prepared.plan.plan;
-        match write(plan, (&failed(plan, error), 0), ANSWER_BYTES, usize::MAX) {
+        match write(plan, (&failed(plan, error), 0), RESPONSE_BYTES, usize::MAX) {
             Ok(Response { json, errors }) => Self { json, errors },
             Err(_) => Self { json: Vec::new(), errors: Vec::new() },
         }

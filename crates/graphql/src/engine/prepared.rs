@@ -11,7 +11,7 @@ use crate::plan::{ArgumentPlan, Cost, PlanField, ValueSource};
 
 /// An operation that is ready for execution, with its variables.
 #[derive(Clone)]
-pub struct Prepared {
+pub struct PreparedOperation {
     pub(super) plan: Arc<CachedPlan>,
     pub(super) variables: Inputs,
     pub(super) cost: Cost,
@@ -27,7 +27,7 @@ pub struct SharingKey {
     variables: Arc<str>,
 }
 
-impl Prepared {
+impl PreparedOperation {
     /// The kind of the operation.
     pub fn kind(&self) -> OperationKind {
         self.plan.plan.kind
@@ -100,17 +100,20 @@ impl Engine {
     ///
     /// # Errors
     /// A value is invalid.
-    pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &Prepared) -> Result<Arc<A>, FieldError> {
-        let mistaken = || FieldError::internal("The root field has other arguments.");
-        let field = prepared.only_root_field().ok_or_else(mistaken)?;
-        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(mistaken()) };
+    pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &PreparedOperation) -> Result<Arc<A>, FieldError> {
+        let unexpected = || FieldError::internal("The root field has other arguments.");
+        let field = prepared.only_root_field().ok_or_else(unexpected)?;
+        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(unexpected()) };
         let read = arguments.read(&self.schema, &prepared.variables, *reader)?;
-        read.downcast().map_err(|_| mistaken())
+        read.downcast().map_err(|_| unexpected())
     }
 }
 
-impl std::fmt::Debug for Prepared {
+impl std::fmt::Debug for PreparedOperation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("kind", &self.kind()).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("PreparedOperation")
+            .field("kind", &self.kind())
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

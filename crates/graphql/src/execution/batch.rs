@@ -147,8 +147,8 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
             let RowRequest { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();
-            let (of, begun) = (keys.as_slice().into(), Instant::now());
-            read(keys, columns).await.map(|found| FoundBatch { keys: of, columns, begun, values: Arc::new(found) })
+            let (of, started) = (keys.as_slice().into(), Instant::now());
+            read(keys, columns).await.map(|found| FoundBatch { keys: of, columns, started, values: Arc::new(found) })
         };
         let found = gathering.found.get_or_init(start).await.clone()?;
         if let Some(SharedRows { rows, .. }) = shared {

@@ -61,8 +61,8 @@ impl Rows {
     }
 
     /// The objects at these positions.
-    pub(crate) fn at(&self, places: &[usize]) -> Self {
-        let picked: Arc<[u32]> = places.iter().map(|place| index(self.row(*place))).collect();
+    pub(crate) fn at(&self, positions: &[usize]) -> Self {
+        let picked: Arc<[u32]> = positions.iter().map(|position| index(self.row(*position))).collect();
         Self {
             table: Arc::clone(&self.table),
             len: picked.len(),
@@ -77,7 +77,7 @@ impl Rows {
     /// If they have another type. The builder's types rule that out.
     pub fn iter<T: Send + Sync + 'static>(&self) -> impl ExactSizeIterator<Item = &T> + Clone {
         let table = table::<T>(&*self.table);
-        (0..self.len).map(move |place| &table[self.row(place)])
+        (0..self.len).map(move |position| &table[self.row(position)])
     }
 
     /// The table, and the row of each position.
@@ -85,8 +85,8 @@ impl Rows {
         &*self.table
     }
 
-    pub(crate) fn row(&self, place: usize) -> usize {
-        self.picked.as_ref().map_or(place, |picked| picked[place] as usize)
+    pub(crate) fn row(&self, position: usize) -> usize {
+        self.picked.as_ref().map_or(position, |picked| picked[position] as usize)
     }
 }
 
@@ -150,12 +150,12 @@ impl<E: Into<FieldError>> From<Result<Self, E>> for Column {
 /// Values of leaves.
 pub trait Leaves: Send + Sync {
     /// Writes the value at this index as JSON.
-    fn write(&self, place: usize, out: &mut Out);
+    fn write(&self, position: usize, out: &mut Out);
 }
 
 impl<V: Leaf + Sync> Leaves for Vec<V> {
-    fn write(&self, place: usize, out: &mut Out) {
-        self[place].write(out);
+    fn write(&self, position: usize, out: &mut Out) {
+        self[position].write(out);
     }
 }
 
@@ -228,6 +228,6 @@ pub struct Part {
 }
 
 /// An index of a row or cell. Responses are limited far below the maximum.
-pub fn index(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
+pub fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }

@@ -15,7 +15,7 @@ const KEPT_BYTES: u64 = 4 << 20;
 /// Executes introspection and caches the values.
 pub(crate) struct Introspector {
     introspect: Box<dyn Introspect>,
-    answers: Cache<String, Out, Bytes>,
+    values: Cache<String, Out, Bytes>,
 }
 
 #[derive(Clone)]
@@ -29,17 +29,17 @@ impl Weighter<String, Out> for Bytes {
 
 impl Introspector {
     pub(crate) fn new(introspect: Box<dyn Introspect>) -> Self {
-        Self { introspect, answers: Cache::with_weighter(16, KEPT_BYTES, Bytes) }
+        Self { introspect, values: Cache::with_weighter(16, KEPT_BYTES, Bytes) }
     }
 
     /// The field's value as JSON.
-    pub(crate) async fn answer(&self, field: &IntrospectionField, variables: &Inputs) -> Result<Out, FieldError> {
+    pub(crate) async fn value(&self, field: &IntrospectionField, variables: &Inputs) -> Result<Out, FieldError> {
         let document = field.document(variables);
-        if let Some(json) = self.answers.get(&document) {
+        if let Some(json) = self.values.get(&document) {
             return Ok(json);
         }
         let json = field.json(&self.introspect.introspect(document.clone()).await?);
-        self.answers.insert(document, json.clone());
+        self.values.insert(document, json.clone());
         Ok(json)
     }
 }

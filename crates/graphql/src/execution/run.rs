@@ -35,7 +35,7 @@ pub(crate) enum FieldValues {
 pub(crate) struct Below {
     /// The index of their set in [`PlanField::selected`].
     pub(crate) set: usize,
-    pub(crate) place: ResponseObjects,
+    pub(crate) objects: ResponseObjects,
 }
 
 /// The inputs of an execution.
@@ -88,13 +88,14 @@ impl Execution<'_> {
     /// concurrently, so that look-ups of one kind share a statement wherever they occur.
     async fn levels<'p>(&self, mut level: Vec<PendingSelection<'p>>) {
         while !level.is_empty() {
-            let fields =
-                level.iter().flat_map(|(set, place)| set.resolved_fields().map(|field| self.field(field, &place.rows)));
+            let fields = level
+                .iter()
+                .flat_map(|(set, objects)| set.resolved_fields().map(|field| self.field(field, &objects.rows)));
             let mut values = join_all(fields).await.into_iter();
             let mut next = Vec::new();
-            for (set, place) in level {
-                place.values = values.by_ref().take(set.resolved).collect();
-                let fields = set.resolved_fields().zip(&mut place.values);
+            for (set, objects) in level {
+                objects.values = values.by_ref().take(set.resolved).collect();
+                let fields = set.resolved_fields().zip(&mut objects.values);
                 next.extend(fields.flat_map(|(field, values)| below(field, values)));
             }
             level = next;
@@ -113,7 +114,7 @@ impl Execution<'_> {
                 }
             }
             ValueSource::Introspect(selection) => match self.introspector {
-                Some(introspector) => match introspector.answer(selection, self.variables).await {
+                Some(introspector) => match introspector.value(selection, self.variables).await {
                     Ok(json) => return FieldValues::Introspection(json),
                     Err(error) => Column::Failed(error),
                 },
@@ -132,7 +133,7 @@ impl Execution<'_> {
 /// The objects of a part, whose fields are not resolved yet; `None` if the field's type has no such objects.
 fn objects(field: &PlanField, part: &Part) -> Option<Below> {
     let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
-    Some(Below { set, place: ResponseObjects { rows: part.rows.clone(), values: Vec::new() } })
+    Some(Below { set, objects: ResponseObjects { rows: part.rows.clone(), values: Vec::new() } })
 }
 
 /// The selections of a field's objects that must be resolved.
@@ -141,9 +142,9 @@ fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator
         FieldValues::Column { below, .. } => below.as_mut_slice(),
         FieldValues::Introspection(_) => &mut [],
     };
-    below.iter_mut().flatten().filter_map(|Below { set, place }| {
+    below.iter_mut().flatten().filter_map(|Below { set, objects }| {
         let set = &field.selected[*set].1;
-        (set.resolved > 0 && !place.rows.is_empty()).then_some((set, place))
+        (set.resolved > 0 && !objects.rows.is_empty()).then_some((set, objects))
     })
 }
 

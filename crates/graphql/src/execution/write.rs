@@ -146,12 +146,12 @@ impl<'a> ResponseWriter<'a> {
     fn object(
         &mut self,
         set: &PlanSelection,
-        place: &ResponseObjects,
+        objects: &ResponseObjects,
         at: usize,
         path: &ResponsePath<'_>,
     ) -> Result<(), WriteStop> {
-        let (table, row) = (place.rows.table(), place.rows.row(at));
-        let mut values = place.values.iter();
+        let (table, row) = (objects.rows.table(), objects.rows.row(at));
+        let mut values = objects.values.iter();
         self.out.push(b'{');
         for field in &set.fields {
             self.out.extend_from_slice(&field.key);
@@ -307,8 +307,8 @@ impl<'a> ResponseWriter<'a> {
 
     fn part(&mut self, values: &FieldCells<'_>, part: u32, row: u32, path: &ResponsePath<'_>) -> Result<(), WriteStop> {
         let FieldCells { field, cells, below } = values;
-        if let Some(Some(Below { set, place })) = below.get(part as usize) {
-            return self.object(&field.selected[*set].1, place, row as usize, path);
+        if let Some(Some(Below { set, objects })) = below.get(part as usize) {
+            return self.object(&field.selected[*set].1, objects, row as usize, path);
         }
         let name = cells.parts.get(part as usize).map_or("?", |part| &part.of);
         let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);

@@ -76,7 +76,7 @@ impl Conditions {
         match value {
             ValueKind::Boolean(truth) => *truth,
             ValueKind::Variable(name) => {
-                self.0.binary_search_by(|other| other.as_str().cmp(name)).is_ok_and(|place| truths.0[place])
+                self.0.binary_search_by(|other| other.as_str().cmp(name)).is_ok_and(|position| truths.0[position])
             }
             _ => false,
         }

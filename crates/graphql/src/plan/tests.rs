@@ -26,7 +26,7 @@ const SDL: &str = "
         nodes(ids: [ID!]!): [Node]!
         thing: Thing
         viewer: Person
-        dear: Int
+        costly: Int
         lost: Int
     }
     input Range { from: Int! to: Int = 9 }
@@ -86,7 +86,7 @@ fn description(schema: &Schema) -> Description {
             if name.starts_with("viewer") {
                 object = object.personal();
             }
-            if name == "dear" {
+            if name == "costly" {
                 object = object.costs(7);
             }
         }
@@ -164,19 +164,19 @@ fn shown(text: &str, variables: Json) -> String {
 #[test]
 fn fields_of_one_name_are_merged_at_the_first() {
     let cases = [
-        ("{ all { id } dear }", "all{id} dear"),
-        ("{ dear all { id } dear }", "dear all{id}"),
-        ("{ all { id } dear all { title id } }", "all{id title} dear"),
-        ("{ all { id } ...F } fragment F on Query { dear all { title } }", "all{id title} dear"),
-        ("{ ...F all { id } } fragment F on Query { dear all { title } }", "dear all{title id}"),
+        ("{ all { id } costly }", "all{id} costly"),
+        ("{ costly all { id } costly }", "costly all{id}"),
+        ("{ all { id } costly all { title id } }", "all{id title} costly"),
+        ("{ all { id } ...F } fragment F on Query { costly all { title } }", "all{id title} costly"),
+        ("{ ...F all { id } } fragment F on Query { costly all { title } }", "costly all{title id}"),
         ("{ ... { all { id } } ... on Query { all { year } } }", "all{id year}"),
         ("{ all { director { id } } all { title director { name } } }", "all{director{id name} title}"),
         ("{ all { ...F } all { ...F } } fragment F on Movie { id }", "all{id}"),
         ("{ a: all { id } b: all { id } a: all { title } }", "a:all{id title} b:all{id}"),
-        ("{ all { title: year } dear: lost }", "all{title:year} dear:lost(unresolvable)"),
+        ("{ all { title: year } costly: lost }", "all{title:year} costly:lost(unresolvable)"),
         (
-            "{ ...F } fragment F on Query { ...G } fragment G on Query { ...H dear } fragment H on Query { a: dear }",
-            "a:dear dear",
+            "{ ...F } fragment F on Query { ...G } fragment G on Query { ...H costly } fragment H on Query { a: costly }",
+            "a:costly costly",
         ),
         ("{ __typename t: __typename all { __typename } }", "__typename t:__typename all{__typename}"),
     ];
@@ -215,24 +215,24 @@ fn each_type_has_the_fields_that_are_selected_of_it() {
 #[test]
 fn conditions_are_decided() {
     let both =
-        "query ($a: Boolean!, $b: Boolean = true) { x: dear @include(if: $a) @skip(if: $b) dear @include(if: $b) }";
+        "query ($a: Boolean!, $b: Boolean = true) { x: costly @include(if: $a) @skip(if: $b) costly @include(if: $b) }";
     let cases = [
-        ("{ dear @skip(if: true) all { id } }", json!({}), "all{id}"),
-        ("{ dear @include(if: false) all { id } }", json!({}), "all{id}"),
-        ("{ dear @include(if: true) all { id @skip(if: true) } }", json!({}), "dear all{}"),
-        (both, json!({"a": true}), "dear"),
-        (both, json!({"a": true, "b": false}), "x:dear"),
+        ("{ costly @skip(if: true) all { id } }", json!({}), "all{id}"),
+        ("{ costly @include(if: false) all { id } }", json!({}), "all{id}"),
+        ("{ costly @include(if: true) all { id @skip(if: true) } }", json!({}), "costly all{}"),
+        (both, json!({"a": true}), "costly"),
+        (both, json!({"a": true, "b": false}), "x:costly"),
         (both, json!({"a": false, "b": false}), ""),
         (both, json!({"a": true, "b": null}), "b is null"),
-        ("query ($a: Boolean!) { dear @skip(if: $a) x: dear dear }", json!({"a": true}), "x:dear dear"),
-        ("query ($a: Boolean!) { dear @skip(if: $a) x: dear dear }", json!({"a": false}), "dear x:dear"),
+        ("query ($a: Boolean!) { costly @skip(if: $a) x: costly costly }", json!({"a": true}), "x:costly costly"),
+        ("query ($a: Boolean!) { costly @skip(if: $a) x: costly costly }", json!({"a": false}), "costly x:costly"),
         (
-            "query ($a: Boolean!) { ...F @skip(if: $a) ...F } fragment F on Query { dear ...G } fragment G on Query { lost @include(if: $a) }",
+            "query ($a: Boolean!) { ...F @skip(if: $a) ...F } fragment F on Query { costly ...G } fragment G on Query { lost @include(if: $a) }",
             json!({"a": true}),
-            "dear lost(unresolvable)",
+            "costly lost(unresolvable)",
         ),
         ("query ($a: Boolean!) { all { id } ... @include(if: $a) { all { title } } }", json!({"a": false}), "all{id}"),
-        ("query ($a: Boolean!) { dear @include(if: $a) @skip(if: $a) }", json!({"a": true}), ""),
+        ("query ($a: Boolean!) { costly @include(if: $a) @skip(if: $a) }", json!({"a": true}), ""),
     ];
     for (text, variables, wanted) in cases {
         assert_eq!(shown(text, variables.clone()), wanted, "{text} {variables}");
@@ -263,9 +263,9 @@ fn rows_need_the_columns_of_what_is_selected() {
 #[test]
 fn a_plan_is_personal_if_a_planned_field_is() {
     let cases = [
-        ("{ dear }", false),
+        ("{ costly }", false),
         ("{ viewer { name } }", true),
-        ("{ viewer @skip(if: true) { name } dear }", false),
+        ("{ viewer @skip(if: true) { name } costly }", false),
         ("{ node(id: 1) { ... on Person { viewerMark } } }", true),
         ("{ all { ... on Node { ... on Person { viewerMark } } } }", false),
     ];
@@ -331,11 +331,11 @@ fn arguments_without_variables_are_read_once() {
 fn plans_have_limits() {
     let limits = DocumentLimits { plan_fields: 6, nesting: 4, ..DocumentLimits::NONE };
     let cases = [
-        ("{ a: dear b: dear c: dear }", None),
-        ("{ a: dear b: dear c: dear d: dear e: dear f: dear g: dear }", Some(Limit::PlanFields)),
-        ("{ thing { ... on Node { id } ... on Movie { title year } } dear }", None),
+        ("{ a: costly b: costly c: costly }", None),
+        ("{ a: costly b: costly c: costly d: costly e: costly f: costly g: costly }", Some(Limit::PlanFields)),
+        ("{ thing { ... on Node { id } ... on Movie { title year } } costly }", None),
         (
-            "{ thing { ... on Node { id } ... on Movie { title year } ... on Person { name viewerMark } } dear }",
+            "{ thing { ... on Node { id } ... on Movie { title year } ... on Person { name viewerMark } } costly }",
             Some(Limit::PlanFields),
         ),
         ("{ movie { director { favourite { id } } } }", None),

@@ -213,8 +213,8 @@ struct TypeIds<'t>(&'t NameIndex<Type<String>>);
 
 impl TypeIds<'_> {
     fn id(&self, name: &str) -> Result<TypeId, SchemaError> {
-        let place = self.0.position(name).and_then(|i| u32::try_from(i).ok());
-        place.map(TypeId).ok_or_else(|| SchemaError::UnknownType(name.to_owned()))
+        let position = self.0.position(name).and_then(|i| u32::try_from(i).ok());
+        position.map(TypeId).ok_or_else(|| SchemaError::UnknownType(name.to_owned()))
     }
 
     fn ids(&self, names: &[String]) -> Result<Vec<TypeId>, SchemaError> {

@@ -82,9 +82,9 @@ impl Parser<'_> {
             Ok((operation, parser.name()?.text.to_owned()))
         })?;
         for (operation, name) in roots {
-            let place = ["query", "mutation", "subscription"].iter().position(|known| *known == operation);
-            if let Some(place) = place {
-                builder.roots[place] = Some(name);
+            let position = ["query", "mutation", "subscription"].iter().position(|known| *known == operation);
+            if let Some(position) = position {
+                builder.roots[position] = Some(name);
             }
         }
         Ok(())

@@ -61,8 +61,8 @@ impl<T: HasName> NameIndex<T> {
         self.items.iter()
     }
 
-    pub(super) fn at(&self, place: usize) -> &T {
-        &self.items[place]
+    pub(super) fn at(&self, position: usize) -> &T {
+        &self.items[position]
     }
 }
 

@@ -79,13 +79,13 @@ impl<'d> Validator<'d> {
     fn allowed(&mut self, operation: &'d Operation<'d>, i: usize, of: Option<&TypeRef>, found: &VariableUse<'d>) {
         let (schema, variable) = (self.schema, &operation.variables[i]);
         let name = found.name;
-        let (Some(of), Some(place)) = (of, found.of) else { return };
+        let (Some(of), Some(expected)) = (of, found.of) else { return };
         let has_default = variable.default.as_ref().is_some_and(|default| !matches!(default.kind, ValueKind::Null));
-        let is_defaulted = place.is_non_null() && !of.is_non_null() && (has_default || found.has_default);
-        if !fits(of, if is_defaulted { place.nullable() } else { place }) {
-            let (of, place) = (schema.display(of), schema.display(place));
+        let is_defaulted = expected.is_non_null() && !of.is_non_null() && (has_default || found.has_default);
+        if !fits(of, if is_defaulted { expected.nullable() } else { expected }) {
+            let (of, expected) = (schema.display(of), schema.display(expected));
             let message =
-                format_args!("The variable `${name}` of type `{of}` cannot be used where `{place}` is expected.");
+                format_args!("The variable `${name}` of type `{of}` cannot be used where `{expected}` is expected.");
             self.fail(ValidationRule::VariablesInAllowedPosition, &[variable.at, found.at], message);
         }
         if let Some(one_of) = found.one_of.filter(|_| !of.is_non_null()) {
@@ -136,12 +136,14 @@ impl<'d> Validator<'d> {
 }
 
 /// Whether every value of one type is a value of the other.
-fn fits(of: &TypeRef, place: &TypeRef) -> bool {
-    match (of, place) {
-        (TypeRef::NonNull(of), TypeRef::NonNull(place)) | (TypeRef::List(of), TypeRef::List(place)) => fits(of, place),
+fn fits(of: &TypeRef, expected: &TypeRef) -> bool {
+    match (of, expected) {
+        (TypeRef::NonNull(of), TypeRef::NonNull(expected)) | (TypeRef::List(of), TypeRef::List(expected)) => {
+            fits(of, expected)
+        }
         (_, TypeRef::NonNull(_)) => false,
-        (TypeRef::NonNull(of), place) => fits(of, place),
-        (TypeRef::Named(of), TypeRef::Named(place)) => of == place,
+        (TypeRef::NonNull(of), expected) => fits(of, expected),
+        (TypeRef::Named(of), TypeRef::Named(expected)) => of == expected,
         _ => false,
     }
 }

@@ -41,16 +41,16 @@ impl<'d> Validator<'d> {
         self.value(value, InputPosition::item(of));
     }
 
-    fn value(&mut self, value: &'d Value<'d>, place: InputPosition<'d>) {
+    fn value(&mut self, value: &'d Value<'d>, position: InputPosition<'d>) {
         let schema = self.schema;
-        let plain = place.of.map(TypeRef::nullable);
+        let plain = position.of.map(TypeRef::nullable);
         match (&value.kind, plain) {
             (ValueKind::Variable(name), _) => {
-                let InputPosition { of, has_default, one_of } = place;
+                let InputPosition { of, has_default, one_of } = position;
                 self.scope.variables.push(VariableUse { name, at: value.at, of, has_default, one_of });
             }
             (ValueKind::Null, _) => {
-                if let Some(of) = place.of.filter(|of| of.is_non_null()) {
+                if let Some(of) = position.of.filter(|of| of.is_non_null()) {
                     self.wrong(
                         value.at,
                         format_args!("Expected a value of type `{}`, found null.", schema.display(of)),

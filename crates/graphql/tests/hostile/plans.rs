@@ -245,7 +245,7 @@ fn a_response_of_a_mutation_keeps_the_fields_that_fit() {
     let prepared = engine.prepare(&Request { query, operation_name: None, variables: &Inputs::new() }).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let executed = runtime.block_on(engine.run(&prepared, &context));
-    assert!(matches!(executed.answer(1_000), Err(EngineRefusal::TooLarge(1_000))));
+    assert!(matches!(executed.response(1_000), Err(EngineRefusal::TooLarge(1_000))));
     let answer = executed.shortened(1_000, &FieldError::plain("too large"));
     let answer: Json = serde_json::from_slice(&answer.json).unwrap();
     let data = json!({"first": {"token": "t"}, "second": {"token": "u", "wide": null}, "third": null, "again": {"token": "t"}});

@@ -1,8 +1,8 @@
-// The plain page: sends the query to the /graphql beside it and shows the answer.
+// The plain page: sends the query to the /graphql beside it and shows the response.
 
 const element = (id) => document.getElementById(id);
 
-async function ask() {
+async function sendQuery() {
   const body = { query: element('query').value };
   const variables = element('variables').value.trim();
   if (variables) {
@@ -24,7 +24,7 @@ async function ask() {
 async function run() {
   element('run').disabled = true;
   try {
-    element('result').textContent = await ask();
+    element('result').textContent = await sendQuery();
   } catch (error) {
     element('result').textContent = String(error);
   } finally {

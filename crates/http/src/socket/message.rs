@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_message_is_said() {
+    fn invalid_messages_get_their_reason() {
         for (wrong, part) in [
             ("", "a JSON object"),
             ("[]", "a JSON object"),

@@ -17,7 +17,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use request::quota::Share;
 use telemetry::metrics::OpenSocket;
-use telemetry::{self, Streamed};
+use telemetry::{self, StreamSummary};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -60,7 +60,7 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
     let mut response = create_response_with_body(&request, Body::empty)
         .map_err(|error| Refusal::malformed(format!("this is not a valid WebSocket handshake: {error}")))?;
     let link = request.extensions().get::<ConnectionHandle>().cloned().ok_or_else(Refusal::no_link)?;
-    let place = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
+    let slot = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
     let offered = offers_subprotocol(request.headers());
     if offered {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -68,7 +68,7 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
     let opening = Opening {
         upgrade: hyper::upgrade::on(&mut request),
         config: configure(&endpoint.limits),
-        place,
+        slot,
         link: link.clone(),
     };
     let session = Session::new(Arc::clone(endpoint), caller, token.map(Into::into), link.stopping());
@@ -81,13 +81,13 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
 struct Opening {
     upgrade: OnUpgrade,
     config: WebSocketConfig,
-    place: Share,
+    slot: Share,
     link: ConnectionHandle,
 }
 
 impl Opening {
     async fn run(self, mut session: Session, offered: bool) {
-        let Self { upgrade, config, place, link } = self;
+        let Self { upgrade, config, slot, link } = self;
         // The client left before its response.
         let Ok(upgraded) = upgrade.await else { return };
         let mut open = OpenSocket::begin("websocket");
@@ -96,13 +96,13 @@ impl Opening {
         open.end = reason.label();
         drop(open);
         if let Some(context) = telemetry::current_request() {
-            context.streamed(Streamed { end: reason.label().into_owned(), ..session.count() });
+            context.end_stream(StreamSummary { end: reason.label().into_owned(), ..session.count() });
         }
         // Subscriptions end before the close handshake.
         drop(session);
         // An error means that the client's timeout, or ours, has passed.
         let _ = Box::pin(timeout(CLOSE_PATIENCE, say_goodbye(&mut socket, &reason))).await;
-        drop((place, link));
+        drop((slot, link));
     }
 }
 

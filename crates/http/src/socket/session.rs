@@ -17,7 +17,7 @@ use futures_util::{FutureExt, poll};
 use request::viewer::{Caller, RequestMutations};
 use serde_json::Value as Json;
 use telemetry::metrics;
-use telemetry::{self, Streamed};
+use telemetry::{self, StreamSummary};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -28,7 +28,7 @@ use super::message::{self, ClientMessage, Init};
 use crate::bounds::Bounds;
 use crate::caller::{self, LOOK_UP_AGAIN};
 use crate::graphql::Endpoint;
-use crate::operation::{Ask, OperationEvent, RunningOperation};
+use crate::operation::{OperationEvent, OperationRequest, RunningOperation};
 use crate::params::{self, KeyParam};
 use crate::refusal::Refusal;
 use crate::size;
@@ -52,7 +52,7 @@ pub(super) struct Session {
     /// When to look up the session.
     look_at: Instant,
     /// Whether the session may have ended and was not looked up since.
-    told: bool,
+    check_due: bool,
     /// Notifies when the session may have ended.
     changes: Option<watch::Receiver<()>>,
     begun: u64,
@@ -106,7 +106,7 @@ impl Session {
             heard: now,
             pinged: None,
             look_at,
-            told: false,
+            check_due: false,
             changes: None,
             begun: 0,
             results: 0,
@@ -115,8 +115,8 @@ impl Session {
     }
 
     /// The socket's counts.
-    pub(super) fn count(&self) -> Streamed {
-        Streamed { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
+    pub(super) fn count(&self) -> StreamSummary {
+        StreamSummary { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
     }
 
     /// Runs until there is a reason to close. Rare work is in boxes, so that a listening socket needs no memory for it.
@@ -139,7 +139,7 @@ impl Session {
             // An error means that the server is gone.
             _ = self.stopping.changed() => return Err(Close::RESTART),
             () = caller::changed(&mut self.changes), if listens => {
-                self.told = true;
+                self.check_due = true;
                 Box::pin(self.sign_in()).await?;
             }
             () = &mut alarm => {
@@ -161,7 +161,7 @@ impl Session {
             self.pass_on(socket, &id, step).await?;
         }
         // The session could not be looked up.
-        if self.told && self.acknowledged && self.look_at < alarm.deadline() {
+        if self.check_due && self.acknowledged && self.look_at < alarm.deadline() {
             alarm.reset(self.look_at);
         }
         self.write(socket, <Socket as Sink<Message>>::poll_flush).await
@@ -217,12 +217,12 @@ impl Session {
     /// Checks that the token is still valid.
     async fn sign_in(&mut self) -> Result<(), Close> {
         if let Some(changes) = &mut self.changes {
-            self.told |= changes.has_changed().unwrap_or(false);
+            self.check_due |= changes.has_changed().unwrap_or(false);
             changes.mark_unchanged();
         }
         let Some(token) = &self.token else { return Ok(()) };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_uncached(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         let viewer = match found {
             Ok(Ok(found)) => found.viewer,
@@ -232,7 +232,7 @@ impl Session {
             }
             // The token cannot be checked now: a session that was valid before stays.
             _ if self.acknowledged => {
-                if self.told {
+                if self.check_due {
                     self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
                 }
                 return Ok(());
@@ -243,7 +243,7 @@ impl Session {
             // Subscriptions keep the rights with which they began.
             return Err(Close::FORBIDDEN);
         }
-        self.told = false;
+        self.check_due = false;
         self.caller.viewer = Some(viewer);
         if self.changes.is_none() {
             self.changes = Some(self.endpoint.callers.watch(viewer));
@@ -285,7 +285,16 @@ impl Session {
         self.begun += 1;
         let token = self.token.clone();
         let (operation, kept) = (*operation, Some(kept));
-        let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None, kept };
+        let ask = OperationRequest {
+            operation,
+            caller,
+            token,
+            safe: false,
+            streams: true,
+            waits: true,
+            resume_from: None,
+            kept,
+        };
         let endpoint = Arc::clone(&self.endpoint);
         // What it holds meanwhile does not depend on whether the client reads the results of others. The box is freed
         // once a subscription listens.

@@ -20,7 +20,7 @@ use crate::idempotency::IdempotencyKey;
 
 /// The commits that a mutation has sent.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct SentCommits {
     request: Option<RequestMutations>,
     /// Whether the last one has no response yet.
     is_open: AtomicBool,
@@ -30,7 +30,7 @@ pub(super) struct Sent {
     times: Mutex<Vec<DateTime<Utc>>>,
 }
 
-impl Sent {
+impl SentCommits {
     /// Records that a commit is about to be sent, for a change made at this time.
     pub(super) fn note(&self, now: DateTime<Utc>) {
         if let Some(request) = &self.request {
@@ -71,16 +71,16 @@ impl Sent {
 /// Top-level errors: `Unknown` if the change may have been made.
 pub(super) async fn run_on_leader(
     change: &Change<'_>,
-    asked: &MutationCall<'_>,
+    call: &MutationCall<'_>,
     key: Option<&IdempotencyKey>,
     job: &dyn Job,
 ) -> ApiResult<Outcome> {
     let db = &change.services.db;
-    let sent = Sent { request: change.caller.map(|caller| caller.mutations.clone()), ..Sent::default() };
+    let sent = SentCommits { request: change.caller.map(|caller| caller.mutations.clone()), ..SentCommits::default() };
     let mut is_unknown = false;
     loop {
         sent.settle();
-        let error = match attempt(change, asked, key, job, &sent).await {
+        let error = match attempt(change, call, key, job, &sent).await {
             Err(ApiError::Database(error)) => error,
             Err(ApiError::Busy(_) | ApiError::Exhausted(_)) if is_unknown => return Err(unknown()),
             outcome => return outcome,
@@ -95,7 +95,7 @@ pub(super) async fn run_on_leader(
         match is_safe && is_leaderless(&error) && change.wait_for_leader().await.is_ok_and(|is_found| is_found) {
             true => {
                 metrics::cluster().mutations_repeated.inc();
-                tracing::debug!(mutation = asked.mutation, "retrying a mutation: {error}");
+                tracing::debug!(mutation = call.mutation, "retrying a mutation: {error}");
             }
             false if is_unknown => {
                 log_failure(error);
@@ -109,16 +109,16 @@ pub(super) async fn run_on_leader(
 /// Runs it once. It holds no turn to write while it waits for a leader.
 async fn attempt(
     change: &Change<'_>,
-    asked: &MutationCall<'_>,
+    call: &MutationCall<'_>,
     key: Option<&IdempotencyKey>,
     job: &dyn Job,
-    sent: &Sent,
+    sent: &SentCommits,
 ) -> ApiResult<Outcome> {
     let db = &change.services.db;
     change.pass_to_leader().await?;
     let turn = db.turn_to_write(change.address()).await?;
     let writer = db.writer();
-    let mut running = Box::pin(run(&writer, asked, key.cloned(), job, sent));
+    let mut running = Box::pin(run(&writer, call, key.cloned(), job, sent));
     let outcome = tokio::select! {
         outcome = &mut running => outcome,
         () = db.cluster.wait_until_lost() => {

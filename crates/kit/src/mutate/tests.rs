@@ -20,17 +20,17 @@ use crate::reason::UserErrorReason;
 
 /// An error of a database, by its code.
 #[derive(Debug)]
-struct Told(&'static str);
+struct CodedError(&'static str);
 
-impl fmt::Display for Told {
+impl fmt::Display for CodedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl Error for Told {}
+impl Error for CodedError {}
 
-impl DatabaseError for Told {
+impl DatabaseError for CodedError {
     fn message(&self) -> &str {
         self.0
     }
@@ -56,8 +56,8 @@ impl DatabaseError for Told {
     }
 }
 
-fn told(code: &'static str) -> Rejection {
-    let error = sqlx::Error::Database(Box::new(Told(code)));
+fn coded(code: &'static str) -> Rejection {
+    let error = sqlx::Error::Database(Box::new(CodedError(code)));
     DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error))).into()
 }
 
@@ -106,8 +106,8 @@ impl Database {
     }
 
     async fn run(&self, job: &Failing) -> ApiResult<Outcome> {
-        let asked = MutationCall { mutation: "run", rule: Rule::Anyone, viewer: None };
-        run(&self.writer, &asked, None, job, &Sent::default()).await
+        let call = MutationCall { mutation: "run", rule: Rule::Anyone, viewer: None };
+        run(&self.writer, &call, None, job, &SentCommits::default()).await
     }
 
     /// The runs whose rows remain.
@@ -121,11 +121,11 @@ impl Database {
 }
 
 #[tokio::test]
-async fn what_met_another_is_run_again_and_leaves_one_run_behind() {
+async fn a_conflicting_transaction_is_retried_and_leaves_one_run() {
     // Not serializable, a deadlock, and SQLite's busy.
     let database = Database::new().await;
     let mut all = Vec::new();
-    for (times, with) in [(0, (|| told("40001")) as fn() -> _), (1, || told("40P01")), (4, || told("5"))] {
+    for (times, with) in [(0, (|| coded("40001")) as fn() -> _), (1, || coded("40P01")), (4, || coded("5"))] {
         let job = Failing::new(times, with);
         let outcome = database.run(&job).await.unwrap();
         assert!(matches!(outcome.ending, Ending::Done(run) if run == json!(times + 1)));
@@ -136,18 +136,18 @@ async fn what_met_another_is_run_again_and_leaves_one_run_behind() {
 }
 
 #[tokio::test]
-async fn what_meets_others_again_and_again_fails() {
+async fn a_transaction_that_always_conflicts_fails() {
     let database = Database::new().await;
-    let job = Failing::new(u32::MAX, || told("40001"));
+    let job = Failing::new(u32::MAX, || coded("40001"));
     assert!(matches!(database.run(&job).await, Err(ApiError::Database(_))));
     assert_eq!((job.runs.into_inner(), database.stored().await), (TRIES_MAX, Vec::new()));
 }
 
 #[tokio::test]
-async fn what_fails_by_itself_is_run_once() {
+async fn other_failures_are_not_retried() {
     let database = Database::new().await;
     // An unexplained unique violation, a full disk, and a session that has ended.
-    for with in [(|| told("23505")) as fn() -> Rejection, || told("53100"), || ApiError::UnknownToken.into()] {
+    for with in [(|| coded("23505")) as fn() -> Rejection, || coded("53100"), || ApiError::UnknownToken.into()] {
         let job = Failing::new(1, with);
         assert!(database.run(&job).await.is_err());
         assert_eq!((job.runs.into_inner(), database.stored().await), (1, Vec::new()));
@@ -155,7 +155,7 @@ async fn what_fails_by_itself_is_run_once() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
+async fn a_rejected_change_runs_once_and_leaves_nothing() {
     let database = Database::new().await;
     let job = Failing::new(1, || UserError::conflict("input.title", UserErrorReason::Taken, "is taken").into());
     let outcome = database.run(&job).await.unwrap();
@@ -165,11 +165,11 @@ async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
 
 /// The lock timeout has already passed then.
 #[tokio::test]
-async fn a_lock_that_is_not_given_is_waited_for_once() {
+async fn a_lock_timeout_is_not_retried() {
     let database = Database::new().await;
     let other = open_writer(&database.url.parse().unwrap(), POOL, None).await.unwrap();
     let held = Transaction::begin(&other).await.unwrap();
-    let (job, started) = (Failing::new(0, || told("40001")), Instant::now());
+    let (job, started) = (Failing::new(0, || coded("40001")), Instant::now());
     assert!(matches!(database.run(&job).await, Err(ApiError::Database(error)) if is_locked(&error)));
     assert!((LOCK_TIMEOUT..LOCK_TIMEOUT * 3).contains(&started.elapsed()), "{:?}", started.elapsed());
     held.rollback().await.unwrap();

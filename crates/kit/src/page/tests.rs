@@ -98,7 +98,7 @@ fn window(size: u32, backward: bool, after: Option<Film>, before: Option<Film>) 
 }
 
 #[tokio::test]
-async fn windows_end_where_their_cursors_stand() {
+async fn windows_end_at_their_cursors() {
     let db = library().await;
     let places: Vec<_> = [None].into_iter().chain(FILMS.into_iter().chain(GONE).map(Some)).collect();
     for order in [FilmOrder::Year, FilmOrder::YearDesc] {
@@ -123,7 +123,7 @@ async fn windows_end_where_their_cursors_stand() {
 }
 
 #[test]
-fn zones_that_no_row_of_the_window_is_in_are_not_read() {
+fn zones_without_rows_of_the_window_are_not_read() {
     let (value, null) = (Some((Some(1979), 4)), Some((None, 5)));
     for (backward, after, before, on_postgres, on_sqlite) in [
         (false, None, None, 2, 2),

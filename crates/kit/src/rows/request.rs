@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use db::ReadPool;
 use graphql::{Batches, Columns, Context, FieldError, SharedRows};
-use request::answer::Budget;
+use request::budget::Budget;
 use request::error::{ApiError, ApiResult, log_database};
 use request::policy;
 use request::viewer::{Caller, Role, Viewer};

@@ -40,7 +40,7 @@ impl<N> fmt::Debug for Returning<N> {
 }
 
 /// [`Returning`] rows of any type.
-pub(crate) trait Returned: Send + Sync {
+pub(crate) trait AnyReturning: Send + Sync {
     /// Selects the columns from a table `rows` with the changed row.
     fn select(&self, rows: &str) -> SelectStatement;
 
@@ -51,7 +51,7 @@ pub(crate) trait Returned: Send + Sync {
     fn read(&self, row: QueryResult, text: Option<(TypeId, Arc<str>)>) -> Result<ReturnedRow, DbErr>;
 }
 
-impl<N: Table> Returned for Returning<N> {
+impl<N: Table> AnyReturning for Returning<N> {
     fn select(&self, rows: &str) -> SelectStatement {
         let mut statement = Query::select();
         // Uses the table's name, because columns are selected by it.

@@ -186,7 +186,7 @@ macro_rules! row {
         #[expect(non_camel_case_types, reason = "the fields' names, to count them")]
         enum Place { $($place),* }
 
-        #[expect(non_upper_case_globals, reason = "columns are called as fields are")]
+        #[expect(non_upper_case_globals, reason = "columns have the names of fields")]
         impl $node {
             $(pub(crate) const $field: $crate::rows::RowColumn<$node, $of> =
                 $crate::rows::RowColumn { at: Place::$field as u32, get: |row| &row.$field };)*

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use db::{ReadPool, dialect};
 use graphql::{Batch, Call, Context, FieldError, NoArguments};
-use request::answer::TURNS;
+use request::budget::TURNS;
 use request::error::{ApiError, log_database};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};

@@ -68,17 +68,17 @@ mod tests {
 
     /// An error from a program other than PostgreSQL, by its code.
     #[derive(Debug)]
-    struct Told(&'static str);
+    struct CodedError(&'static str);
 
-    impl fmt::Display for Told {
+    impl fmt::Display for CodedError {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(self.0)
         }
     }
 
-    impl std::error::Error for Told {}
+    impl std::error::Error for CodedError {}
 
-    impl DatabaseError for Told {
+    impl DatabaseError for CodedError {
         fn message(&self) -> &str {
             self.0
         }
@@ -109,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_known_to_be_undone_only_if_somebody_says_so() {
-        let told = |code| has_done_nothing(&of_statement(sqlx::Error::Database(Box::new(Told(code)))));
+    fn a_change_counts_as_undone_only_if_reported() {
+        let told = |code| has_done_nothing(&of_statement(sqlx::Error::Database(Box::new(CodedError(code)))));
         for code in ["25006", "40001", "40P01", "53300", "55P03", "57014", "25P03", "23505"] {
             assert!(told(code), "{code}");
         }

@@ -78,10 +78,10 @@ impl World {
             ("comments", comments, &self.comments, "--movies"),
             ("ratings", ratings, &self.ratings, "--movies, --publications and --users"),
         ];
-        let too_large = all.into_iter().filter(|(_, asked, dealt, _)| dealt.total() < *asked);
+        let too_large = all.into_iter().filter(|(_, requested, dealt, _)| dealt.total() < *requested);
         let too_large: Vec<_> = too_large
-            .map(|(name, asked, dealt, others)| {
-                format!("--{name} {asked} is too large; with these {others} the maximum is {}", dealt.total())
+            .map(|(name, requested, dealt, others)| {
+                format!("--{name} {requested} is too large; with these {others} the maximum is {}", dealt.total())
             })
             .collect();
         if too_large.is_empty() { Ok(()) } else { Err(too_large.join(". ")) }

@@ -103,7 +103,9 @@ impl Sqlite {
 /// Refuses to mix the rows of two seeds.
 fn other_parameters(theirs: &str, ours: &str) -> SeedError {
     match (Parameters::from_text(theirs), Parameters::from_text(ours)) {
-        (Some(began), Some(asked)) => SeedError::OtherParameters { began: Box::new(began), asked: Box::new(asked) },
+        (Some(began), Some(requested)) => {
+            SeedError::OtherParameters { began: Box::new(began), requested: Box::new(requested) }
+        }
         _ => SeedError::Marks(theirs.to_owned()),
     }
 }

@@ -160,8 +160,17 @@ impl FeedHistory {
             let order = &self.parts[*part].order;
             let (has, of) = match position {
                 ListenerPosition::At(position) => (*position, order.len()),
-                // It restarted, and received nothing that others did.
-                ListenerPosition::Joining(held) => (held.len(), order.len().max(held.len())),
+                // It restarted, and received nothing that others did: one side has missed events.
+                ListenerPosition::Joining(held) if !held.is_empty() => {
+                    findings.add(FindingKind::ListenersDiffer, [held[0].line, order[0].line], || {
+                        format!(
+                            "listener {number} restarted and received {} events that no other listener received",
+                            held.len()
+                        )
+                    });
+                    continue;
+                }
+                ListenerPosition::Joining(_) => (0, order.len()),
             };
             if has < of {
                 findings.add(FindingKind::MissedEvent, [order[has].line], || {

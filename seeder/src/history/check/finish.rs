@@ -47,9 +47,9 @@ impl Checker {
 
     /// Checks a read when all writes are known.
     fn judge_read(&self, suspect: &Suspect, findings: &mut Findings) {
-        let Suspect { thing, value, session, floor, end, line } = *suspect;
+        let Suspect { thing, value, session, floor, line, .. } = *suspect;
         let register = &self.registers[thing as usize];
-        if register.may_be(value, floor, end, self.may_be_gone(register.under, end)) {
+        if !self.is_suspect(suspect) {
             return;
         }
         let (name, who) = (self.name(thing), self.session_name(session));

@@ -79,6 +79,8 @@ pub struct Checker {
     /// What sessions have read of each other's things.
     floors: HashMap<(u16, u32), Floor>,
     suspects: Vec<Suspect>,
+    /// Whether the reads have so many faults that no more are recorded.
+    is_flooded: bool,
     feed: FeedHistory,
     delays: Spans,
     reading: u32,
@@ -99,6 +101,7 @@ impl Checker {
             labels: HashMap::new(),
             floors: HashMap::new(),
             suspects: Vec::new(),
+            is_flooded: false,
             delays: Spans::default(),
             reading: 0,
             findings: Findings::default(),
@@ -175,6 +178,9 @@ impl Checker {
         let floor = if read.start > own.start { read } else { own };
         let may_be_gone = self.may_be_gone(register.under, call.end);
         if !register.may_be(value, floor, call.end, may_be_gone) {
+            if self.suspects.len() == SUSPECTS_MAX && !self.is_flooded {
+                self.clear_suspects();
+            }
             if self.suspects.len() < SUSPECTS_MAX {
                 self.suspects.push(Suspect { thing, value, session, floor, end: call.end, line });
             }
@@ -195,6 +201,19 @@ impl Checker {
             let floor = Floor { start: write.start, value, line, is_own: false };
             self.floors.insert((session, thing), floor);
         }
+    }
+
+    /// Forgets reads whose writes are known by now.
+    fn clear_suspects(&mut self) {
+        let suspects = std::mem::take(&mut self.suspects);
+        self.suspects = suspects.into_iter().filter(|suspect| self.is_suspect(suspect)).collect();
+        // There are faults enough: no more are looked for.
+        self.is_flooded = self.suspects.len() > SUSPECTS_MAX / 2;
+    }
+
+    fn is_suspect(&self, &Suspect { thing, value, floor, end, .. }: &Suspect) -> bool {
+        let register = &self.registers[thing as usize];
+        !register.may_be(value, floor, end, self.may_be_gone(register.under, end))
     }
 
     fn take_event(&mut self, event: &HistoryEvent, line: u32) -> anyhow::Result<()> {

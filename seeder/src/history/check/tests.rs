@@ -201,6 +201,24 @@ fn restarted_listeners_are_compared_from_there() {
     assert_eq!(kinds_of(&short), ["missed-event"]);
     let repeated = [&begin[..], &[two.clone(), three.clone(), other(&two), other(&three), other(&three)]].concat();
     assert_eq!(kinds_of(&repeated), ["repeated-event"]);
+    // Each has heard as many events as the other, and they have missed each other's.
+    let apart = [&begin[..], &[two.clone(), other(&three)]].concat();
+    assert_eq!(kinds_of(&apart), ["listeners-differ"]);
+}
+
+/// A call is written down when it has ended, which may be after others have read what it wrote.
+#[test]
+fn many_early_reads_hide_no_fault() {
+    let early = |number: u32| {
+        let (thing, at) = (format!("comment/{number}"), u64::from(number) * 10);
+        [read(at + 5, at + 6, "b", &thing, number), write(at + 1, at + 9, "a", "done", &thing, number)]
+    };
+    let mut lines = vec![run(0)];
+    lines.extend((1..=u32::try_from(super::SUSPECTS_MAX).unwrap()).flat_map(early));
+    lines.push(write(5_000_000, 5_000_001, "a", "done", "rating/a/x", 2));
+    lines.push(read(5_000_002, 5_000_003, "a", "rating/a/x", 1));
+    let line = u32::try_from(lines.len()).unwrap();
+    assert_eq!(kinds(&lines, false, false), found("other-viewer", &[line, line - 1]));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) struct FoundBatch {
     pub(super) keys: Arc<[i32]>,
     pub(super) columns: Columns,
     /// When its statement began. It shows the database at that moment or later.
-    pub(super) begun: Instant,
+    pub(super) started: Instant,
     pub(super) values: Arc<dyn Any + Send + Sync>,
 }
 
@@ -52,7 +52,7 @@ impl<S: Eq + Hash + Clone> FoundRows<S> {
         let Some(batches) = found.get(statement) else { return Err(columns) };
         let has_all = |batch: &&FoundBatch| {
             let has = |key| batch.keys.binary_search(key).is_ok();
-            batch.begun >= since && columns & !batch.columns == 0 && keys.iter().all(has)
+            batch.started >= since && columns & !batch.columns == 0 && keys.iter().all(has)
         };
         match batches.iter().rev().find(has_all) {
             Some(batch) => Ok(Arc::clone(&batch.values)),

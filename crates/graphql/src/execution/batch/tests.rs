@@ -42,33 +42,33 @@ fn block_on<F: Future>(future: F) -> Option<F::Output> {
     Some(runtime.block_on(future))
 }
 
-type Answer = Result<Vec<i32>, String>;
+type ReadOutcome = Result<Vec<i32>, String>;
 type Shared = Result<Arc<Vec<i32>>, FieldError>;
 type Caller<'c> = Pin<Box<dyn Future<Output = Shared> + 'c>>;
 
 /// The results of several concurrent callers, and the statements that were read.
-fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<Answer>, Vec<Vec<i32>>) {
+fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<ReadOutcome>, Vec<Vec<i32>>) {
     let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
     let one = async |(statement, keys): &(&'static str, &[i32])| {
         let found = batches.read(statement, keys, |keys| reads.read(keys, &open)).await;
         found.map(|found: Arc<Vec<i32>>| found.to_vec()).map_err(|error| error.message.to_string())
     };
-    let answers = block_on(join_all(callers.iter().map(one))).unwrap_or_default();
-    (answers, reads.keys())
+    let outcomes = block_on(join_all(callers.iter().map(one))).unwrap_or_default();
+    (outcomes, reads.keys())
 }
 
 #[test]
 fn concurrent_keys_are_read_by_one_statement() {
-    let (answers, reads) = ask(&[("a", &[3, 1]), ("a", &[2, 3]), ("b", &[1]), ("a", &[])]);
+    let (outcomes, reads) = ask(&[("a", &[3, 1]), ("a", &[2, 3]), ("b", &[1]), ("a", &[])]);
     let all = Ok(vec![1, 2, 3]);
-    assert_eq!(answers, [all.clone(), all.clone(), Ok(vec![1]), all]);
+    assert_eq!(outcomes, [all.clone(), all.clone(), Ok(vec![1]), all]);
     assert_eq!(reads, [vec![1, 2, 3], vec![1]]);
 }
 
 #[test]
 fn an_error_reaches_all_callers() {
-    let (answers, reads) = ask(&[("a", &[1]), ("a", &[0]), ("b", &[2])]);
-    assert_eq!(answers, [Err("zero".to_owned()), Err("zero".to_owned()), Ok(vec![2])]);
+    let (outcomes, reads) = ask(&[("a", &[1]), ("a", &[0]), ("b", &[2])]);
+    assert_eq!(outcomes, [Err("zero".to_owned()), Err("zero".to_owned()), Ok(vec![2])]);
     assert_eq!(reads.len(), 2);
 }
 
@@ -88,7 +88,7 @@ fn what_was_read_is_not_kept() {
 fn another_caller_takes_over_for_a_cancelled_one() {
     for polls in 1..6 {
         let (batches, reads, gate) = (Batches::new(), Reads::default(), Semaphore::new(0));
-        let answers = block_on(async {
+        let outcomes = block_on(async {
             let mut first = Box::pin(batches.read(&"a", &[1], |keys| reads.read(keys, &gate)));
             let second = batches.read(&"a", &[2], |keys| reads.read(keys, &gate));
             let third = batches.read(&"a", &[3], |keys| reads.read(keys, &gate));
@@ -102,9 +102,9 @@ fn another_caller_takes_over_for_a_cancelled_one() {
             gate.add_permits(10);
             others.await
         });
-        let answers: Vec<Shared> = answers.unwrap_or_default();
+        let outcomes: Vec<Shared> = outcomes.unwrap_or_default();
         let keys: Vec<Option<Vec<i32>>> =
-            answers.into_iter().map(|found| found.ok().map(|keys| keys.to_vec())).collect();
+            outcomes.into_iter().map(|found| found.ok().map(|keys| keys.to_vec())).collect();
         assert_eq!(keys, [Some(vec![1, 2, 3]), Some(vec![1, 2, 3])], "after {polls} polls");
         assert!(reads.keys().iter().all(|keys| keys == &[1, 2, 3]), "{:?}", reads.keys());
     }
@@ -113,7 +113,7 @@ fn another_caller_takes_over_for_a_cancelled_one() {
 #[test]
 fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
     let (batches, reads, gate) = (Batches::new(), Reads::default(), Semaphore::new(0));
-    let answers = block_on(async {
+    let outcomes = block_on(async {
         let mut callers = Vec::new();
         for key in 1..=20 {
             let mut caller: Caller<'_> = Box::pin({
@@ -130,7 +130,7 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
         gate.add_permits(100);
         join_all(callers).await
     });
-    assert_eq!(answers.map(|answers| answers.iter().filter(|answer| answer.is_ok()).count()), Some(20));
+    assert_eq!(outcomes.map(|outcomes| outcomes.iter().filter(|outcome| outcome.is_ok()).count()), Some(20));
     assert!(reads.running_most.load(Ordering::SeqCst) >= RUNNING_MAX);
     // On a slow machine the wait may time out once or twice.
     let keys = reads.keys();
@@ -165,8 +165,8 @@ fn slow_statements_delay_others_only_briefly() {
 #[test]
 fn a_statement_has_a_maximum_number_of_keys() {
     let many: Vec<i32> = (1..=i32::try_from(KEYS_MAX).unwrap_or(i32::MAX)).collect();
-    let (answers, reads) = ask(&[("a", &many[1..]), ("a", &[1]), ("a", &[2])]);
-    assert!(answers.iter().all(Result::is_ok));
+    let (outcomes, reads) = ask(&[("a", &many[1..]), ("a", &[1]), ("a", &[2])]);
+    assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(reads.iter().map(Vec::len).collect::<Vec<_>>(), [KEYS_MAX, 1]);
 }
 
@@ -181,17 +181,20 @@ fn rows_are_shared_while_they_are_new_and_have_the_columns() {
         found.map(|found| found.to_vec()).unwrap_or_default()
     };
     let found = block_on(async {
-        let begun = Instant::now();
-        let first = ask("a", &[1, 2, 3], 0b01, begun).await;
+        let started = Instant::now();
+        let first = ask("a", &[1, 2, 3], 0b01, started).await;
         // The same rows, and fewer.
-        assert_eq!([ask("a", &[1, 2, 3], 0b01, begun).await, ask("a", &[2], 0, begun).await], [first.clone(), first]);
+        assert_eq!(
+            [ask("a", &[1, 2, 3], 0b01, started).await, ask("a", &[2], 0, started).await],
+            [first.clone(), first]
+        );
         assert_eq!(reads.keys().len(), 1);
         // Other columns, keys and statements, and rows that are too old, are read; columns together with those of
         // others.
-        assert_eq!(ask("a", &[2], 0b10, begun).await, [2]);
-        assert_eq!(ask("a", &[2], 0b11, begun).await, [2]);
-        assert_eq!(ask("a", &[4], 0b01, begun).await, [4]);
-        assert_eq!(ask("b", &[1], 0b01, begun).await, [1]);
+        assert_eq!(ask("a", &[2], 0b10, started).await, [2]);
+        assert_eq!(ask("a", &[2], 0b11, started).await, [2]);
+        assert_eq!(ask("a", &[4], 0b01, started).await, [4]);
+        assert_eq!(ask("b", &[1], 0b01, started).await, [1]);
         assert_eq!(ask("a", &[1], 0b01, Instant::now()).await, [1]);
     });
     assert!(found.is_some());

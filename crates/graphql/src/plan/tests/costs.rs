@@ -11,8 +11,8 @@ fn costs_follow_pages_keys_and_the_most_expensive_type() {
     const PAGES: PageSizes = PageSizes { default: 20, max: 100 };
     // Depth, root fields, fields of the plan, values.
     let cases = [
-        ("{ dear }", json!({}), [1, 1, 1, 7]),
-        ("{ a: dear b: dear __typename }", json!({}), [1, 3, 3, 15]),
+        ("{ costly }", json!({}), [1, 1, 1, 7]),
+        ("{ a: costly b: costly __typename }", json!({}), [1, 3, 3, 15]),
         ("{ movie { id title } }", json!({}), [2, 1, 3, 3]),
         ("{ movie { id @skip(if: true) } }", json!({}), [1, 1, 1, 1]),
         // A page has its rows, each with its fields; the size is the schema's, the default, or the maximum.

@@ -128,7 +128,7 @@ fn statement(window: &Window, parents: &[i32], backend: DbBackend) -> Option<Sel
 }
 
 #[tokio::test]
-async fn each_parent_has_a_page_of_its_own() {
+async fn each_parent_has_its_own_page() {
     let db = library().await;
     for (parents, size, backward) in [
         (&[3, 1, 4, 2][..], 1, false),
@@ -163,7 +163,7 @@ async fn each_parent_has_a_page_of_its_own() {
 
 /// The API's tests execute it.
 #[test]
-fn postgres_walks_the_index_once_for_each_parent() {
+fn postgres_scans_the_index_once_for_each_parent() {
     let args = PageArgs { first: Some(2), ..PageArgs::default() };
     let window = args.window(BooksOfShelf::LIST, ByYear).unwrap();
     let sql = statement(&window, &[1, 2], DbBackend::Postgres).unwrap().to_string(PostgresQueryBuilder);

@@ -251,7 +251,7 @@ mod tests {
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[test]
-    fn an_answer_is_bounded() {
+    fn a_response_is_limited() {
         let budget = Budget::of(10, None);
         budget.begin(OperationKind::Mutation);
         assert_eq!(budget.count_text("1234567890"), Ok(()));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_as_large_as_what_is_kept() {
+    fn a_share_is_as_large_as_the_held_bytes() {
         let quota = Quota::new(NAMES, 2 << 20, 1 << 20);
         let begin = |kind| {
             let budget = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
@@ -295,7 +295,7 @@ mod tests {
         let mutation = begin(OperationKind::Mutation);
         mutation.count_text(&"x".repeat(800_000)).unwrap();
         mutation.keep(800_000).unwrap();
-        assert_eq!(quota.taken(), 320_000, "what is no query goes on without");
+        assert_eq!(quota.taken(), 320_000, "mutations continue without a share");
         let query = begin(OperationKind::Query);
         let spent = query.count_text(&"x".repeat(800_000)).unwrap_err();
         assert!(matches!(spent, BudgetError::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// Finds out why a pool had no connection in time. The driver's pool returns the same error if all are in use and if
 /// none can be opened.
 #[derive(Debug, Default)]
-pub(super) struct Reach(Mutex<Option<(Instant, ProbeResult)>>);
+pub(super) struct ConnectionProbe(Mutex<Option<(Instant, ProbeResult)>>);
 
 /// Whether a connection could be opened, or why not.
 type ProbeResult = Result<(), Arc<sqlx::Error>>;
@@ -23,7 +23,7 @@ const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a server may take to refuse a connection.
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(100);
 
-impl Reach {
+impl ConnectionProbe {
     /// Why the database cannot be reached, if that is why no connection was free in time.
     pub(super) async fn reason(&self, pool: &DatabaseConnection, error: &DbErr) -> Option<DbErr> {
         if !matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
