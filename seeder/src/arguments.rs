@@ -434,7 +434,8 @@ mod tests {
         assert!(texts.len() >= 3);
         for text in texts {
             let text = text.to_string();
-            let (examples, rest) = text.split_once("\n\n").unwrap();
+            let (examples, rest) = text.split_once("\n\n").unwrap_or_default();
+            assert!(examples.starts_with("Examples:"), "{text}");
             assert!(examples.lines().all(|line| line.len() <= 80), "{examples}");
             assert!(!rest.contains('\n'), "a line for each paragraph: {rest}");
         }
