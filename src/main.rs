@@ -50,9 +50,18 @@ async fn run() -> ExitCode {
     match run_command(&invocation).await {
         Ok(code) => code,
         Err(error) => {
-            log::print(&format!("error: {}", invocation.name_variables(&format!("{error:#}"))));
+            log::print(&format!("error: {}", invocation.name_variables(&describe(&error))));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error with its causes, and the remedy if the database's refusal has a known one.
+fn describe(error: &anyhow::Error) -> String {
+    let remedy = error.chain().find_map(|cause| cause.downcast_ref().and_then(migration::explain_refusal));
+    match remedy {
+        Some(remedy) => format!("{error:#}; {remedy}"),
+        None => format!("{error:#}"),
     }
 }
 

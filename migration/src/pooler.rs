@@ -42,6 +42,12 @@ pub async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::E
     Ok(shares)
 }
 
+/// Whether an error with this code says that a prepared statement is missing, or exists already: the session is not the
+/// one that prepared it. [`shares_sessions`] may not notice while the pooler is still opening its sessions.
+pub fn is_of_another_session(code: &str) -> bool {
+    matches!(code, "26000" | "42P05")
+}
+
 /// The number of the session that runs a statement. Uses the simple protocol, which prepares nothing.
 async fn read_session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?.try_get(0)

@@ -1,7 +1,9 @@
-//! Why a database refuses a schema change, and the remedy.
+//! Why a database refuses a statement, and the remedy.
 
 use sea_orm_migration::prelude::DbErr;
 use sea_orm_migration::sea_orm::RuntimeErr;
+
+use crate::pooler::{SHARED, is_of_another_session};
 
 /// The cause of a common refusal, and the remedy; `None` for others.
 pub fn explain_refusal(error: &DbErr) -> Option<String> {
@@ -15,6 +17,7 @@ pub fn explain_refusal(error: &DbErr) -> Option<String> {
         Some("0A000" | "58P01" | "22023") if refusal.message().contains("extension") => {
             "it lacks an extension; install PostgreSQL's contrib modules on each server"
         }
+        Some(code) if is_of_another_session(code) => return Some(format!("the database is behind a pooler {SHARED}")),
         _ => return None,
     };
     Some(format!("the database refused ({refusal}): {remedy}"))

@@ -63,7 +63,8 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
     let Some(outcome) = outcome else {
         let stage = progress.stage();
         progress.say(&format!(
-            "interrupted at {stage}: restoring what was dropped; a second signal leaves that to the next start"
+            "interrupted at {stage}: restoring any dropped indexes and triggers; a second signal leaves that to the next \
+             start"
         ));
         let restore = {
             let progress = Arc::clone(&progress);

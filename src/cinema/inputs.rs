@@ -111,7 +111,7 @@ impl Editable for Cinema {
                 "cinema_online_url_key",
                 "cinema_online.url",
                 "input.url",
-                "another cinema has this URL",
+                "another cinema has this URL; choose another",
             ),
         },
     ];

@@ -51,9 +51,9 @@ impl ServeArgs {
                     .to_owned(),
             );
         }
-        if self.production && self.demo {
-            warnings
-                .push("--production with --demo: the password of the demo accounts is public; omit --demo".to_owned());
+        if self.demo && (self.production || !self.listen.ip().is_loopback()) {
+            let flag = if self.production { "--production".to_owned() } else { format!("--listen ({})", self.listen) };
+            warnings.push(format!("{flag} with --demo: the password of the demo accounts is public; omit --demo"));
         }
         if self.metrics_listen.is_none() && (self.production || !self.listen.ip().is_loopback()) {
             let listen = self.listen;

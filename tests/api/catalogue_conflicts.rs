@@ -131,7 +131,7 @@ async fn unique_values_are_not_repeated(backend: Backend) {
     let id = editor.done("createCinema", first.clone(), "cinema { id }").await["cinema"]["id"].clone();
     let both = [
         "CONFLICT input.title: another cinema has this title; choose another",
-        "CONFLICT input.url: another cinema has this URL",
+        "CONFLICT input.url: another cinema has this URL; choose another",
     ];
     assert_eq!(editor.refused("createCinema", first.clone()).await, both, "all problems together");
     let bad = json!({ "title": "Первый", "url": "ftp://first.example" });

@@ -303,3 +303,12 @@ async fn a_missing_extension_is_reported_with_the_remedy() {
         "{told}"
     );
 }
+
+/// The error behind PgBouncer in transaction mode, if the pooler was not noticed before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_prepared_statement_is_reported_with_the_remedy() {
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let error = database.connect().await.execute_unprepared("EXECUTE no_such").await.unwrap_err();
+    let told = migration::explain_refusal(&error).unwrap();
+    assert!(told.contains("transaction mode") && told.ends_with("or connect to PostgreSQL directly"), "{told}");
+}

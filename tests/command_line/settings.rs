@@ -164,6 +164,7 @@ fn config_warns_about_doubtful_settings() {
         (vec!["--production"], vec!["--production on SQLite", "/metrics is public"]),
         ([&["--production"], &postgres_and_metrics[..]].concat(), vec![]),
         ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["omit --demo"]),
+        ([&["--demo", "--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec!["--listen (0.0.0.0:8000) with --demo"]),
         (vec!["--listen", "0.0.0.0:8000"], vec!["everyone who can reach --listen (0.0.0.0:8000)"]),
         ([&["--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec![]),
     ] {

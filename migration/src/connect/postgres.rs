@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{Access, ConnectError, DatabaseUrl, PoolSettings, Timeouts, pool_options, probe};
 use crate::age::{Generation, Lifetime, is_outdated};
-use crate::pooler::{SHARED, shares_sessions};
+use crate::pooler::{SHARED, is_of_another_session, shares_sessions};
 use crate::transaction::is_reusable;
 
 /// The connections of a pool.
@@ -81,7 +81,7 @@ pub(crate) async fn open(
     let (access, settings) = (pool.access, pool.settings);
     let options = prepare(options);
     if probe(shares_sessions(&options), settings).await?.map_err(|error| explain(url, &error))? {
-        return Err(ConnectError::new(format!("the {url} is behind a pooler {SHARED}")));
+        return Err(behind_pooler(url));
     }
     if access == Access::Write && probe(is_standby(&options), settings).await?.map_err(|error| explain(url, &error))? {
         return Err(ConnectError::away(format!(
@@ -178,11 +178,16 @@ async fn release(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     timeout(RELEASE_TIMEOUT, test).await.unwrap_or(Ok(false))
 }
 
+fn behind_pooler(url: &DatabaseUrl) -> ConnectError {
+    ConnectError::new(format!("the {url} is behind a pooler {SHARED}"))
+}
+
 fn explain(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     match &*code {
         "3D000" => ConnectError::new(format!("the {url} does not exist: create it (createdb), or correct the URL")),
         "28P01" | "28000" => ConnectError::new(format!("the {url} refuses this user or password: correct the URL")),
+        code if is_of_another_session(code) => behind_pooler(url),
         code => {
             let message = format!("the {url} cannot be reached ({error}): start it, or correct the URL");
             if may_come(error, code) { ConnectError::away(message) } else { ConnectError::new(message) }

@@ -40,7 +40,7 @@ fn table(report: &Report, lines: &[&Line]) -> String {
     let total = total.as_ref().map(|total| ("all", total));
     for (name, line) in lines.iter().map(|line| (line.action.name(), *line)).chain(total) {
         let Latency { p50, p95, p99, max, .. } = Latency::of(&line.micros);
-        let rate = per_second(line.done + line.failed(), report.elapsed);
+        let rate = per_second(line.done, report.elapsed);
         // Writing to a string cannot fail.
         let _ = writeln!(
             rows,

@@ -113,13 +113,12 @@ pub(super) fn ms(micros: u64) -> f64 {
 
 impl ActionReport {
     fn of(line: &Line, name: &str, elapsed: Duration) -> Self {
-        let count = line.done + line.failed();
         Self {
             action: name.to_owned(),
             done: line.done,
             skipped: line.skipped,
             errors: line.errors.clone(),
-            per_second: (per_second(count, elapsed) * 100.0).round() / 100.0,
+            per_second: (per_second(line.done, elapsed) * 100.0).round() / 100.0,
             latency_ms: Latency::of(&line.micros),
             histogram_micros: line
                 .micros
@@ -159,7 +158,7 @@ pub(super) fn list(counts: &BTreeMap<String, u64>) -> String {
 pub fn progress(lines: &[Line], elapsed: Duration) -> String {
     let Some(total) = total(lines) else { return String::new() };
     let (latency, failed) = (Latency::of(&total.micros), total.failed());
-    let rate = per_second(total.done + failed, elapsed);
+    let rate = per_second(total.done, elapsed);
     format!(
         "{:.0} s: {} done, {failed} failed, {rate:.1}/s, p50 {} ms, p95 {} ms, p99 {} ms",
         elapsed.as_secs_f64(),
@@ -194,7 +193,7 @@ pub fn table(lines: &[Line], elapsed: Duration, paint: Paint) -> String {
             text,
             "{name:<20} {:>8} {:>8.1} {:>9.1} {:>9.1} {:>9.1} {:>9.1}  {}",
             line.done,
-            per_second(line.done + line.failed(), elapsed),
+            per_second(line.done, elapsed),
             latency.p50,
             latency.p95,
             latency.p99,
