@@ -42,7 +42,7 @@ async fn is_running(plain: &DatabaseConnection, backend: Backend) -> bool {
     let sql = match backend {
         Backend::Postgres => {
             "SELECT state FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND datname = current_database()
-                AND state = 'active'"
+                AND wait_event = 'PgSleep'"
         }
         Backend::Sqlite => {
             // What was written since it began cannot replace what it reads.
