@@ -96,6 +96,6 @@ async fn the_limit_of_files_is_raised_or_reported() {
     let log = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{log}");
     let error = log.lines().last().unwrap();
-    assert!(error.starts_with("error: 50 open files are allowed"), "{error}");
+    assert!(error.starts_with("error: only 50 open files are allowed"), "{error}");
     assert!(error.contains("--database-connections") && error.contains("LimitNOFILE="), "{error}");
 }
