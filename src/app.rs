@@ -213,7 +213,7 @@ impl Application {
             () = trial => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
-        // A connection to a server that is frozen is never free.
+        // A connection to a frozen server never becomes free.
         let close = async {
             feed.close().await;
             self.db.close().await

@@ -143,7 +143,7 @@ impl Health {
             Err(error) => {
                 tracing::debug!("the schema cannot be read: {error}");
                 if is_full(&error) && seen.schema_read.is_some() {
-                    // There is no room to look, and nothing says that it is another one.
+                    // There is no room for a look, and nothing indicates another leader.
                     seen.schema_read = Some(now);
                 }
                 if seen.schema_read.is_none_or(|read| now.duration_since(read) > UNREAD_MAX) {

@@ -315,7 +315,7 @@ async fn open_sqlite_reader(
             let running = releases.begin();
             Box::pin(async move {
                 let _running = running;
-                // Waits for a statement that was given up.
+                // Waits for an abandoned statement.
                 connection.ping().await.map(|()| true)
             })
         })

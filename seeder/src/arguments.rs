@@ -426,7 +426,7 @@ mod tests {
 
     use super::SeederArguments;
 
-    /// The rest is wrapped at 80 columns, which would tear them apart.
+    /// Wrapping at 80 columns would break these lines.
     #[test]
     fn examples_fit_a_terminal() {
         let seeder = SeederArguments::command();

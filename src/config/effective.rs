@@ -68,7 +68,7 @@ impl ServeArgs {
 /// The effective settings with their sources, one line each, under the headings of `--help`.
 pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
     let mut settings = invocation.settings();
-    // Each heading once.
+    // Group the settings, so that each heading appears once.
     let headings: Vec<_> = settings.iter().map(|setting| setting.heading.clone()).collect();
     settings.sort_by_key(|setting| headings.iter().position(|heading| *heading == setting.heading));
     let derived = args.derived();

@@ -166,7 +166,7 @@ pub struct InstanceReport {
 pub struct FeedReport {
     /// Whether it can read the database.
     pub is_connected: bool,
-    /// How often it has looked for new events.
+    /// How often the server has looked for new events.
     pub polls: f64,
     /// Whether its events are ordered by ticks.
     pub is_by_tick: bool,

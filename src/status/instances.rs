@@ -148,7 +148,7 @@ impl<'t> Metrics<'t> {
     }
 }
 
-/// The sum of values. `Iterator::sum` of none is -0, which people would see.
+/// The sum of values. `Iterator::sum` of no floats is -0, which would be shown.
 fn add<'t>(samples: impl Iterator<Item = (&'t str, f64)>) -> f64 {
     samples.fold(0.0, |sum, (_, value)| sum + value)
 }

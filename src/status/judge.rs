@@ -21,7 +21,7 @@ const KEPT_BYTES_MAX: i64 = 1 << 30;
 /// The maximum time in seconds for which a transaction may delay comments.
 const HELD_BACK_S_MAX: f64 = 10.0;
 
-/// For how long nobody may read the feed: longer than the longest --feed-poll-ms.
+/// The time without any reader of the feed after which it is absent: longer than the longest --feed-poll-ms.
 const UNREAD_MAX: Duration = Duration::from_secs(75);
 
 const AT_ONCE: Duration = Duration::ZERO;

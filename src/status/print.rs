@@ -98,7 +98,7 @@ fn print_instances(instances: &[InstanceReport], text: &mut String) {
             state => Cell(state.unwrap_or("no response").to_owned(), BAD),
         };
         let feed = instance.feed.as_ref();
-        // A server that does not answer tells nothing.
+        // Without a response, the counts are unknown.
         let counted = |count| maybe(instance.readiness.as_ref().map(|_| count));
         vec![
             cell(&instance.name),

@@ -1,4 +1,4 @@
-//! What is wrong with the operations of the last minute. Counts begin at 0 with each server: what counts is their difference.
+//! Finds faults in the operations of the last minute. Counters start at 0 with each server, so their differences count.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 use super::document::InstanceReport;
 use super::judge::Finding;
 
-/// How far back operations count.
+/// The period that is judged.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// For how long they have to be watched.
+/// How long a server must be watched first.
 const WATCHED_MIN: Duration = Duration::from_secs(30);
 
-/// A share of fewer operations means nothing.
+/// The minimum number of operations for a meaningful share.
 const OPERATIONS_MIN: f64 = 20.0;
 
-/// Percent of operations that may fail.
+/// The maximum percentage of failed operations.
 const FAILED_MAX: f64 = 5.0;
 
-/// Percent of operations that may take more than a second.
+/// The maximum percentage of operations that take more than a second.
 const SLOW_MAX: f64 = 1.0;
 
-/// The counts of each server within the last minute, the oldest first.
+/// The counts of each server in the last minute, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Rates(HashMap<String, VecDeque<Sample>>);
 
@@ -39,7 +39,7 @@ impl Rates {
         self.0.clear();
     }
 
-    /// Looks at what was done since the looks before.
+    /// Judges the operations since earlier looks.
     pub(super) fn judge(&mut self, instances: &[InstanceReport], now: Instant, found: &mut Vec<Finding>) {
         for instance in instances {
             let samples = self.0.entry(instance.name.clone()).or_default();
@@ -48,7 +48,7 @@ impl Rates {
                 samples.clear();
                 continue;
             }
-            // A server that was restarted begins anew.
+            // A restarted server counts from 0 again.
             if samples.back().is_some_and(|last| last.operations > operations || last.failures > failures) {
                 samples.clear();
             }
@@ -65,7 +65,7 @@ impl Rates {
     }
 }
 
-/// Percents of operations that failed, and that took more than a second.
+/// Judges the percentages of operations that failed, and that took more than a second.
 fn judge_shares(name: &str, failed: f64, slow: f64, found: &mut Vec<Finding>) {
     if failed > FAILED_MAX {
         let text = format!("{failed:.0} % of the operations of {name} failed in the last minute.");
@@ -82,7 +82,7 @@ fn judge_shares(name: &str, failed: f64, slow: f64, found: &mut Vec<Finding>) {
 mod tests {
     use super::*;
 
-    /// The names of what is found after `seconds`.
+    /// The names of the findings after `seconds`.
     fn after(rates: &mut Rates, start: Instant, seconds: u64, counts: (f64, f64, f64)) -> Vec<&'static str> {
         let (operations, failures, slow_operations) = counts;
         let readiness = (operations + failures >= 0.0).then(|| "full".to_owned());

@@ -132,7 +132,7 @@ fn config_shows_settings_with_their_sources_and_no_secret() {
     assert!(!format!("{broken:?}").contains("sesame") && broken.failure().contains("DATABASE_URL"), "{broken:?}");
 }
 
-/// Nothing is created or changed by a server that then refuses to start.
+/// A server that refuses to start creates and changes nothing.
 #[test]
 fn config_and_serve_refuse_the_same_settings() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A read that is given up leaves its connection behind with a statement that still runs: its turn stays with it.
+//! An abandoned read leaves a statement that still runs on its connection. Its turn lasts as long.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use crate::support::database::{Backend, TestDatabase, read_texts};
 
 on_both!(reads_that_were_given_up_keep_their_turns, snapshots_that_were_given_up_keep_their_turns);
 
-/// What a statement may take.
+/// The timeout of statements.
 const STATEMENT: Duration = Duration::from_secs(5);
 
-/// What comes sooner has not waited for it.
+/// A shorter time means that a read did not wait for the statement.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Of two connections one client may have one, and so may snapshots.
+/// There are two connections. One client may use one of them, and snapshots may use one.
 async fn open(database: &TestDatabase, read_url: Option<&str>) -> Db {
     let pool = PoolSettings { connections_max: 2, acquire_timeout: Duration::from_secs(30) };
     let timeouts = Timeouts { statement: STATEMENT, lock: STATEMENT };
@@ -26,7 +26,7 @@ async fn open(database: &TestDatabase, read_url: Option<&str>) -> Db {
     Db::open(&database.url.parse().unwrap(), read_url.as_ref(), pool, timeouts, None).await.unwrap()
 }
 
-/// A statement that is stopped for its time.
+/// A statement that runs until its timeout.
 fn slow(backend: Backend) -> Statement {
     let sql = match backend {
         Backend::Postgres => "SELECT 1 FROM pg_sleep(60)",
@@ -37,7 +37,7 @@ fn slow(backend: Backend) -> Statement {
     Statement::from_string(backend.into(), sql)
 }
 
-/// Whether that runs.
+/// Whether the slow statement is running.
 async fn is_running(plain: &DatabaseConnection, backend: Backend) -> bool {
     let sql = match backend {
         Backend::Postgres => {
@@ -45,7 +45,7 @@ async fn is_running(plain: &DatabaseConnection, backend: Backend) -> bool {
                 AND wait_event = 'PgSleep'"
         }
         Backend::Sqlite => {
-            // What was written since it began cannot replace what it reads.
+            // While the statement reads, the log cannot be reset past its snapshot.
             for sql in ["PRAGMA busy_timeout = 0", "UPDATE comment_feed SET epoch = lower(hex(randomblob(6)))"] {
                 plain.execute_unprepared(sql).await.unwrap();
             }
@@ -57,7 +57,7 @@ async fn is_running(plain: &DatabaseConnection, backend: Backend) -> bool {
     !read_texts(plain, sql).await.is_empty()
 }
 
-/// Gives up what asks this, when it is being done.
+/// Abandons the query as soon as the database executes it.
 async fn give_up(database: &TestDatabase, backend: Backend, asking: impl Future) {
     let plain = database.connect().await;
     let begun = Instant::now();
@@ -83,7 +83,7 @@ async fn read(pool: ReadPool) -> Duration {
     took(pool.query_one_raw(Statement::from_string(pool.get_database_backend(), "SELECT 1"))).await
 }
 
-/// The other connection is left to others; this client waits for its own.
+/// The second connection is left to other clients; this client waits for the first.
 async fn assert_turn_kept(db: &Db) {
     let request = RequestContext::new("other".to_owned(), None, "a read".to_owned());
     request.client.set([192, 0, 2, 1].into()).unwrap();

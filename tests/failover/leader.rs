@@ -140,7 +140,7 @@ async fn a_leader_that_refuses_new_connections_is_not_down() {
     }
 }
 
-/// They are read from the leader alone.
+/// Both are read only from the leader.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_with_a_cursor_is_refused_at_once_without_a_leader() {
     const JOINED: &str = "{ commentCursor movies(first: 1) { nodes { title } } persons(first: 1) { nodes { id } } }";
@@ -150,7 +150,7 @@ async fn a_list_with_a_cursor_is_refused_at_once_without_a_leader() {
     assert!(user.ask(JOINED).await.is_good());
     for signal in ["STOP", "KILL"] {
         pair.primary.signal(signal);
-        // At first nobody knows that it says nothing more.
+        // At first nobody knows that it is frozen.
         for at_most in [Duration::from_secs(4), Duration::from_secs(2)] {
             let refused = user.ask(JOINED).await;
             assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
@@ -159,7 +159,7 @@ async fn a_list_with_a_cursor_is_refused_at_once_without_a_leader() {
     }
 }
 
-/// What the server does by itself has no client who goes away.
+/// The server's own work has no client that could leave.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_servers_own_changes_are_given_up_with_a_frozen_leader() {
     let pair = Pair::start().await;
@@ -174,7 +174,7 @@ async fn the_servers_own_changes_are_given_up_with_a_frozen_leader() {
     primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
     until("it is read-only", async || !user.comment().await.is_good()).await;
     user.wait_for("read-only").await;
-    // From now on the server tries by itself whether it can be written again.
+    // From now on, the server tests regularly whether writes succeed again.
     primary.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
     let lock = primary.begin().await.unwrap();
     lock.execute_unprepared("LOCK TABLE idempotency_keys IN EXCLUSIVE MODE").await.unwrap();

@@ -64,7 +64,7 @@ export async function ask(query, variables, headers = {}) {
     throw new Error('The server does not respond.');
   }
   const { data, errors } = await response.json().catch(() => {
-    // A page of a proxy, or a response that was cut off.
+    // A proxy's page, or a truncated response.
     throw new Error(`The server does not respond (status ${response.status}).`);
   });
   if (errors) {

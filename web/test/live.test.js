@@ -233,7 +233,7 @@ test('what a proxy answers is explained, and what is sent again is done once', a
   const { page, state, shown } = await openAsMember(MOVIE);
   const box = page.getByRole('textbox', { name: /^Comment on / });
   const [refused, send] = [page.locator('#refused'), page.getByRole('button', { name: 'Send' })];
-  // The comment is made, and the response is lost.
+  // The comment is added, and the response is lost.
   await page.route('**/graphql', async (route) => {
     await route.fetch();
     await route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad Gateway</h1>' });
@@ -245,14 +245,14 @@ test('what a proxy answers is explained, and what is sent again is done once', a
   await page.unroute('**/graphql');
   await send.click();
   await page.waitForFunction(() => document.getElementById('text').value === '');
-  // A second comment with the same text is another one.
+  // A second comment with the same text needs another key.
   await box.fill('[один раз]');
   await send.click();
   await page.waitForFunction(() => document.getElementById('text').value === '');
   await page.reload();
   await state('connected');
   assert.equal((await shown()).filter((text) => text === '[один раз]').length, 2);
-  // Nothing is answered at all.
+  // The server does not respond at all.
   await page.evaluate(() => {
     const timeout = AbortSignal.timeout.bind(AbortSignal);
     AbortSignal.timeout = (ms) => timeout(ms / 100);

@@ -197,7 +197,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until looks have not found the leader, or have found another one.
+    /// Waits until looks have missed the leader, or found another one.
     pub async fn wait_until_lost(&self) {
         let mut seen = self.0.leader_seen.subscribe();
         let before = seen.borrow().changes;
@@ -233,7 +233,7 @@ impl Cluster {
         self.history().positions.back().map(|(_, position)| *position)
     }
 
-    /// Says whether it is another one than before.
+    /// Returns whether the leader has changed.
     fn note_leader(&self, state: &ServerState) -> bool {
         let mut history = self.history();
         let mut is_another = false;
@@ -290,7 +290,7 @@ impl WatchedServer {
             Err(_) | Ok(Err(DbErr::ConnectionAcquire(_))) => {
                 Err(why_unreachable(&self.pool).await.unwrap_or_else(silence))
             }
-            // One connection was cut, which says nothing of others; unless no other can be made.
+            // One broken connection does not mean that the server is away, unless no other can be opened.
             Ok(Err(error)) if is_disconnected(&error) => match why_unreachable(&self.pool).await {
                 None => Err(silence()),
                 Some(reason) => Err(if is_silence(&reason) { error } else { reason }),

@@ -41,7 +41,7 @@ impl ConnectionProbe {
                 found
             }
         };
-        // Where the server has no room either, all are in use there, too.
+        // If the server is full, its connections are all in use: the pool's error is right.
         found.err().map(unreachable).filter(|reason| !is_full(reason))
     }
 }

@@ -167,7 +167,7 @@ impl ReadPool {
         outcome
     }
 
-    /// Runs a read in its turn, which is kept if this is given up.
+    /// Runs a read in its turn. If the read is abandoned, the turn is kept.
     async fn run_in<T, F>(
         &self,
         turn: &mut Turn,
@@ -186,7 +186,7 @@ impl ReadPool {
                 return outcome;
             }
             let Some(other) = second else {
-                // Its connection may have been lost. What is too old is not shown.
+                // The connection may have been lost. Data that is too old is not shown.
                 return self.run_fresh(&statement, ask).await.unwrap_or_else(|| Err(silence()));
             };
             (first, second) = (other, None);

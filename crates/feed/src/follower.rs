@@ -283,7 +283,7 @@ mod tests {
         let warnings = Warnings::default();
         let count = Arc::clone(&warnings.0);
         let _default = tracing::subscriber::set_default(warnings);
-        // There is no such file.
+        // The file does not exist.
         let source = Source::Sqlite(pool_options().connect_lazy("sqlite:///nowhere/kinoteka.db").unwrap());
         let newest = HistoryPage {
             epoch: "abcdefabcdef".into(),

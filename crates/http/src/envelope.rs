@@ -31,7 +31,7 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// Gives the request an id, or keeps a valid one from a proxy, and logs one line when all its work is done.
 pub(super) async fn observe(State(callers): State<Callers>, request: Request, next: Next) -> Response {
     let context = identify(&request);
-    // Set once, here.
+    // This is the only place that sets it.
     let _ = context.client.set(callers.address(request.headers(), request.extensions()));
     let link = request.extensions().get::<ConnectionHandle>().cloned();
     let keep_alive = link.as_ref().and_then(|link| link.keep_alive(&request));

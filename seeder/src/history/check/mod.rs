@@ -203,11 +203,11 @@ impl Checker {
         }
     }
 
-    /// Forgets reads whose writes are known by now.
+    /// Removes reads whose writes are known by now.
     fn clear_suspects(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
         self.suspects = suspects.into_iter().filter(|suspect| self.is_suspect(suspect)).collect();
-        // There are faults enough: no more are looked for.
+        // There are enough faults: stop looking for more.
         self.is_flooded = self.suspects.len() > SUSPECTS_MAX / 2;
     }
 

@@ -201,12 +201,12 @@ fn restarted_listeners_are_compared_from_there() {
     assert_eq!(kinds_of(&short), ["missed-event"]);
     let repeated = [&begin[..], &[two.clone(), three.clone(), other(&two), other(&three), other(&three)]].concat();
     assert_eq!(kinds_of(&repeated), ["repeated-event"]);
-    // Each has heard as many events as the other, and they have missed each other's.
+    // Both received the same number of events, and each missed those of the other.
     let apart = [&begin[..], &[two.clone(), other(&three)]].concat();
     assert_eq!(kinds_of(&apart), ["listeners-differ"]);
 }
 
-/// A call is written down when it has ended, which may be after others have read what it wrote.
+/// A call is recorded when it ends. Others may have read its changes before.
 #[test]
 fn many_early_reads_hide_no_fault() {
     let early = |number: u32| {
