@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::io::{BufReader, Read};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -209,6 +210,7 @@ fn restarted_listeners_are_compared_from_there() {
 /// A call is recorded when it ends. Others may have read its changes before.
 #[test]
 fn many_early_reads_hide_no_fault() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let early = |number: u32| {
         let (thing, at) = (format!("comment/{number}"), u64::from(number) * 10);
         [read(at + 5, at + 6, "b", &thing, number), write(at + 1, at + 9, "a", "done", &thing, number)]
@@ -317,8 +319,11 @@ fn memory_max() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// nextest runs each test in its own process; `cargo test` needs a filter.
+/// Held by the tests that use much memory, so that none is measured with another.
+static MEMORY: Mutex<()> = Mutex::new(());
+
 fn check_long(lines: u64) -> u64 {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let before = memory_max();
     let checked = check(HistoryReader::new(BufReader::new(LongRun::of(lines)))).unwrap();
     assert_eq!(checked.conclusion.findings.total(), 0, "{}", checked.to_text());
