@@ -91,7 +91,7 @@ class Monitoring(ClusterCase):
                 break
         print(f"    all of {len(list(self.stack.targets()))} targets were up after {seconds:.1f} s", file=sys.stderr)
         self.assertLess(seconds, UP_WITHIN_S)
-        self.assertIn("runs already", self.run_ok("start", "monitoring"))
+        self.assertIn("already running", self.run_ok("start", "monitoring"))
 
     def test_2_status_names_the_addresses(self) -> None:
         addresses = {"prometheus": f"http://{SUBNET}.1:9090", "alertmanager": f"http://{SUBNET}.1:9093"}

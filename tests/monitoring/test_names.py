@@ -20,7 +20,7 @@ class Names(unittest.TestCase):
     def test_programs_can_be_run(self) -> None:
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         files = [ROOT / name for name in listed.splitlines()]
-        programs = [file for file in files if file.is_file() and file.open("rb").read(3) == b"#!/"]
+        programs = [file for file in files if file.is_file() and file.read_bytes().startswith(b"#!/")]
         self.assertGreater(len(programs), 20)
         self.assertEqual([file for file in programs if not file.stat().st_mode & 0o100], [], "chmod +x")
 
