@@ -351,7 +351,7 @@ mod tests {
         assert!((of("rate-movie")["latencyMs"]["p95"].as_f64().unwrap() - 95.0).abs() < 0.2);
         assert_eq!(of("rate-movie")["histogramMicros"].as_array().unwrap().len(), 100);
         assert_eq!(of("order-movie")["errors"], json!({ "CONFLICT": 1 }));
-        assert_eq!((&json["total"]["done"], &json["total"]["perSecond"]), (&json!(100), &json!(10.1)));
+        assert_eq!((&json["total"]["done"], &json["total"]["perSecond"]), (&json!(100), &json!(10.0)));
         let text = report.to_text(Paint::none());
         let parts = [
             "CONFLICT 1, nothing to act on 1",
