@@ -381,6 +381,6 @@ mod tests {
         }
         assert!(!page.contains("NaN") && !page.contains("inf") && !page.contains("<script"), "{page}");
         let line = progress(&report.lines, report.elapsed);
-        assert!(line.starts_with("10 s: 100 done, 1 failed, 10.1/s, p50 "), "{line}");
+        assert!(line.starts_with("10 s: 100 done, 1 failed, 10.0/s, p50 "), "{line}");
     }
 }
