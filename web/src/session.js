@@ -73,10 +73,13 @@ export async function ask(query, variables, headers = {}) {
   return data;
 }
 
-/** The payload of a successful mutation. Throws the payload's first error otherwise. */
+/** The error of a mutation that was executed and changed nothing. */
+export class Refused extends Error {}
+
+/** The payload of a successful mutation. Otherwise throws `Refused` with the payload's first error. */
 export async function mutate(query, input, headers) {
   const [payload] = Object.values(await ask(query, { input }, headers));
-  if (payload.errors.length) throw new Error(payload.errors[0].message);
+  if (payload.errors.length) throw new Refused(payload.errors[0].message);
   return payload;
 }
 

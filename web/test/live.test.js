@@ -252,6 +252,19 @@ test('what a proxy answers is explained, and what is sent again is done once', a
   await page.reload();
   await state('connected');
   assert.equal((await shown()).filter((text) => text === '[один раз]').length, 2);
+  // A refusal is not repeated: the next attempt has another key.
+  const used = [];
+  await page.route('**/graphql', async (route) => {
+    used.push(route.request().headers()['idempotency-key']);
+    await route.fulfill({ json: { data: { addComment: { comment: null, errors: [{ message: `no ${used.length}` }] } } } });
+  });
+  await box.fill('[не сейчас]');
+  for (const why of ['no 1', 'no 2']) {
+    await send.click();
+    await refused.filter({ hasText: why }).waitFor();
+  }
+  assert.ok(used[0] && used[1] && used[0] !== used[1], used.join());
+  await page.unroute('**/graphql');
   // The server does not respond at all.
   await page.evaluate(() => {
     const timeout = AbortSignal.timeout.bind(AbortSignal);

@@ -2,7 +2,7 @@
 
 import { createClient } from 'graphql-ws';
 
-import { ask, connectionParams, endpoint, mutate, noticeClosed } from '../session.js';
+import { Refused, ask, connectionParams, endpoint, mutate, noticeClosed } from '../session.js';
 import { withPongTimeout, resumable } from './resume.js';
 
 const COMMENT = `fragment Shown on Comment {
@@ -40,9 +40,15 @@ async function once(query, input) {
   // `crypto.randomUUID` needs HTTPS.
   const key = keys.get(change) ?? crypto.getRandomValues(new Uint32Array(4)).join('-');
   keys.set(change, key);
-  const payload = await mutate(query, input, { 'idempotency-key': key });
-  keys.delete(change);
-  return payload;
+  try {
+    const payload = await mutate(query, input, { 'idempotency-key': key });
+    keys.delete(change);
+    return payload;
+  } catch (error) {
+    // The server repeats a refusal under its key, even if the change is possible by then.
+    if (error instanceof Refused) keys.delete(change);
+    throw error;
+  }
 }
 
 const pause = () => new Promise((done) => setTimeout(done, 300 + Math.random() * 1_000));
